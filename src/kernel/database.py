@@ -1,0 +1,95 @@
+"""The one way to PostgreSQL: an engine, and transactions that remember what to do after they commit."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import structlog
+from sqlalchemy.exc import DBAPIError, InterfaceError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+
+log = structlog.get_logger()
+
+Sessions = async_sessionmaker[AsyncSession]
+
+
+def create_engine(url: str, *, pool_size: int = 10) -> AsyncEngine:
+    """Answers an engine over asyncpg; `url` is a SQLAlchemy URL, `postgresql://` meaning asyncpg too.
+
+    At most twice `pool_size` connections. A caller that gets none within 10 s gets an error.
+    """
+    return create_async_engine(
+        async_url(url),
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_timeout=10,
+        json_serializer=lambda value: json.dumps(value, ensure_ascii=False, separators=(",", ":")),
+        connect_args={"timeout": 10, "server_settings": {"application_name": "oncall"}},
+    )
+
+
+def async_url(url: str) -> str:
+    """Answers `url` with the asyncpg driver named, whichever PostgreSQL scheme it came with."""
+    scheme, rest = url.split("://", 1)
+    if scheme in {"postgres", "postgresql"}:
+        return f"postgresql+asyncpg://{rest}"
+    return url
+
+
+def sessions(engine: AsyncEngine) -> Sessions:
+    return async_sessionmaker(engine, expire_on_commit=False, autoflush=False)
+
+
+class Transaction:
+    """One transaction and what must happen once it has been committed."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self.session = session
+        self._after_commit: list[Callable[[], Awaitable[object]]] = []
+
+    def after_commit(self, action: Callable[[], Awaitable[object]]) -> None:
+        """Registers `action`, to be awaited after the commit, in order; its failure is logged, never raised.
+
+        Only what may be lost belongs here, because the process may die between the commit and the action.
+        """
+        self._after_commit.append(action)
+
+    async def committed(self) -> None:
+        for action in self._after_commit:
+            try:
+                await action()
+            except Exception as error:  # noqa: BLE001 - a lost doorbell is found by the sweep; the commit stands
+                log.warning("after_commit_failed", error=type(error).__name__)
+
+
+@asynccontextmanager
+async def transaction(make_session: Sessions) -> AsyncIterator[Transaction]:
+    """Commits at the end of the block, rolls back on any exception, then does what was registered for after."""
+    async with make_session() as session:
+        tx = Transaction(session)
+        async with session.begin():
+            yield tx
+    await tx.committed()
+
+
+def constraint_of(error: DBAPIError) -> str | None:
+    """Answers the name of the violated constraint, if that is what `error` is about."""
+    cause = getattr(error.orig, "__cause__", None)
+    name = getattr(cause, "constraint_name", None)
+    return name if isinstance(name, str) else None
+
+
+def is_disconnect(error: BaseException) -> bool:
+    """Whether `error` says that PostgreSQL cannot be reached just now, so that trying again is right."""
+    if isinstance(error, InterfaceError | ConnectionError | TimeoutError | OSError):
+        return True
+    if isinstance(error, DBAPIError):
+        cause = getattr(error.orig, "__cause__", None)
+        state = getattr(cause, "sqlstate", None)
+        # 08: connection; 57P0x: shutdown, crash, starting up; 53300: too many connections.
+        return error.connection_invalidated or (
+            isinstance(state, str) and (state.startswith(("08", "57P")) or state == "53300")
+        )
+    return False

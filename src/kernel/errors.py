@@ -1,0 +1,86 @@
+"""Every error that a caller may see, with the machine-readable reason it carries.
+
+One class per kind of answer; `server.rpc.status` maps each to a gRPC status, and a test holds that map complete. A
+message is one sentence for people that says what to do; it never carries a secret, a token or a script's text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class FieldViolation:
+    """One bad field: its path in the request (`version.parameters[2].name`) and what is wrong with it."""
+
+    field: str
+    description: str
+
+
+class OncallError(Exception):
+    """A refusal with a reason; `metadata` is for programs, and must be as public as the message."""
+
+    reason = "UNKNOWN"
+
+    def __init__(self, message: str, *, reason: str | None = None, metadata: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.reason = reason or self.reason
+        self.metadata = dict(metadata or {})
+
+
+class InvalidArgument(OncallError):
+    """The request itself is wrong, whatever the state; all violations at once."""
+
+    reason = "INVALID_ARGUMENT"
+
+    def __init__(self, violations: Sequence[FieldViolation], *, reason: str | None = None) -> None:
+        super().__init__("; ".join(f"{v.field}: {v.description}" for v in violations), reason=reason)
+        self.violations = tuple(violations)
+
+
+class Unauthenticated(OncallError):
+    reason = "CREDENTIAL_INVALID"
+
+
+class PermissionDenied(OncallError):
+    reason = "ROLE_MISSING"
+
+
+class NotFound(OncallError):
+    """It does not exist or the caller may not see it: the two must never differ in anything."""
+
+    reason = "NOT_FOUND"
+
+
+class AlreadyExists(OncallError):
+    reason = "ALREADY_EXISTS"
+
+
+class FailedPrecondition(OncallError):
+    reason = "FAILED_PRECONDITION"
+
+
+class Aborted(OncallError):
+    """Somebody else was faster; read again and decide again."""
+
+    reason = "ABORTED"
+
+
+class ResourceExhausted(OncallError):
+    reason = "RESOURCE_EXHAUSTED"
+
+    def __init__(self, message: str, *, retry_after_seconds: float, reason: str | None = None) -> None:
+        super().__init__(message, reason=reason)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class Unavailable(OncallError):
+    """A part that is needed cannot be reached just now; trying again is right."""
+
+    reason = "UNAVAILABLE"
+
+    def __init__(self, message: str, *, retry_after_seconds: float = 1.0, reason: str | None = None) -> None:
+        super().__init__(message, reason=reason)
+        self.retry_after_seconds = retry_after_seconds

@@ -1,0 +1,345 @@
+"""The protocol that moves an execution: claim, renew, finish, expire, cancel. PostgreSQL decides, and only PostgreSQL.
+
+* A *claim* is a compare-and-set from PENDING to RUNNING that raises the epoch. Of any number of executors that heard
+  any number of rings, one gets it.
+* Every later write of that executor names its epoch and touches no row once the epoch has moved on (the *fence*).
+* The *lease* says until when the executor is believed to live; it renews all of its leases in one statement, and the
+  answer tells which are lost and which somebody asked to cancel. The sweep in `jobs` ends attempts whose lease ran out.
+
+Lease times are the database's clock alone, so executors need no agreement on the time. Every function runs inside the
+caller's transaction and returns the events that it appended, to be published after the commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, RowMapping, Select, and_, func, literal, select, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from kernel.event_log import append_state, read_attempt_output
+from kernel.execution.content import VersionContent
+from kernel.execution.event import Event, Output, OutputStream, Truncated
+from kernel.execution.output import OutputDigest, SealedOutput
+from kernel.execution.status import (
+    CANCELLED,
+    FAILED,
+    PENDING,
+    RUNNING,
+    AttemptOutcome,
+    ErrorCode,
+    ExecutionStatus,
+    after_attempt,
+    retry_delay,
+)
+from kernel.tables import executions, runbook_versions
+
+STATE_COLUMNS = (
+    "status",
+    "attempt",
+    "executor_id",
+    "started_at",
+    "completed_at",
+    "cancel_requested_at",
+    "exit_code",
+    "error_code",
+    "error_message",
+    "isolation",
+    "output_truncated",
+    "stdout_size",
+    "stderr_size",
+    "stdout_sha256",
+    "stderr_sha256",
+)
+"""The columns of `executions` that a snapshot in the log repeats; all others never change."""
+
+RING_AGAIN_AFTER = timedelta(seconds=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An execution that this executor now holds under `epoch`, and all it needs to run the attempt."""
+
+    execution_id: UUID
+    epoch: int
+    attempt: int
+    max_attempts: int
+    digest: str
+    content: VersionContent
+    parameters: Mapping[str, Any] = field(repr=False)
+    sealed_parameters: bytes | None = field(repr=False)
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptOutput:
+    """What is sealed of an attempt's output."""
+
+    stdout: SealedOutput
+    stderr: SealedOutput
+    truncated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """An execution that changed its state: where it went, and the event to publish."""
+
+    execution_id: UUID
+    status: ExecutionStatus
+    event: Event
+
+
+async def claim(session: AsyncSession, execution_id: UUID, executor_id: str, *, lease: timedelta) -> Claim | None:
+    """Takes a PENDING execution for `executor_id`; None where there is nothing to take, which is no error."""
+    row = await _update_one(
+        session,
+        and_(
+            executions.c.id == execution_id,
+            executions.c.status == PENDING,
+            executions.c.cancel_requested_at.is_(None),
+            executions.c.run_after <= func.now(),
+        ),
+        status=RUNNING,
+        epoch=executions.c.epoch + 1,
+        attempt=executions.c.attempt + 1,
+        executor_id=executor_id,
+        lease_expires_at=func.now() + lease,
+        started_at=func.coalesce(executions.c.started_at, func.now()),
+        exit_code=None,
+        error_code=None,
+        error_message="",
+        isolation=[],
+        output_truncated=False,
+        stdout_size=0,
+        stderr_size=0,
+        stdout_sha256=None,
+        stderr_sha256=None,
+    )
+    if row is None:
+        return None
+    version = (await session.execute(_version_of(row))).one()
+    event = await append_state(session, execution_id, _state(row))
+    return Claim(
+        execution_id=execution_id,
+        epoch=row["epoch"],
+        attempt=row["attempt"],
+        max_attempts=row["max_attempts"],
+        digest=row["digest"],
+        content=VersionContent.from_json(version.script, version.settings),
+        parameters=row["parameters"],
+        sealed_parameters=row["sealed_parameters"],
+        event=event,
+    )
+
+
+async def renew(session: AsyncSession, held: Mapping[UUID, int], *, lease: timedelta) -> dict[UUID, bool]:
+    """Renews the leases of all that an executor holds (execution → epoch), in one statement.
+
+    Answers, for those it still holds, whether somebody asked to cancel them. One that is missing is lost: its sandbox
+    must be killed, and nothing more can be written for it.
+    """
+    if not held:
+        return {}
+    renewed = await session.execute(
+        update(executions)
+        .where(
+            tuple_(executions.c.id, executions.c.epoch).in_(list(held.items())),
+            executions.c.status == RUNNING,
+        )
+        .values(lease_expires_at=func.now() + lease)
+        .returning(executions.c.id, executions.c.cancel_requested_at.is_not(None).label("cancelled"))
+    )
+    return {row.id: row.cancelled for row in renewed}
+
+
+async def finish(
+    session: AsyncSession,
+    execution_id: UUID,
+    epoch: int,
+    outcome: AttemptOutcome,
+    output: AttemptOutput,
+    *,
+    isolation: Sequence[Mapping[str, Any]],
+    jitter: float,
+) -> Moved | None:
+    """Ends the attempt that holds `epoch`: a final state, or PENDING again where another attempt is due.
+
+    None where the epoch is no longer held, and then nothing was written. `jitter` is uniform in 0 to 1.
+    """
+    row = await _lock(session, and_(executions.c.id == execution_id, executions.c.epoch == epoch))
+    if row is None:
+        return None
+    return await _end_attempt(session, row, outcome, output, isolation=isolation, jitter=jitter)
+
+
+async def expire(session: AsyncSession, *, jitter: float) -> Moved | None:
+    """Ends one attempt whose lease has run out, as lost with its executor; None where there is none.
+
+    What was stored of its output is sealed: by construction that is all any watcher has seen.
+    """
+    row = await _lock(session, executions.c.lease_expires_at < func.now(), skip_locked=True)
+    if row is None:
+        return None
+    output = await _seal_stored(session, row["id"], row["attempt"])
+    outcome = AttemptOutcome(
+        FAILED,
+        error_code=ErrorCode.EXECUTOR_LOST,
+        error_message=f"executor {row['executor_id']} stopped renewing its lease during attempt {row['attempt']}",
+    )
+    return await _end_attempt(session, row, outcome, output, isolation=row["isolation"], jitter=jitter)
+
+
+@dataclass(frozen=True, slots=True)
+class CancelRequested:
+    """What a request to cancel did: the state it found or made, the event if any, and whom to tell."""
+
+    status: ExecutionStatus
+    event: Event | None = None
+    executor_id: str | None = None
+
+
+async def request_cancel(session: AsyncSession, execution_id: UUID) -> CancelRequested:
+    """Cancels a PENDING execution at once and marks a RUNNING one; an ended one is left as it is."""
+    row = (
+        (await session.execute(select(executions).where(executions.c.id == execution_id).with_for_update()))
+        .mappings()
+        .one()
+    )
+    status = ExecutionStatus(row["status"])
+    if status is PENDING:
+        moved = await _update_locked(
+            session,
+            execution_id,
+            status=CANCELLED,
+            cancel_requested_at=func.now(),
+            completed_at=func.now(),
+            sealed_parameters=None,
+        )
+        return CancelRequested(CANCELLED, await append_state(session, execution_id, _state(moved)))
+    if status is RUNNING:
+        if row["cancel_requested_at"] is None:
+            await _update_locked(session, execution_id, cancel_requested_at=func.now())
+        return CancelRequested(RUNNING, executor_id=row["executor_id"])
+    return CancelRequested(status)
+
+
+async def to_ring_again(session: AsyncSession, *, limit: int = 200) -> list[UUID]:
+    """Answers PENDING executions that are due and were not rung lately, oldest first, and marks them as rung."""
+    due = (
+        select(executions.c.id)
+        .where(
+            executions.c.status == PENDING,
+            executions.c.run_after <= func.now(),
+            func.coalesce(executions.c.rung_at < func.now() - RING_AGAIN_AFTER, True),
+        )
+        .order_by(executions.c.run_after)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    rung = await session.execute(
+        update(executions)
+        .where(executions.c.id.in_(due.scalar_subquery()))
+        .values(rung_at=func.now())
+        .returning(executions.c.id)
+    )
+    return sorted(rung.scalars())
+
+
+async def _end_attempt(
+    session: AsyncSession,
+    row: RowMapping,
+    outcome: AttemptOutcome,
+    output: AttemptOutput,
+    *,
+    isolation: Sequence[Mapping[str, Any]],
+    jitter: float,
+) -> Moved:
+    status = after_attempt(
+        outcome,
+        attempt=row["attempt"],
+        max_attempts=row["max_attempts"],
+        cancel_requested=row["cancel_requested_at"] is not None,
+    )
+    changes: dict[str, Any] = {
+        "status": status,
+        "lease_expires_at": None,
+        "exit_code": outcome.exit_code,
+        "error_code": outcome.error_code,
+        "error_message": outcome.error_message,
+        "isolation": [dict(layer) for layer in isolation],
+        "output_truncated": output.truncated,
+        "stdout_size": output.stdout.size,
+        "stderr_size": output.stderr.size,
+        "stdout_sha256": output.stdout.sha256,
+        "stderr_sha256": output.stderr.sha256,
+        "stdout": output.stdout.text,
+        "stderr": output.stderr.text,
+    }
+    if status is PENDING:
+        changes |= {
+            "run_after": func.now() + timedelta(seconds=retry_delay(row["attempt"], jitter)),
+            "rung_at": None,
+        }
+    else:
+        changes |= {"completed_at": func.now(), "sealed_parameters": None}
+    moved = await _update_locked(session, row["id"], **changes)
+    return Moved(row["id"], status, await append_state(session, row["id"], _state(moved)))
+
+
+async def _seal_stored(session: AsyncSession, execution_id: UUID, attempt: int) -> AttemptOutput:
+    digests = {stream: OutputDigest() for stream in OutputStream}
+    truncated: set[OutputStream] = set()
+    async for event in read_attempt_output(session, execution_id, attempt):
+        match event.payload:
+            case Output(stream=stream, data=data):
+                digests[stream].feed(data)
+            case Truncated(stream=stream):
+                truncated.add(stream)
+    sealed = {
+        stream: SealedOutput(s.size, None, s.text) if stream in truncated else s
+        for stream, digest in digests.items()
+        for s in [digest.seal()]
+    }
+    return AttemptOutput(sealed[OutputStream.STDOUT], sealed[OutputStream.STDERR], bool(truncated))
+
+
+async def _lock(
+    session: AsyncSession, condition: ColumnElement[bool], *, skip_locked: bool = False
+) -> RowMapping | None:
+    query = (
+        select(executions)
+        .where(condition, executions.c.status == RUNNING)
+        .limit(1)
+        .with_for_update(skip_locked=skip_locked)
+    )
+    row: RowMapping | None = (await session.execute(query)).mappings().one_or_none()
+    return row
+
+
+async def _update_one(session: AsyncSession, condition: ColumnElement[bool], **values: Any) -> RowMapping | None:
+    query = update(executions).where(condition).values(**values).returning(executions)
+    row: RowMapping | None = (await session.execute(query)).mappings().one_or_none()
+    return row
+
+
+async def _update_locked(session: AsyncSession, execution_id: UUID, **values: Any) -> RowMapping:
+    row = await _update_one(session, executions.c.id == execution_id, **values)
+    if row is None:
+        raise LookupError(f"execution {execution_id} vanished under its lock")
+    return row
+
+
+def _version_of(row: RowMapping) -> Select[Any]:
+    return select(runbook_versions.c.script, runbook_versions.c.settings).where(
+        runbook_versions.c.runbook_id == literal(row["runbook_id"]),
+        runbook_versions.c.version == literal(row["version"]),
+    )
+
+
+def _state(row: RowMapping) -> dict[str, Any]:
+    state = {name: row[name] for name in STATE_COLUMNS}
+    return {k: v.isoformat() if isinstance(v, datetime) else v for k, v in state.items()}

@@ -1,0 +1,8 @@
+"""What alembic runs: the connection comes from `kernel.migrations.upgrade`, never from a file."""
+
+from alembic import context
+
+from kernel.tables import metadata
+
+context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
+context.run_migrations()

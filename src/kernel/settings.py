@@ -1,0 +1,42 @@
+"""Settings, all from the environment with the prefix `ONCALL_`; each process adds its own to these."""
+
+from __future__ import annotations
+
+import sys
+from typing import NoReturn, TypeVar
+
+from pydantic import SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class CoreSettings(BaseSettings):
+    """What every process with a database needs. No default reaches a real service by accident."""
+
+    model_config = SettingsConfigDict(env_prefix="ONCALL_", extra="ignore")
+
+    database_url: SecretStr
+    redis_url: SecretStr
+    master_key: SecretStr
+    """URL-safe base64 of 32 random bytes: encrypts sensitive values at rest and keys the hashes of partner tokens."""
+    log_format: str = "json"
+
+
+SettingsT = TypeVar("SettingsT", bound=BaseSettings)
+
+
+def load(settings: type[SettingsT]) -> SettingsT:
+    """Reads the settings, or ends the process with one line that names each bad one and never its value."""
+    try:
+        return settings()
+    except ValidationError as error:
+        problems = ", ".join(
+            f"ONCALL_{'_'.join(str(part) for part in problem['loc']).upper()}: {problem['msg'].lower()}"
+            for problem in error.errors(include_input=False, include_url=False)
+        )
+        fail(f"cannot start: bad settings: {problems}")
+
+
+def fail(sentence: str) -> NoReturn:
+    """Ends the process with exit code 2 and one sentence that says what to do."""
+    print(sentence, file=sys.stderr)
+    raise SystemExit(2)

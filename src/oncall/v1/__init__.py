@@ -1,0 +1,1 @@
+"""Generated from proto/oncall/v1; `make proto` writes it anew."""
