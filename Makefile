@@ -1,0 +1,42 @@
+# The commands of this project; `make help` lists them.
+
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+WORKERS ?= 2
+
+.PHONY: help setup run proto lint types arch test check bench clean
+
+help: ## List the targets
+	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+
+setup: ## Install what is missing: system packages, .venv, locked dependencies
+	@tools/setup.sh
+
+run: setup ## Run everything on this machine, with a demo team; Ctrl-C stops it
+	@exec $(BIN)/oncall up --demo
+
+proto: setup ## Generate src/oncall/v1 from proto/
+	@tools/generate_stubs.sh
+
+lint: setup ## Check style and contract: ruff, buf, and that the stubs are current
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	tools/check_protos.sh
+
+types: setup ## Check types with mypy
+	$(BIN)/mypy
+
+arch: setup ## Check that imports follow the architecture
+	$(BIN)/lint-imports
+
+test: setup ## Run the whole suite against real PostgreSQL, Redis and sandbox
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile
+
+check: lint types arch test ## Everything that CI runs
+
+bench: setup ## Measure what the platform costs over a bare script
+	$(BIN)/python -m tests.bench
+
+clean: ## Remove .venv and all caches; data folders stay
+	rm -rf .venv dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
