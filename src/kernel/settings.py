@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
 import sys
+from collections.abc import Mapping
+from pathlib import Path
 from typing import NoReturn, TypeVar
 
 from pydantic import SecretStr, ValidationError
@@ -40,3 +44,12 @@ def fail(sentence: str) -> NoReturn:
     """Ends the process with exit code 2 and one sentence that says what to do."""
     print(sentence, file=sys.stderr)
     raise SystemExit(2)
+
+
+def write_ready_file(path: Path | None, content: Mapping[str, str]) -> None:
+    """Says to whoever started this process that it is ready: a JSON object, there whole or not at all."""
+    if path is None:
+        return
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.write_text(json.dumps(dict(content)))
+    draft.replace(path)

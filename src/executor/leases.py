@@ -1,0 +1,136 @@
+"""The leases of all attempts of this executor: renewed together, and given up in time.
+
+An attempt whose lease cannot be renewed is killed before the lease ends, so that no script runs on after the database
+has told somebody else that its executor is lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+from uuid import UUID
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from kernel import lifecycle
+from kernel.database import Sessions, is_disconnect, transaction
+from kernel.log_stream import cancel_channel
+
+log = structlog.get_logger()
+
+MARGIN_SECONDS = 1.0
+"""How long before the end of a lease its sandbox is killed."""
+
+
+class Holder(Protocol):
+    """An attempt that holds a lease."""
+
+    def cancel(self) -> None:
+        """Somebody asked for it to be cancelled; may be said twice."""
+
+    def lose(self) -> None:
+        """Its lease is gone or about to go: kill at once, write nothing more."""
+
+
+@dataclass(slots=True)
+class _Held:
+    epoch: int
+    holder: Holder
+    good_until: float
+    """By this process's monotonic clock, counted from before the renewal was asked for."""
+
+
+class LeaseKeeper:
+    """Keeps the leases of this executor; `run` is one task for all of them."""
+
+    def __init__(self, sessions: Sessions, executor_id: str, *, lease_seconds: float) -> None:
+        self._sessions = sessions
+        self._executor_id = executor_id
+        self._seconds = lease_seconds
+        self._held: dict[UUID, _Held] = {}
+
+    @property
+    def lease(self) -> timedelta:
+        return timedelta(seconds=self._seconds)
+
+    def hold(self, execution_id: UUID, epoch: int, holder: Holder, *, claimed_at: float) -> None:
+        """Begins to keep a lease that was claimed; `claimed_at` is the loop's time before the claim was asked for."""
+        self._held[execution_id] = _Held(epoch, holder, claimed_at + self._seconds)
+
+    def release(self, execution_id: UUID) -> None:
+        self._held.pop(execution_id, None)
+
+    def patience(self, execution_id: UUID) -> float:
+        """Answers for how many seconds the lease is still good, less the margin; negative once it is not."""
+        held = self._held.get(execution_id)
+        return -1.0 if held is None else held.good_until - MARGIN_SECONDS - asyncio.get_running_loop().time()
+
+    async def run(self) -> None:
+        """Renews three times per lease, and gives up what could not be renewed in time. Ends when cancelled."""
+        loop = asyncio.get_running_loop()
+        interval = self._seconds / 3
+        due = loop.time() + interval
+        while True:
+            await asyncio.sleep(max(0.0, min(due - loop.time(), self._next_expiry() - loop.time())))
+            if loop.time() >= due:
+                due = loop.time() + interval
+                await self._renew(within=interval)
+            self._give_up_expired()
+
+    async def listen(self, redis: Redis) -> None:
+        """Hears requests to cancel at once; one that is missed comes with the next renewal. Ends when cancelled."""
+        while True:
+            try:
+                async with redis.pubsub() as subscription:
+                    await subscription.subscribe(cancel_channel(self._executor_id))
+                    while True:
+                        message = await subscription.get_message(ignore_subscribe_messages=True, timeout=2.0)
+                        if message is not None:
+                            self._cancel(UUID(message["data"].decode()))
+            except (RedisError, OSError, ValueError) as error:
+                log.warning("cancel_channel_lost", error=type(error).__name__)
+                await asyncio.sleep(1.0)
+
+    async def _renew(self, *, within: float) -> None:
+        asked_at = asyncio.get_running_loop().time()
+        asked = {execution_id: held.epoch for execution_id, held in self._held.items()}
+        try:
+            async with asyncio.timeout(within), transaction(self._sessions) as tx:
+                renewed = await lifecycle.renew(tx.session, asked, lease=self.lease)
+        except Exception as error:
+            if not is_disconnect(error):
+                raise
+            log.warning("renewal_failed", held=len(asked), error=type(error).__name__)
+            return
+        for execution_id, epoch in asked.items():
+            held = self._held.get(execution_id)
+            if held is None or held.epoch != epoch:
+                continue  # it ended meanwhile
+            if execution_id not in renewed:
+                self._lose(execution_id)
+                continue
+            held.good_until = asked_at + self._seconds
+            if renewed[execution_id]:
+                held.holder.cancel()
+
+    def _cancel(self, execution_id: UUID) -> None:
+        held = self._held.get(execution_id)
+        if held is not None:
+            held.holder.cancel()
+
+    def _next_expiry(self) -> float:
+        return min((held.good_until - MARGIN_SECONDS for held in self._held.values()), default=float("inf"))
+
+    def _give_up_expired(self) -> None:
+        now = asyncio.get_running_loop().time()
+        for execution_id, held in list(self._held.items()):
+            if held.good_until - MARGIN_SECONDS <= now:
+                self._lose(execution_id)
+
+    def _lose(self, execution_id: UUID) -> None:
+        log.warning("lease_lost", execution_id=str(execution_id))
+        self._held.pop(execution_id).holder.lose()

@@ -1,0 +1,122 @@
+"""What an attempt writes: its log and its end, each under the fence, each repeated while the database is away.
+
+Durable before live: PostgreSQL first, then Redis. A write that the fence refuses raises `LeaseLost`, and from then on
+nothing of this attempt may be written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeVar
+from uuid import UUID
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from executor.relay import Timed
+from kernel import lifecycle
+from kernel.database import Sessions, is_disconnect, transaction
+from kernel.event_log import append_fenced
+from kernel.execution.event import Event
+from kernel.execution.status import AttemptOutcome
+from kernel.lifecycle import AttemptOutput, Claim, Moved
+from kernel.log_stream import publish_events
+
+log = structlog.get_logger()
+
+PUBLISH_SECONDS = 1.0
+RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0)
+
+T = TypeVar("T")
+
+
+class LeaseLost(Exception):
+    """Somebody else decides about this execution now."""
+
+
+class Publisher:
+    """Publishes what was committed; where Redis is away, watchers find it in PostgreSQL."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._away_until = 0.0
+
+    async def publish(self, execution_id: UUID, events: Sequence[Event]) -> None:
+        loop = asyncio.get_running_loop()
+        if loop.time() < self._away_until:
+            return
+        try:
+            async with asyncio.timeout(PUBLISH_SECONDS):
+                await publish_events(self._redis, execution_id, events)
+        except (RedisError, OSError, TimeoutError) as error:
+            self._away_until = loop.time() + PUBLISH_SECONDS
+            log.warning("publish_failed", error=type(error).__name__)
+
+
+class Recorder:
+    """Writes for one claim; `patience` says how many more seconds the lease is good for."""
+
+    def __init__(
+        self, sessions: Sessions, publisher: Publisher, claim: Claim, *, patience: Callable[[], float]
+    ) -> None:
+        self._sessions = sessions
+        self._publisher = publisher
+        self._claim = claim
+        self._patience = patience
+        self._next_sequence = claim.event.sequence + 1
+
+    async def store(self, batch: list[Timed]) -> None:
+        """Numbers a batch, stores it and publishes it."""
+        events = [
+            Event(sequence, time, payload) for sequence, (time, payload) in enumerate(batch, start=self._next_sequence)
+        ]
+
+        async def append() -> bool:
+            async with transaction(self._sessions) as tx:
+                return await append_fenced(tx.session, self._claim.execution_id, self._claim.epoch, events)
+
+        if not await self._persist(append, patience=self._patience):
+            raise LeaseLost
+        self._next_sequence += len(events)
+        await self._publisher.publish(self._claim.execution_id, events)
+
+    async def finish(
+        self, outcome: AttemptOutcome, output: AttemptOutput, isolation: Sequence[Mapping[str, Any]]
+    ) -> Moved:
+        """Ends the attempt. Tried for a while past the lease too: as long as nobody took it away, it is still ours."""
+
+        async def end() -> Moved | None:
+            async with transaction(self._sessions) as tx:
+                return await lifecycle.finish(
+                    tx.session,
+                    self._claim.execution_id,
+                    self._claim.epoch,
+                    outcome,
+                    output,
+                    isolation=isolation,
+                    jitter=random.random(),  # noqa: S311 - spreads retries, keeps no secret
+                )
+
+        moved = await self._persist(end, patience=lambda: self._patience() + 60.0)
+        if moved is None:
+            raise LeaseLost
+        await self._publisher.publish(self._claim.execution_id, [moved.event])
+        return moved
+
+    async def _persist(self, write: Callable[[], Awaitable[T]], *, patience: Callable[[], float]) -> T:
+        """Repeats `write` while the database cannot be reached and there is patience left."""
+        tries = 0
+        while True:
+            try:
+                return await write()
+            except Exception as error:
+                if not is_disconnect(error):
+                    raise
+                if patience() <= 0:
+                    raise LeaseLost from error
+                log.warning("database_away", error=type(error).__name__)
+            await asyncio.sleep(RETRY_SECONDS[min(tries, len(RETRY_SECONDS) - 1)])
+            tries += 1

@@ -1,0 +1,229 @@
+"""The life and death of one sandbox: started blocked, bounded, released, waited for, killed with all that it begot.
+
+A sandbox is two processes of bubblewrap: a monitor outside, and the first process of a process namespace of its own.
+When that first process is gone, the kernel has killed and reaped every other one in the namespace, however it had
+daemonised. So "everything is dead" is one readable pidfd, not a search. The monitor dies with the executor
+(`--die-with-parent`), and the namespace with the monitor.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from executor.sandbox import rlimit
+from executor.sandbox.cgroup import Cgroup, CgroupRoot
+from executor.sandbox.command import Job, open_command
+
+SETUP_SECONDS = 10.0
+
+
+class SandboxError(Exception):
+    """The sandbox could not be made; the message is for people and names no value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exited:
+    """How the script ended: its exit code, 128 + n where signal n ended it; None where it never began or was killed."""
+
+    exit_code: int | None
+    out_of_memory: bool
+
+
+class Sandbox:
+    """One running sandbox; use `start`, and `close` whatever happens."""
+
+    def __init__(
+        self,
+        monitor: subprocess.Popen[bytes],
+        first_pid: int,
+        status_fd: int,
+        outputs: tuple[int, int],
+        cgroup: Cgroup,
+        resources: ExitStack,
+    ) -> None:
+        self._monitor = monitor
+        self._first_pid = first_pid
+        self._first_fd = os.pidfd_open(first_pid)
+        resources.callback(os.close, self._first_fd)
+        self._status_fd = status_fd
+        self._cgroup = cgroup
+        self._resources = resources
+        self.stdout, self.stderr = outputs
+        """Read ends, non-blocking; at end of file once every process is gone."""
+
+    async def wait(self) -> Exited:
+        """Waits until every process of the sandbox is gone. Cancelling it kills nothing."""
+        await _readable(self._first_fd)
+        monitor_fd = os.pidfd_open(self._monitor.pid) if self._monitor.poll() is None else None
+        if monitor_fd is not None:
+            try:
+                await _readable(monitor_fd)
+            finally:
+                os.close(monitor_fd)
+            self._monitor.wait()
+        exit_code = None
+        for document in _documents(self._read_status()):
+            exit_code = document.get("exit-code", exit_code)
+        return Exited(exit_code, self._cgroup.out_of_memory())
+
+    def terminate(self) -> None:
+        """Asks every process of the sandbox to end (SIGTERM); which ones do not listen, `kill` ends."""
+        for pid in self._pids() - {self._first_pid, self._monitor.pid}:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Kills every process of the sandbox at once; `wait` says when they are gone."""
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._first_fd, signal.SIGKILL)
+
+    async def close(self) -> None:
+        """Kills what is left, waits for it and gives everything back. Cancelled, it still kills."""
+        self.kill()
+        try:
+            await self.wait()
+            await self._remove_cgroup()
+        finally:
+            self._resources.close()
+
+    async def _remove_cgroup(self) -> None:
+        for _ in range(50):  # the last process is gone before its cgroup knows
+            if self._cgroup.remove():
+                return
+            await asyncio.sleep(0.01)
+
+    def _pids(self) -> set[int]:
+        return self._cgroup.pids() or set(_pids_in_namespace_of(self._first_pid))
+
+    def _read_status(self) -> bytes:
+        with contextlib.suppress(BlockingIOError):
+            return os.read(self._status_fd, 65536)
+        return b""
+
+
+async def start(job: Job, *, cgroups: CgroupRoot, name: str, user: int | None) -> Sandbox:
+    """Sets a sandbox up for `job`, bounds it and lets the script begin; `user` is who it is outside (None: the caller).
+
+    SandboxError where it could not be had; nothing is left then.
+    """
+    resources = ExitStack()
+    monitor: subprocess.Popen[bytes] | None = None
+    try:
+        with ExitStack() as inherited:
+            bounds = _rlimits(job, cgroups)
+            monitor, status_fd, release_fd, outputs = _spawn(job, user, bounds, inherited, resources)
+        first_pid = await _first_process(status_fd, outputs[1])
+        cgroup = cgroups.create(name, job.limits)
+        resources.callback(cgroup.remove)
+        cgroup.add(first_pid)
+        sandbox = Sandbox(monitor, first_pid, status_fd, outputs, cgroup, resources)
+        os.write(release_fd, b"1")
+    except BaseException as error:
+        if monitor is not None:
+            monitor.kill()
+            monitor.wait()
+        resources.close()
+        if isinstance(error, OSError):
+            raise SandboxError(f"the sandbox could not be set up: {error.strerror}") from error
+        raise
+    return sandbox
+
+
+def _spawn(
+    job: Job, user: int | None, bounds: Mapping[int, int], inherited: ExitStack, resources: ExitStack
+) -> tuple[subprocess.Popen[bytes], int, int, tuple[int, int]]:
+    command, data_fds = open_command(job, inherited)
+    status_fd, status_end = _pipe(resources, inherited)
+    stdout_fd, stdout_end = _pipe(resources, inherited)
+    stderr_fd, stderr_end = _pipe(resources, inherited)
+    block_fd, release_fd = os.pipe()
+    inherited.callback(os.close, block_fd)
+    resources.callback(os.close, release_fd)
+    command[1:1] = ["--json-status-fd", str(status_end), "--block-fd", str(block_fd)]
+    monitor = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=stdout_end,
+        stderr=stderr_end,
+        pass_fds=(status_end, block_fd, *data_fds),
+        env={"PATH": os.defpath},
+        cwd="/",
+        preexec_fn=partial(rlimit.apply, bounds),
+        start_new_session=True,
+        user=user,
+        group=user,
+        extra_groups=None if user is None else [],
+    )
+    for descriptor in (status_fd, stdout_fd, stderr_fd):
+        os.set_blocking(descriptor, False)
+    return monitor, status_fd, release_fd, (stdout_fd, stderr_fd)
+
+
+def _pipe(resources: ExitStack, inherited: ExitStack) -> tuple[int, int]:
+    ours, theirs = os.pipe()
+    resources.callback(os.close, ours)
+    inherited.callback(os.close, theirs)
+    return ours, theirs
+
+
+async def _first_process(status_fd: int, stderr_fd: int) -> int:
+    """Waits for bubblewrap to say which process is the first of the sandbox."""
+    try:
+        async with asyncio.timeout(SETUP_SECONDS):
+            await _readable(status_fd)
+    except TimeoutError:
+        raise SandboxError(f"the sandbox was not set up within {SETUP_SECONDS:.0f} s") from None
+    for document in _documents(os.read(status_fd, 65536)):
+        if "child-pid" in document:
+            return document["child-pid"]
+    with contextlib.suppress(BlockingIOError):
+        said = os.read(stderr_fd, 500).decode("utf-8", "replace").strip()
+        raise SandboxError(f"the sandbox could not be set up: {said}")
+    raise SandboxError("the sandbox could not be set up: bubblewrap ended without a word")
+
+
+def _rlimits(job: Job, cgroups: CgroupRoot) -> Mapping[int, int]:
+    held = cgroups.controllers
+    return rlimit.rules(job.limits, count_processes="pids" not in held, bound_memory="memory" not in held)
+
+
+async def _readable(descriptor: int) -> None:
+    loop = asyncio.get_running_loop()
+    ready: asyncio.Future[None] = loop.create_future()
+
+    def done() -> None:
+        if not ready.done():
+            ready.set_result(None)
+
+    loop.add_reader(descriptor, done)
+    try:
+        await ready
+    finally:
+        loop.remove_reader(descriptor)
+
+
+def _documents(text: bytes) -> Iterator[dict[str, int]]:
+    for line in text.decode().splitlines():
+        if line.strip():
+            yield json.loads(line)
+
+
+def _pids_in_namespace_of(pid: int) -> Iterator[int]:
+    """Yields the processes that share a process namespace with `pid`, where no cgroup can be asked."""
+    with contextlib.suppress(OSError):
+        namespace = Path(f"/proc/{pid}/ns/pid").readlink()
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                with contextlib.suppress(OSError):
+                    if (entry / "ns/pid").readlink() == namespace:
+                        yield int(entry.name)

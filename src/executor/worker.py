@@ -1,0 +1,137 @@
+"""The worker: hears rings, claims, runs attempts in slots, and lets them end in order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from uuid import UUID
+
+import structlog
+from structlog.contextvars import bound_contextvars
+
+from executor.attempt import Attempt, AttemptContext
+from executor.leases import LeaseKeeper
+from executor.record import LeaseLost, Publisher, Recorder
+from executor.sandbox.cgroup import CgroupRoot
+from kernel import lifecycle
+from kernel.cipher import Cipher
+from kernel.database import Sessions, is_disconnect, transaction
+from kernel.lifecycle import Claim
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxChoices:
+    """What this executor gives to each of its sandboxes."""
+
+    cgroups: CgroupRoot
+    cipher: Cipher
+    users: range | None
+    """One user id per slot where the executor is root; None where sandboxes run as the executor's own user."""
+    output_cap: int
+    kill_grace_seconds: float
+
+
+class Worker:
+    """Runs up to `slots` executions at one time."""
+
+    def __init__(
+        self,
+        executor_id: str,
+        sessions: Sessions,
+        publisher: Publisher,
+        leases: LeaseKeeper,
+        choices: SandboxChoices,
+        *,
+        slots: int,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._executor_id = executor_id
+        self._sessions = sessions
+        self._publisher = publisher
+        self._leases = leases
+        self._choices = choices
+        self._now = now
+        self._free = list(range(slots))
+        self._attempts: dict[UUID, Attempt] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._slot = asyncio.Semaphore(slots)
+
+    async def answer(self, execution_id: UUID) -> None:
+        """Answers a ring: claims the execution and runs it to its end. That there is nothing to claim is usual.
+
+        Claim and attempt are a task of their own: whoever awaits this may be cancelled, the script may not.
+        """
+        await self._slot.acquire()
+        task = asyncio.create_task(self._claim_and_run(execution_id), name=f"execution {execution_id}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        await asyncio.shield(task)
+
+    async def drain(self, seconds: float) -> None:
+        """Lets running scripts end by themselves for `seconds`, then ends them as lost with this executor."""
+        if not self._tasks:
+            return
+        log.info("draining", running=len(self._tasks), seconds=seconds)
+        await asyncio.wait(set(self._tasks), timeout=seconds)
+        for attempt in self._attempts.values():
+            attempt.drain()
+        if self._tasks:
+            await asyncio.wait(set(self._tasks))
+
+    async def _claim_and_run(self, execution_id: UUID) -> None:
+        try:
+            claimed_at = asyncio.get_running_loop().time()
+            claim = await self._claim(execution_id)
+            if claim is not None:
+                await self._run(claim, claimed_at)
+        finally:
+            self._slot.release()
+
+    async def _claim(self, execution_id: UUID) -> Claim | None:
+        try:
+            async with transaction(self._sessions) as tx:
+                return await lifecycle.claim(tx.session, execution_id, self._executor_id, lease=self._leases.lease)
+        except Exception as error:
+            if not is_disconnect(error):
+                raise
+            # Whether it was claimed is unknown; then its lease runs out and the sweep decides.
+            log.warning("claim_failed", execution_id=str(execution_id), error=type(error).__name__)
+            return None
+
+    async def _run(self, claim: Claim, claimed_at: float) -> None:
+        slot = self._free.pop()
+        attempt = self._attempt(claim, slot)
+        self._attempts[claim.execution_id] = attempt
+        self._leases.hold(claim.execution_id, claim.epoch, attempt, claimed_at=claimed_at)
+        with bound_contextvars(execution_id=str(claim.execution_id), epoch=claim.epoch, attempt=claim.attempt):
+            log.info("attempt_began")
+            try:
+                await self._publisher.publish(claim.execution_id, [claim.event])
+                await attempt.run()
+            except LeaseLost:
+                log.warning("attempt_lost")
+            except Exception:
+                # The lease is not renewed any more, so the sweep ends the attempt as lost.
+                log.exception("attempt_broken")
+            finally:
+                self._leases.release(claim.execution_id)
+                del self._attempts[claim.execution_id]
+                self._free.append(slot)
+
+    def _attempt(self, claim: Claim, slot: int) -> Attempt:
+        users = self._choices.users
+        context = AttemptContext(
+            cgroups=self._choices.cgroups,
+            cipher=self._choices.cipher,
+            user=None if users is None else users[slot],
+            output_cap=self._choices.output_cap,
+            kill_grace_seconds=self._choices.kill_grace_seconds,
+            now=self._now,
+        )
+        patience = partial(self._leases.patience, claim.execution_id)
+        return Attempt(claim, Recorder(self._sessions, self._publisher, claim, patience=patience), context)
