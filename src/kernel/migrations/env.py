@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from kernel.tables import metadata
+from kernel.status_page_tables import metadata  # the one of kernel.tables, with the tables of both files in it
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
 context.run_migrations()
