@@ -1,0 +1,57 @@
+"""An execution as callers see it, and when a runbook may be executed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from kernel.errors import FailedPrecondition
+from kernel.execution.status import ExecutionStatus
+from server.domain.runbook import ARCHIVED, DEPRECATED, Runbook
+from server.domain.version import ReviewStatus, Version
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """What never changes of an execution, and `state`: what does, in the form in which its log repeats it."""
+
+    id: UUID
+    runbook_id: UUID
+    team_id: UUID
+    version: int
+    digest: str
+    trigger: str
+    triggered_by: UUID | None
+    incident_id: UUID | None
+    workflow_run_id: UUID | None
+    parameters: Mapping[str, Any]
+    max_attempts: int
+    created_at: datetime
+    state: Mapping[str, Any]
+    stdout: str = ""
+    stderr: str = ""
+
+    @property
+    def status(self) -> ExecutionStatus:
+        return ExecutionStatus(self.state["status"])
+
+
+def require_runnable(runbook: Runbook, version: Version, *, confirm: bool) -> None:
+    """Refuses what has not been approved, what is archived, and what wants a confirmation that was not given."""
+    if not runbook.runnable:
+        why = "it is archived" if runbook.status is ARCHIVED else "nothing of it has been approved"
+        raise FailedPrecondition(f"the runbook cannot be executed: {why}", reason="RUNBOOK_NOT_RUNNABLE")
+    if version.review.status is not ReviewStatus.APPROVED:
+        raise FailedPrecondition(f"version {version.number} has not been approved", reason="VERSION_NOT_APPROVED")
+    if version.content.requires_confirm and not confirm:
+        raise FailedPrecondition(
+            "this runbook must be confirmed: execute it with `confirm`", reason="CONFIRMATION_REQUIRED"
+        )
+
+
+def warnings_of(runbook: Runbook) -> tuple[str, ...]:
+    """Answers what the first event should tell whoever executes the runbook."""
+    return ("this runbook is deprecated",) if runbook.status is DEPRECATED else ()

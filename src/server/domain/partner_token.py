@@ -1,0 +1,51 @@
+"""Partner tokens: `ocp_`, a prefix to recognise one by, and a secret of 256 random bits; only a keyed hash is kept.
+
+Whoever reads the database learns nothing to come in with, and whoever writes to it cannot make a token that works.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+PREFIX_BYTES = 10
+SECRET_BYTES = 32
+
+KEY_PURPOSE = b"oncall partner tokens v1"
+
+_TOKEN = re.compile(r"ocp_[a-z2-7]{16}[A-Za-z0-9_-]{43}")
+
+
+@dataclass(frozen=True, slots=True)
+class NewPartnerToken:
+    """A token at the only moment when all of it is known."""
+
+    token: str = field(repr=False)
+    prefix: str
+    token_hash: bytes = field(repr=False)
+
+
+class PartnerTokens:
+    """Makes tokens and hashes those that are presented, under a key that serves nothing else."""
+
+    def __init__(self, key: bytes, random: Callable[[int], bytes]) -> None:
+        """`random` answers that many bytes nobody can guess (`secrets.token_bytes`)."""
+        self._key = key
+        self._random = random
+
+    def issue(self) -> NewPartnerToken:
+        prefix = "ocp_" + base64.b32encode(self._random(PREFIX_BYTES)).decode().lower()
+        token = prefix + base64.urlsafe_b64encode(self._random(SECRET_BYTES)).rstrip(b"=").decode()
+        return NewPartnerToken(token, prefix, self.hash(token))
+
+    def hash(self, token: str) -> bytes:
+        """Answers what is kept of a token; of what is no token too, so that both take the same way and time."""
+        return hmac.digest(self._key, token.encode("utf-8", "surrogatepass"), hashlib.sha256)
+
+
+def looks_like_one(token: str) -> bool:
+    return _TOKEN.fullmatch(token) is not None

@@ -1,0 +1,140 @@
+"""The lifecycle of a runbook and the review of its versions: tables of allowed moves, and four eyes."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from kernel.errors import Aborted, FailedPrecondition, PermissionDenied
+from server.domain.version import Review, ReviewStatus, Version
+from server.domain.violation import Violations
+
+LONGEST_DESCRIPTION = 4000
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+class RunbookStatus(StrEnum):
+    DRAFT = "DRAFT"
+    PENDING_REVIEW = "PENDING_REVIEW"
+    APPROVED = "APPROVED"
+    DEPRECATED = "DEPRECATED"
+    ARCHIVED = "ARCHIVED"
+
+
+DRAFT, PENDING_REVIEW, APPROVED = RunbookStatus.DRAFT, RunbookStatus.PENDING_REVIEW, RunbookStatus.APPROVED
+DEPRECATED, ARCHIVED = RunbookStatus.DEPRECATED, RunbookStatus.ARCHIVED
+
+MOVES: dict[RunbookStatus, frozenset[RunbookStatus]] = {
+    DRAFT: frozenset({PENDING_REVIEW, ARCHIVED}),
+    PENDING_REVIEW: frozenset({APPROVED, DRAFT, ARCHIVED}),
+    APPROVED: frozenset({DEPRECATED, ARCHIVED}),
+    DEPRECATED: frozenset({APPROVED, ARCHIVED}),
+    ARCHIVED: frozenset({DRAFT, PENDING_REVIEW, APPROVED, DEPRECATED}),
+}
+
+REVIEW_MOVES: dict[ReviewStatus, frozenset[ReviewStatus]] = {
+    ReviewStatus.DRAFT: frozenset({ReviewStatus.PENDING_REVIEW}),
+    ReviewStatus.PENDING_REVIEW: frozenset({ReviewStatus.APPROVED, ReviewStatus.REJECTED}),
+    ReviewStatus.APPROVED: frozenset(),
+    ReviewStatus.REJECTED: frozenset(),
+}
+
+RUNNABLE = frozenset({APPROVED, DEPRECATED})
+
+
+@dataclass(frozen=True, slots=True)
+class Runbook:
+    """A reviewed script that people of a team may run; what runs is in its versions."""
+
+    id: UUID
+    team_id: UUID
+    service_id: UUID | None
+    name: str
+    description: str
+    status: RunbookStatus
+    current_version: int | None
+    latest_version: int
+    revision: int
+    created_by: UUID
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def etag(self) -> str:
+        """Changes with every change; opaque, so that nobody counts on its form."""
+        return hashlib.sha256(f"{self.id}:{self.revision}".encode()).hexdigest()[:16]
+
+    @property
+    def runnable(self) -> bool:
+        return self.status in RUNNABLE and self.current_version is not None
+
+    def changed(self, at: datetime, **changes: object) -> Runbook:
+        """Answers the runbook with `changes`, at its next revision."""
+        return replace(self, revision=self.revision + 1, updated_at=at, **changes)  # type: ignore[arg-type]
+
+    def refuse_if_archived(self) -> None:
+        if self.status is ARCHIVED:
+            raise FailedPrecondition("the runbook is archived; restore it first", reason="RUNBOOK_ARCHIVED")
+
+
+def check_name_and_description(violations: Violations, field: str, name: str, description: str) -> None:
+    if not _NAME.fullmatch(name):
+        violations.add(
+            f"{field}.name",
+            "must be 1 to 100 letters, digits, '.', '_' or '-', beginning with a letter or digit",
+        )
+    violations.text(f"{field}.description", description, longest=LONGEST_DESCRIPTION)
+
+
+def submit(runbook: Runbook, version: Version, *, by: UUID, at: datetime) -> tuple[Runbook, Version]:
+    """Submits a draft for review. A runbook that has an approved version stays as it is, and runnable."""
+    runbook.refuse_if_archived()
+    _check_move(version, ReviewStatus.PENDING_REVIEW)
+    review = Review(ReviewStatus.PENDING_REVIEW, submitted_by=by, submitted_at=at)
+    status = PENDING_REVIEW if runbook.status is DRAFT else runbook.status
+    return runbook.changed(at, status=status), replace(version, review=review)
+
+
+def approve(
+    runbook: Runbook, version: Version, *, digest: str, comment: str, by: UUID, at: datetime
+) -> tuple[Runbook, Version]:
+    """Approves what another person wrote and submitted, and makes it what runs.
+
+    No role is an exception to four eyes. `digest` proves that the reviewer read this and nothing else.
+    """
+    _require_other_eyes(runbook, version, by)
+    if digest != version.digest:
+        raise Aborted("that is not the digest of this version; read it again", reason="DIGEST_MISMATCH")
+    runbook.refuse_if_archived()
+    _check_move(version, ReviewStatus.APPROVED)
+    if version.content.secret_names:
+        raise FailedPrecondition(
+            "the version names secrets that the team does not have",
+            reason="SECRET_MISSING",
+            metadata={"secret_names": ",".join(version.content.secret_names)},
+        )
+    reviewed = replace(version.review, status=ReviewStatus.APPROVED, reviewed_by=by, reviewed_at=at, comment=comment)
+    status = APPROVED if runbook.status is PENDING_REVIEW else runbook.status
+    return runbook.changed(at, status=status, current_version=version.number), replace(version, review=reviewed)
+
+
+def _require_other_eyes(runbook: Runbook, version: Version, by: UUID) -> None:
+    if by in {runbook.created_by, version.created_by, version.review.submitted_by}:
+        raise PermissionDenied(
+            "somebody else must review this: you created the runbook, or wrote or submitted the version",
+            reason="SELF_APPROVAL",
+        )
+
+
+def _check_move(version: Version, to: ReviewStatus) -> None:
+    status = version.review.status
+    if to not in REVIEW_MOVES[status]:
+        raise FailedPrecondition(
+            f"version {version.number} is {status} and cannot become {to}",
+            reason="ILLEGAL_TRANSITION",
+            metadata={"from": status, "to": to},
+        )

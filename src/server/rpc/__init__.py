@@ -1,0 +1,1 @@
+"""Translation between the contract and the operations; no rule lives here."""

@@ -1,0 +1,86 @@
+"""API tokens: their records, and the hashes by which a presented one is recognised."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from kernel.tables import api_tokens, memberships, users
+from server.domain.permission import Caller, Role
+from server.domain.team import ApiToken
+
+_RECORD = [column for column in api_tokens.c if column.name != "secret_hash"]
+
+
+@dataclass(frozen=True, slots=True)
+class KnownToken:
+    """What is known about a prefix: the record, the hash to compare with, and who calls with it."""
+
+    record: ApiToken
+    secret_hash: bytes = field(repr=False)
+    caller: Caller
+
+
+async def find_caller(session: AsyncSession, prefix: str) -> KnownToken | None:
+    """Answers token, user and roles in one statement, because every call begins with it."""
+    query = (
+        select(
+            api_tokens,
+            users.c.is_platform_admin,
+            users.c.service_account,
+            memberships.c.team_id,
+            memberships.c.role,
+        )
+        .join(users, users.c.id == api_tokens.c.user_id)
+        .outerjoin(memberships, memberships.c.user_id == users.c.id)
+        .where(api_tokens.c.prefix == prefix)
+    )
+    rows = (await session.execute(query)).mappings().all()
+    if not rows:
+        return None
+    first = rows[0]
+    caller = Caller(
+        user_id=first["user_id"],
+        is_platform_admin=first["is_platform_admin"],
+        service_account=first["service_account"] or "",
+        roles={row["team_id"]: Role[row["role"]] for row in rows if row["team_id"] is not None},
+    )
+    record = ApiToken(**{column.name: first[column.name] for column in _RECORD})
+    return KnownToken(record, first["secret_hash"], caller)
+
+
+async def find(session: AsyncSession, token_id: UUID) -> ApiToken | None:
+    row = (await session.execute(select(*_RECORD).where(api_tokens.c.id == token_id))).mappings().one_or_none()
+    return ApiToken(**row) if row else None
+
+
+async def page(session: AsyncSession, user_id: UUID, *, before: UUID | None, limit: int) -> list[ApiToken]:
+    """Answers a user's tokens, newest first, that are older than `before`."""
+    query = select(*_RECORD).where(api_tokens.c.user_id == user_id).order_by(api_tokens.c.id.desc()).limit(limit)
+    if before is not None:
+        query = query.where(api_tokens.c.id < before)
+    return [ApiToken(**row) for row in (await session.execute(query)).mappings()]
+
+
+async def add(session: AsyncSession, token: ApiToken, secret_hash: bytes) -> None:
+    await session.execute(insert(api_tokens), [asdict(token) | {"secret_hash": secret_hash}])
+
+
+async def revoke(session: AsyncSession, token_id: UUID) -> bool:
+    """Revokes a token; False where it was revoked before, and then its time stays."""
+    revoked = await session.execute(
+        update(api_tokens)
+        .where(api_tokens.c.id == token_id, api_tokens.c.revoked_at.is_(None))
+        .values(revoked_at=func.now())
+        .returning(api_tokens.c.id)
+    )
+    return revoked.one_or_none() is not None
+
+
+async def touch(session: AsyncSession, token_id: UUID, at: datetime) -> None:
+    """Notes the minute of the last use."""
+    await session.execute(update(api_tokens).where(api_tokens.c.id == token_id).values(last_used_at=at))

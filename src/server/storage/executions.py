@@ -1,0 +1,95 @@
+"""Executions, as callers see them. What moves one is `kernel.lifecycle`; its log is `kernel.event_log`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import RowMapping, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from kernel.execution.status import PENDING, RUNNING, ExecutionStatus
+from kernel.lifecycle import STATE_COLUMNS
+from kernel.tables import execution_events, executions
+from server.domain.execution import Execution
+
+_FIXED = (
+    "id",
+    "runbook_id",
+    "team_id",
+    "version",
+    "digest",
+    "trigger",
+    "triggered_by",
+    "incident_id",
+    "workflow_run_id",
+    "parameters",
+    "max_attempts",
+    "created_at",
+)
+_HEAD = [executions.c[name] for name in (*_FIXED, *STATE_COLUMNS)]
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionFilter:
+    """Which executions; None everywhere means all of them."""
+
+    team_ids: Collection[UUID] | None = None
+    runbook_id: UUID | None = None
+    incident_id: UUID | None = None
+    workflow_run_id: UUID | None = None
+    status: ExecutionStatus | None = None
+
+
+async def find(session: AsyncSession, execution_id: UUID, *, output: bool = False) -> Execution | None:
+    """Answers one execution; with `output`, also the kept parts of its output."""
+    columns = [*_HEAD, executions.c.stdout, executions.c.stderr] if output else _HEAD
+    query = select(*columns).where(executions.c.id == execution_id)
+    row = (await session.execute(query)).mappings().one_or_none()
+    return _execution(row) if row else None
+
+
+async def page(session: AsyncSession, wanted: ExecutionFilter, *, before: UUID | None, limit: int) -> list[Execution]:
+    """Answers executions older than `before`, newest first, without output."""
+    query = select(*_HEAD).order_by(executions.c.id.desc()).limit(limit)
+    if wanted.team_ids is not None:
+        query = query.where(executions.c.team_id.in_(wanted.team_ids))
+    for name in ("runbook_id", "incident_id", "workflow_run_id", "status"):
+        if (value := getattr(wanted, name)) is not None:
+            query = query.where(executions.c[name] == value)
+    if before is not None:
+        query = query.where(executions.c.id < before)
+    return [_execution(row) for row in (await session.execute(query)).mappings()]
+
+
+async def find_unended(session: AsyncSession, runbook_id: UUID) -> UUID | None:
+    """Answers an execution of the runbook that waits or runs, if there is one."""
+    query = (
+        select(executions.c.id)
+        .where(executions.c.runbook_id == runbook_id, executions.c.status.in_([PENDING, RUNNING]))
+        .limit(1)
+    )
+    found: UUID | None = await session.scalar(query)
+    return found
+
+
+async def last_sequences(session: AsyncSession, execution_ids: Collection[UUID]) -> dict[UUID, int]:
+    """Answers how far each log goes, in one statement that looks at one index entry for each."""
+    last = (
+        select(func.max(execution_events.c.sequence))
+        .where(execution_events.c.execution_id == executions.c.id)
+        .correlate(executions)
+        .scalar_subquery()
+    )
+    query = select(executions.c.id, func.coalesce(last, 0).label("last")).where(executions.c.id.in_(execution_ids))
+    return {row.id: row.last for row in await session.execute(query)}
+
+
+def _execution(row: RowMapping) -> Execution:
+    state: dict[str, Any] = {name: row[name] for name in STATE_COLUMNS}
+    state = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in state.items()}
+    fixed = {name: row[name] for name in _FIXED}
+    return Execution(**fixed, state=state, stdout=row.get("stdout", ""), stderr=row.get("stderr", ""))

@@ -1,0 +1,89 @@
+"""Versions of runbooks, written once, and their reviews."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import RowMapping, Select, insert, literal, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from kernel.execution.content import VersionContent
+from kernel.tables import runbook_reviews, runbook_versions
+from server.domain.version import Review, ReviewStatus, Version
+
+_KEY = (runbook_versions.c.runbook_id == runbook_reviews.c.runbook_id) & (
+    runbook_versions.c.version == runbook_reviews.c.version
+)
+_REVIEW = (
+    runbook_reviews.c.status,
+    runbook_reviews.c.submitted_by,
+    runbook_reviews.c.submitted_at,
+    runbook_reviews.c.reviewed_by,
+    runbook_reviews.c.reviewed_at,
+    runbook_reviews.c.comment,
+)
+_HEAD = tuple(column for column in runbook_versions.c if column.name != "script")
+
+
+async def find(session: AsyncSession, runbook_id: UUID, number: int) -> Version | None:
+    query = _of(runbook_id, runbook_versions.c.script).where(runbook_versions.c.version == number)
+    row = (await session.execute(query)).mappings().one_or_none()
+    return _version(row) if row else None
+
+
+async def page(session: AsyncSession, runbook_id: UUID, *, before: int | None, limit: int) -> list[Version]:
+    """Answers versions older than `before`, newest first, with empty scripts: a page of whole ones could be 500 MiB."""
+    query = _of(runbook_id, literal("").label("script")).order_by(runbook_versions.c.version.desc()).limit(limit)
+    if before is not None:
+        query = query.where(runbook_versions.c.version < before)
+    return [_version(row) for row in (await session.execute(query)).mappings()]
+
+
+async def add(session: AsyncSession, version: Version) -> None:
+    row = {
+        "runbook_id": version.runbook_id,
+        "version": version.number,
+        "script": version.content.script,
+        "settings": version.content.to_json(),
+        "digest": version.digest,
+        "change_note": version.change_note,
+        "created_by": version.created_by,
+        "created_at": version.created_at,
+    }
+    await session.execute(insert(runbook_versions), [row])
+    key = {"runbook_id": version.runbook_id, "version": version.number}
+    await session.execute(insert(runbook_reviews), [key | _review_row(version.review)])
+
+
+async def save_review(session: AsyncSession, version: Version) -> None:
+    """Writes the review; the caller holds the lock of the runbook."""
+    await session.execute(
+        update(runbook_reviews)
+        .where(runbook_reviews.c.runbook_id == version.runbook_id, runbook_reviews.c.version == version.number)
+        .values(_review_row(version.review))
+    )
+
+
+def _of(runbook_id: UUID, script: Any) -> Select[Any]:
+    return (
+        select(*_HEAD, script, *_REVIEW).join(runbook_reviews, _KEY).where(runbook_versions.c.runbook_id == runbook_id)
+    )
+
+
+def _review_row(review: Review) -> dict[str, Any]:
+    return {column.name: getattr(review, column.name) for column in _REVIEW}
+
+
+def _version(row: RowMapping) -> Version:
+    review = {column.name: row[column.name] for column in _REVIEW}
+    return Version(
+        runbook_id=row["runbook_id"],
+        number=row["version"],
+        content=VersionContent.from_json(row["script"], row["settings"]),
+        digest=row["digest"],
+        change_note=row["change_note"],
+        created_by=row["created_by"],
+        created_at=row["created_at"],
+        review=Review(**{**review, "status": ReviewStatus(review["status"])}),
+    )
