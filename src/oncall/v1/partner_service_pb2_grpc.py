@@ -94,9 +94,10 @@ class PartnerServiceServicer:
         """Answers a status page as the owner of a credential may see it, and records the access.
 
         For the gateway's service account alone: nobody else is believed about a client's address. Nothing in the answer
-        tells whether a page exists to somebody who may not read it. Checked in this order:
-        * `UNAUTHENTICATED`, reason `CREDENTIAL_INVALID`: the token is not known, whatever the slug.
-        * `UNAUTHENTICATED`, reason `CREDENTIAL_MISSING`: no credential, and there is no public page of that slug.
+        tells whether a page exists to somebody who may not read it. Any other reason of `UNAUTHENTICATED` or
+        `PERMISSION_DENIED` is about the gateway's own credential. Checked in this order:
+        * `UNAUTHENTICATED`, reason `TOKEN_UNKNOWN`: the token is not known, whatever the slug.
+        * `UNAUTHENTICATED`, reason `TOKEN_MISSING`: no token, and there is no public page of that slug.
         * `NOT_FOUND`: there is no page of that slug, or the token is that of another page's partner.
         * `PERMISSION_DENIED`, reason `PARTNER_REVOKED`: the partner or this token was revoked.
         * `PERMISSION_DENIED`, reason `PARTNER_EXPIRED`: the partner's access or this token has expired.

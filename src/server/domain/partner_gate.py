@@ -68,7 +68,7 @@ def admit(page: StatusPage | None, credential: Credential, client: Address, now:
             return _admit_with_page_token(page, token_hash)
         case NoCredential():
             if page is None or page.content.visibility is not Visibility.PUBLIC:
-                raise Unauthenticated("this page needs a token", reason="CREDENTIAL_MISSING")
+                raise Unauthenticated("this page needs a token", reason="TOKEN_MISSING")
             return Admitted(page)
 
 
@@ -97,4 +97,4 @@ def _admit_with_page_token(page: StatusPage | None, token_hash: bytes) -> Admitt
 
 
 def _unknown_token() -> Unauthenticated:
-    return Unauthenticated("this token is not known", reason="CREDENTIAL_INVALID")
+    return Unauthenticated("this token is not known", reason="TOKEN_UNKNOWN")
