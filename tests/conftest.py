@@ -17,10 +17,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from cli.embedded_postgres import EmbeddedPostgres
-from cli.embedded_redis import EmbeddedRedis
-from cli.service_account import ServiceAccount, service_account
-from cli.socket_folder import open_socket_folder, remove_socket_folder
+from cli.launcher.embedded_postgres import EmbeddedPostgres
+from cli.launcher.embedded_redis import EmbeddedRedis
+from cli.launcher.service_account import ServiceAccount, service_account
+from cli.launcher.socket_folder import open_socket_folder, remove_socket_folder
 from kernel import migrations
 from kernel.database import async_url
 

@@ -15,9 +15,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from cli import child_process
-from cli.postgres_binaries import postgres_binaries
-from cli.service_account import ServiceAccount
+from cli.launcher import child_process
+from cli.launcher.postgres_binaries import postgres_binaries
+from cli.launcher.refusal import CannotStart
+from cli.launcher.service_account import ServiceAccount
 
 START_SECONDS = 60  # recovery after a kill may have to read a gigabyte of log
 _WHERE_I_STAND = "/proc/self/cwd"
@@ -56,7 +57,7 @@ class EmbeddedPostgres:
     def start(self) -> None:
         """Makes the cluster if there is none, starts it and waits until it takes connections.
 
-        Raises RuntimeError with a sentence for people. A predecessor that a killed launcher left is ended first.
+        Raises CannotStart with a sentence for people. A predecessor that a killed launcher left is ended first.
         """
         if not self._folder.exists():
             self._make_cluster()
@@ -167,8 +168,8 @@ class EmbeddedPostgres:
         if done.returncode != 0 and "already exists" not in done.stderr:
             raise self._failure(f"cannot create the database: {done.stderr.strip()}")
 
-    def _failure(self, what: str) -> RuntimeError:
-        return RuntimeError(f"{what}: {child_process.last_lines(self._log)} (see {self._log})")
+    def _failure(self, what: str) -> CannotStart:
+        return CannotStart(f"{what}: {child_process.last_lines(self._log)} (see {self._log})")
 
 
 def _wait_while(condition: Callable[[], bool], *, seconds: float) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from cli.service_account import ServiceAccount
+from cli.launcher.service_account import ServiceAccount
 
 Process = subprocess.Popen[bytes]
 

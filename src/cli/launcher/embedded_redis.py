@@ -12,7 +12,8 @@ import time
 from importlib.util import find_spec
 from pathlib import Path
 
-from cli import child_process
+from cli.launcher import child_process
+from cli.launcher.refusal import CannotStart
 
 START_SECONDS = 15
 
@@ -33,7 +34,7 @@ class EmbeddedRedis:
         return f"unix://{self._socket}"
 
     def start(self) -> None:
-        """Starts it and waits until it answers; raises RuntimeError with a sentence for people."""
+        """Starts it and waits until it answers; raises CannotStart with a sentence for people."""
         self._socket.unlink(missing_ok=True)
         command: list[str | Path] = [
             redis_server(),
@@ -54,8 +55,7 @@ class EmbeddedRedis:
         deadline = time.monotonic() + START_SECONDS
         while not self._answers():
             if self.process.poll() is not None or time.monotonic() > deadline:
-                message = f"cannot start Redis: {child_process.last_lines(self._log)} (see {self._log})"
-                raise RuntimeError(message)
+                raise CannotStart(f"cannot start Redis: {child_process.last_lines(self._log)} (see {self._log})")
             time.sleep(0.01)
 
     def stop(self, *, seconds: float = 2) -> None:
@@ -87,4 +87,4 @@ def redis_server() -> Path:
     message = (
         "cannot start Redis: no redis-server is installed; install the package redis-server or set ONCALL_REDIS_URL"
     )
-    raise RuntimeError(message)
+    raise CannotStart(message)

@@ -1,0 +1,97 @@
+"""One of our own processes: how it is started, how it says that it is ready, how it is stopped."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from cli.launcher import child_process
+from cli.launcher.refusal import CannotStart
+
+READY_SECONDS = 60
+REFUSED = 2  # the exit code of a process that says in one sentence why it cannot start
+
+
+class Program:
+    """A long-running `python -m MODULE`; started again, it listens where it listened before."""
+
+    stop_signal = signal.SIGTERM
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        env: Mapping[str, str],
+        log: Path,
+        ready_file: Path,
+        listen: str | None = None,
+        stop_seconds: float,
+        module: str = "",
+    ) -> None:
+        self.name = name
+        self.process: child_process.Process | None = None
+        self.address = ""
+        self._env = {**env, "ONCALL_READY_FILE": str(ready_file)}
+        self._log = log
+        self._ready_file = ready_file
+        self._listen = listen  # the environment variable that says where, of the programs that listen
+        self._stop_seconds = stop_seconds
+        self._command = [sys.executable, "-m", module or name]
+
+    def start(self) -> None:
+        """Starts it and waits until it is ready; raises CannotStart with a sentence for people."""
+        self._ready_file.unlink(missing_ok=True)
+        if self._listen and self.address:
+            self._env[self._listen] = self.address
+        log_begins = self._log.stat().st_size if self._log.exists() else 0
+        # All that lasts is in PostgreSQL, so the hardest end is a right one; and it cannot be put off.
+        self.process = child_process.start(self._command, env=self._env, log=self._log, death_signal=signal.SIGKILL)
+        deadline = time.monotonic() + READY_SECONDS
+        while not self._ready_file.exists():
+            code = self.process.poll()
+            if code is not None:
+                raise CannotStart(_why_ended(self.name, code, self._log, log_begins))
+            if time.monotonic() > deadline:
+                raise CannotStart(f"{self.name} is not ready after {READY_SECONDS} seconds; see {self._log}")
+            time.sleep(0.01)
+        self.address = json.loads(self._ready_file.read_text()).get("address", "")
+
+    def stop(self) -> None:
+        if self.process:
+            child_process.stop(self.process, self.stop_signal, seconds=self._stop_seconds)
+
+
+def run_once(name: str, module: str, *arguments: str, env: Mapping[str, str], log: Path) -> str:
+    """Runs `python -m MODULE` to its end and answers what it printed; raises CannotStart where it failed."""
+    log_begins = log.stat().st_size if log.exists() else 0
+    with log.open("ab") as errors:
+        done = subprocess.run(
+            [sys.executable, "-m", module, *arguments],
+            env=dict(env),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            preexec_fn=child_process.dies_with_parent(signal.SIGKILL),
+            start_new_session=True,
+            check=False,
+        )
+    if done.returncode != 0:
+        raise CannotStart(_why_ended(name, done.returncode, log, log_begins))
+    return done.stdout.decode()
+
+
+def _why_ended(name: str, code: int, log: Path, log_begins: int) -> str:
+    """Answers the process's own sentence where it refused to start, else where to look."""
+    with log.open("rb") as file:
+        file.seek(log_begins)
+        lines = [line.strip() for line in file.read().decode(errors="replace").splitlines() if line.strip()]
+    if code == REFUSED:
+        sentences = [line for line in lines if not line.startswith("{")]
+        if sentences:
+            return f"{name}: {sentences[-1]}"
+    return f"{name} ended with exit code {code} while it was starting; see {log}"

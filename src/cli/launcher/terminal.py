@@ -1,0 +1,49 @@
+"""What `oncall up` tells whoever started it: plain lines, with colours only where a terminal shows them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+
+from cli.launcher.data_folder import DataFolder
+from cli.launcher.stack import Stack
+
+
+class Terminal:
+    """Lines of progress and the summary. A reader that has gone is no reason to stop serving."""
+
+    def __init__(self) -> None:
+        self._console = Console(highlight=False, soft_wrap=True, emoji=False)
+
+    def step(self, text: str) -> None:
+        self._print(f"[green]✓[/green] {_plain(text)}")
+
+    def warn(self, text: str) -> None:
+        self._print(f"[yellow]![/yellow] {_plain(text)}")
+
+    def say(self, text: str = "") -> None:
+        self._print(_plain(text))
+
+    def addresses(self, stack: Stack, data: DataFolder) -> None:
+        self.say()
+        self._print(f"  server   [bold]{_plain(stack.server_address)}[/bold] (gRPC)")
+        self._print(f"  gateway  [bold]http://{_plain(stack.gateway_address)}[/bold]")
+        self._print(f"  data     {_plain(str(data.path))}")
+        self.say()
+
+    def first_steps(self, data_folder: Path | None) -> None:
+        """Says how an empty installation gets its first administrator."""
+        setting = f"ONCALL_DATA_DIR={data_folder} " if data_folder else ""
+        self.say("This installation is empty. Create its first administrator in another terminal:")
+        self._print(f"  [bold]{_plain(setting)}oncall admin create --email you@example.com --name 'Your Name'[/bold]")
+
+    def _print(self, markup: str) -> None:
+        try:
+            self._console.print(markup)
+        except BrokenPipeError:
+            self._console.quiet = True
+
+
+def _plain(text: str) -> str:
+    return text.replace("[", r"\[")
