@@ -15,6 +15,7 @@ from pathlib import Path
 
 import structlog
 
+from executor.identity import is_alive
 from kernel.execution.content import ResourceLimits
 
 log = structlog.get_logger()
@@ -208,7 +209,7 @@ def _enable(folder: Path, wanted: tuple[str, ...]) -> None:
 def _sweep(parent: Path) -> None:
     """Kills and removes what executors of this machine left behind that are no longer alive."""
     for folder in parent.iterdir():
-        if not folder.is_dir() or _alive(folder.name):
+        if not folder.is_dir() or is_alive(folder.name):
             continue
         for sandbox in [*(child for child in folder.iterdir() if child.is_dir()), folder]:
             with suppress(OSError):
@@ -216,12 +217,3 @@ def _sweep(parent: Path) -> None:
                     with suppress(ProcessLookupError):
                         os.kill(int(pid), signal.SIGKILL)
                 sandbox.rmdir()
-
-
-def _alive(executor_id: str) -> bool:
-    """An executor's id ends in `-pid-random`; see `executor.identity`."""
-    try:
-        pid = int(executor_id.rsplit("-", 2)[1])
-        return b"executor" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    except (ValueError, IndexError, OSError):
-        return False

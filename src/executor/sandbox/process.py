@@ -31,6 +31,38 @@ class SandboxError(Exception):
     """The sandbox could not be made; the message is for people and names no value."""
 
 
+class _Status:
+    """What bubblewrap tells over `--json-status-fd`: one JSON object a line, which may come in pieces."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._text = b""
+        self._ended = False
+
+    async def first_pid(self) -> int | None:
+        """Answers the first process of the sandbox; None where bubblewrap ended before there was one."""
+        while (pid := self._told("child-pid")) is None and not self._ended:
+            await _readable(self._descriptor)
+            self._read()
+        return pid
+
+    def exit_code(self) -> int | None:
+        """Answers the script's exit code, once bubblewrap is gone; None where it did not live to tell."""
+        self._read()
+        return self._told("exit-code")
+
+    def _read(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            while piece := os.read(self._descriptor, 4096):
+                self._text += piece
+            self._ended = True
+
+    def _told(self, name: str) -> int | None:
+        whole_lines = self._text[: self._text.rfind(b"\n") + 1].splitlines()
+        values = [json.loads(line).get(name) for line in whole_lines if line.strip()]
+        return next((value for value in values if value is not None), None)
+
+
 @dataclass(frozen=True, slots=True)
 class Exited:
     """How the script ended: its exit code, 128 + n where signal n ended it; None where it never began or was killed."""
@@ -46,7 +78,7 @@ class Sandbox:
         self,
         monitor: subprocess.Popen[bytes],
         first_pid: int,
-        status_fd: int,
+        status: _Status,
         outputs: tuple[int, int],
         cgroup: Cgroup,
         resources: ExitStack,
@@ -55,7 +87,7 @@ class Sandbox:
         self._first_pid = first_pid
         self._first_fd = os.pidfd_open(first_pid)
         resources.callback(os.close, self._first_fd)
-        self._status_fd = status_fd
+        self._status = status
         self._cgroup = cgroup
         self._resources = resources
         self.stdout, self.stderr = outputs
@@ -71,10 +103,7 @@ class Sandbox:
             finally:
                 os.close(monitor_fd)
             self._monitor.wait()
-        exit_code = None
-        for document in _documents(self._read_status()):
-            exit_code = document.get("exit-code", exit_code)
-        return Exited(exit_code, self._cgroup.out_of_memory())
+        return Exited(self._status.exit_code(), self._cgroup.out_of_memory())
 
     def terminate(self) -> None:
         """Asks every process of the sandbox to end (SIGTERM); which ones do not listen, `kill` ends."""
@@ -105,11 +134,6 @@ class Sandbox:
     def _pids(self) -> set[int]:
         return self._cgroup.pids() or set(_pids_in_namespace_of(self._first_pid))
 
-    def _read_status(self) -> bytes:
-        with contextlib.suppress(BlockingIOError):
-            return os.read(self._status_fd, 65536)
-        return b""
-
 
 async def start(job: Job, *, cgroups: CgroupRoot, name: str, user: int | None) -> Sandbox:
     """Sets a sandbox up for `job`, bounds it and lets the script begin; `user` is who it is outside (None: the caller).
@@ -122,11 +146,12 @@ async def start(job: Job, *, cgroups: CgroupRoot, name: str, user: int | None) -
         with ExitStack() as inherited:
             bounds = _rlimits(job, cgroups)
             monitor, status_fd, release_fd, outputs = _spawn(job, user, bounds, inherited, resources)
-        first_pid = await _first_process(status_fd, outputs[1])
+        status = _Status(status_fd)
+        first_pid = await _first_process(status, outputs[1])
         cgroup = cgroups.create(name, job.limits)
         resources.callback(cgroup.remove)
         cgroup.add(first_pid)
-        sandbox = Sandbox(monitor, first_pid, status_fd, outputs, cgroup, resources)
+        sandbox = Sandbox(monitor, first_pid, status, outputs, cgroup, resources)
         os.write(release_fd, b"1")
     except BaseException as error:
         if monitor is not None:
@@ -134,7 +159,7 @@ async def start(job: Job, *, cgroups: CgroupRoot, name: str, user: int | None) -
             monitor.wait()
         resources.close()
         if isinstance(error, OSError):
-            raise SandboxError(f"the sandbox could not be set up: {error.strerror}") from error
+            raise SandboxError(f"the sandbox could not be set up: {error.strerror}: {error.filename}") from error
         raise
     return sandbox
 
@@ -176,16 +201,15 @@ def _pipe(resources: ExitStack, inherited: ExitStack) -> tuple[int, int]:
     return ours, theirs
 
 
-async def _first_process(status_fd: int, stderr_fd: int) -> int:
+async def _first_process(status: _Status, stderr_fd: int) -> int:
     """Waits for bubblewrap to say which process is the first of the sandbox."""
     try:
         async with asyncio.timeout(SETUP_SECONDS):
-            await _readable(status_fd)
+            first_pid = await status.first_pid()
     except TimeoutError:
         raise SandboxError(f"the sandbox was not set up within {SETUP_SECONDS:.0f} s") from None
-    for document in _documents(os.read(status_fd, 65536)):
-        if "child-pid" in document:
-            return document["child-pid"]
+    if first_pid is not None:
+        return first_pid
     with contextlib.suppress(BlockingIOError):
         said = os.read(stderr_fd, 500).decode("utf-8", "replace").strip()
         raise SandboxError(f"the sandbox could not be set up: {said}")
@@ -210,12 +234,6 @@ async def _readable(descriptor: int) -> None:
         await ready
     finally:
         loop.remove_reader(descriptor)
-
-
-def _documents(text: bytes) -> Iterator[dict[str, int]]:
-    for line in text.decode().splitlines():
-        if line.strip():
-            yield json.loads(line)
 
 
 def _pids_in_namespace_of(pid: int) -> Iterator[int]:

@@ -1,0 +1,121 @@
+"""The composition root: the one place that puts an executor together, and takes it apart again."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator, Iterator, Sequence
+from datetime import UTC, datetime
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from executor import task
+from executor.leases import LeaseKeeper
+from executor.record import Publisher
+from executor.sandbox.cgroup import CgroupRoot, open_root
+from executor.sandbox.isolation import prove
+from executor.sandbox.process import SandboxError
+from executor.settings import ExecutorSettings
+from executor.worker import SandboxChoices, Worker
+from kernel import log_stream
+from kernel.cipher import Cipher
+from kernel.database import create_engine, sessions
+from kernel.queue import execution_queue
+
+log = structlog.get_logger()
+
+UIDS_PER_EXECUTOR = 500
+
+
+class CannotStart(Exception):
+    """Something is missing that no work could be done without; the message is one sentence that says what to do."""
+
+
+@contextlib.asynccontextmanager
+async def running_executor(
+    settings: ExecutorSettings, cipher: Cipher, executor_id: str, stop: asyncio.Event
+) -> AsyncIterator[asyncio.Task[None]]:
+    """Yields a task that hears rings until `stop` is set; CannotStart where it could not.
+
+    At the end of the block running scripts have `drain_seconds` to end, then count as lost with this executor.
+    """
+    users = _users(settings)
+    redis_url = settings.redis_url.get_secret_value()
+    with _cgroups(executor_id) as cgroups:
+        engine = create_engine(settings.database_url.get_secret_value(), pool_size=settings.executor_concurrency + 2)
+        redis, queue = log_stream.connect(redis_url), execution_queue(redis_url)
+        try:
+            await _check(engine, redis, cgroups, users)
+            leases = LeaseKeeper(sessions(engine), executor_id, lease_seconds=settings.lease_seconds)
+            choices = SandboxChoices(cgroups, cipher, users, settings.output_cap, settings.kill_grace_seconds)
+            worker = Worker(
+                executor_id,
+                sessions(engine),
+                Publisher(redis),
+                leases,
+                choices,
+                slots=settings.executor_concurrency,
+                now=lambda: datetime.now(UTC),
+            )
+            task.register(queue, worker.answer)
+            keeping, listening = asyncio.create_task(leases.run()), asyncio.create_task(leases.listen(redis))
+            hearing = asyncio.create_task(task.hear(queue, stop, slots=settings.executor_concurrency))
+            keeping.add_done_callback(lambda _: stop.set())  # it never ends by itself: without it no script is safe
+            log.info("ready", executor_id=executor_id, cgroups=cgroups.controllers)
+            try:
+                yield hearing
+            finally:
+                await worker.drain(settings.drain_seconds)
+                await _end([hearing, keeping, listening])
+        finally:
+            await queue.shutdown()
+            await redis.aclose()
+            await engine.dispose()
+
+
+async def _check(engine: AsyncEngine, redis: Redis, cgroups: CgroupRoot, users: range | None) -> None:
+    try:
+        await prove(cgroups, users[0] if users else None)
+    except SandboxError as error:
+        raise CannotStart(f"no script can be isolated on this machine: {error}") from None
+    try:
+        async with engine.connect() as connection:
+            await connection.execute(text("SELECT 1"))
+    except (SQLAlchemyError, OSError) as error:
+        raise CannotStart(f"PostgreSQL cannot be used, check ONCALL_DATABASE_URL: {type(error).__name__}") from None
+    try:
+        await redis.ping()
+    except (RedisError, OSError) as error:
+        raise CannotStart(f"Redis cannot be reached, check ONCALL_REDIS_URL: {type(error).__name__}") from None
+
+
+def _users(settings: ExecutorSettings) -> range | None:
+    """Answers a user id per slot, unlike those of other executors on this machine; None where this one is not root."""
+    if os.geteuid() != 0:
+        return None
+    first = settings.sandbox_uid_base + (os.getpid() % 100_000) * UIDS_PER_EXECUTOR
+    return range(first, first + settings.executor_concurrency)
+
+
+@contextlib.contextmanager
+def _cgroups(executor_id: str) -> Iterator[CgroupRoot]:
+    root = open_root(executor_id)
+    try:
+        yield root
+    finally:
+        root.remove()
+
+
+async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Cancels tasks and raises the first failure among them, so that a broken executor does not end as a good one."""
+    for running in tasks:
+        running.cancel()
+    for result in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(result, Exception):
+            raise result

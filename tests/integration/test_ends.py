@@ -1,0 +1,231 @@
+"""Ends that are not the script's own: time limit, cancel, lost lease, lost executor. Nothing of it may live on."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from sqlalchemy import update
+
+from executor.settings import ExecutorSettings
+from kernel import lifecycle
+from kernel.database import transaction
+from kernel.execution.event import StateChanged
+from kernel.execution.status import ExecutionStatus
+from kernel.log_stream import connect, publish_cancel
+from kernel.tables import executions
+from tests.integration.conftest import MASTER_KEY, Platform, an_executor
+from tests.processes import cgroups_of, processes_of
+from tests.waiting import eventually
+
+STUBBORN = 'trap "" TERM; (trap "" TERM; setsid sleep 1000) & echo ready; while :; do sleep 1000; done'
+
+
+async def gone(execution: UUID, *, within: float) -> None:
+    async def nothing_left() -> bool:
+        return not processes_of(execution) and not cgroups_of(execution)
+
+    await eventually(nothing_left, within=within)
+
+
+@pytest.mark.usefixtures("executor")
+async def test_the_time_limit_ends_the_whole_process_tree(platform: Platform) -> None:
+    execution = await platform.an_execution("echo ready; sleep 1000 & sleep 1000", timeout_seconds=2)
+    await platform.doorbell.ring(execution)
+    await platform.output_of(execution, b"ready")
+    assert len(processes_of(execution)) >= 3
+
+    done = await platform.end_of(execution)
+
+    await gone(execution, within=1.0)
+    assert (done.status, done.error_code, done.exit_code) == ("TIMEOUT", "TIME_LIMIT", None)
+    assert done.stdout == b"ready\n"
+    assert 1.9 < (done.completed_at - done.started_at).total_seconds() < 10
+
+
+@pytest.mark.usefixtures("executor")
+async def test_who_ignores_the_request_to_end_is_killed_after_the_grace(platform: Platform) -> None:
+    execution = await platform.an_execution(STUBBORN, timeout_seconds=1)
+    await platform.doorbell.ring(execution)
+
+    done = await platform.end_of(execution)
+
+    await gone(execution, within=1.0)
+    assert done.status == ExecutionStatus.TIMEOUT
+
+
+@pytest.mark.usefixtures("executor")
+async def test_cancelled_is_said_only_when_every_process_is_gone(platform: Platform) -> None:
+    execution = await platform.an_execution(STUBBORN, max_retries=3)
+    await platform.doorbell.ring(execution)
+    await platform.output_of(execution, b"ready")
+
+    async with transaction(platform.sessions) as tx:
+        asked = await lifecycle.request_cancel(tx.session, execution)
+    assert asked.executor_id is not None
+    redis = connect(platform.redis_url)
+    await publish_cancel(redis, asked.executor_id, execution)
+    await redis.aclose()
+
+    async def ended() -> bool:
+        status = await platform.status(execution)
+        if status.ended:
+            assert not processes_of(execution)
+        return status.ended
+
+    await eventually(ended, within=5)
+    done = await platform.row(execution)
+    assert (done.status, done.attempt, done.error_code) == ("CANCELLED", 1, "CANCELLED")
+    assert done.stdout == b"ready\n"
+
+
+async def test_a_cancel_that_nobody_told_comes_with_the_next_renewal(
+    platform: Platform, executor_settings: ExecutorSettings
+) -> None:
+    async with an_executor(executor_settings, lease_seconds=3.0):
+        execution = await platform.an_execution("echo ready; sleep 1000")
+        await platform.doorbell.ring(execution)
+        await platform.output_of(execution, b"ready")
+        async with transaction(platform.sessions) as tx:
+            await lifecycle.request_cancel(tx.session, execution)
+
+        done = await platform.end_of(execution, within=10)
+
+    assert done.status == ExecutionStatus.CANCELLED
+
+
+async def test_who_lost_its_lease_is_killed_and_writes_nothing_more(
+    platform: Platform, executor_settings: ExecutorSettings
+) -> None:
+    async with an_executor(executor_settings, lease_seconds=2.0):
+        execution = await platform.an_execution("while :; do echo on; sleep 0.05; done")
+        await platform.doorbell.ring(execution)
+        await platform.output_of(execution, b"on")
+        # Somebody else has taken it: the epoch has moved on.
+        async with transaction(platform.sessions) as tx:
+            await tx.session.execute(
+                update(executions).where(executions.c.id == execution).values(epoch=executions.c.epoch + 1)
+            )
+        known = len(await platform.events(execution))
+
+        await gone(execution, within=5)
+
+    after = await platform.events(execution)
+    assert len(after) == known
+    assert await platform.status(execution) == ExecutionStatus.RUNNING
+
+
+async def test_an_executor_that_is_stopped_tells_that_its_attempts_are_lost(
+    platform: Platform, executor_settings: ExecutorSettings
+) -> None:
+    async with an_executor(executor_settings, drain_seconds=0.2):
+        execution = await platform.an_execution("echo ready; sleep 1000")
+        await platform.doorbell.ring(execution)
+        await platform.output_of(execution, b"ready")
+
+    done = await platform.row(execution)
+    assert (done.status, done.error_code) == ("FAILED", "EXECUTOR_LOST")
+    await gone(execution, within=1)
+
+
+@pytest.mark.parametrize("max_retries", [0, 1])
+async def test_a_killed_executor_is_noticed_and_its_script_dies_with_it(
+    platform: Platform, tmp_path: Path, max_retries: int
+) -> None:
+    execution = await platform.an_execution("echo attempt $ONCALL_ATTEMPT; sleep 1000", max_retries=max_retries)
+    async with an_executor_process(platform, tmp_path) as process:
+        await platform.doorbell.ring(execution)
+        await platform.output_of(execution, b"attempt 1\n")
+        process.send_signal(signal.SIGKILL)
+        await process.wait()
+        killed_at = time.monotonic()
+
+        await gone_processes(execution)
+        async with sweeping(platform):
+            if max_retries:
+                async with an_executor_process(platform, tmp_path):
+                    await platform.output_of(execution, b"attempt 2\n", within=15)
+                    attempts = [
+                        e.payload.state["attempt"]
+                        for e in await platform.events(execution)
+                        if isinstance(e.payload, StateChanged) and e.payload.state["status"] == "RUNNING"
+                    ]
+                    assert attempts == [1, 2]
+                return
+            done = await platform.end_of(execution, within=15)
+
+    assert time.monotonic() - killed_at < 15
+    assert (done.status, done.error_code, done.stdout) == ("FAILED", "EXECUTOR_LOST", b"attempt 1\n")
+    assert done.stdout_size == len(b"attempt 1\n")
+    assert done._row.stdout == "attempt 1\n"
+
+
+async def gone_processes(execution: UUID) -> None:
+    async def nothing_left() -> bool:
+        return not processes_of(execution)
+
+    await eventually(nothing_left, within=2)
+
+
+@asynccontextmanager
+async def sweeping(platform: Platform) -> AsyncIterator[None]:
+    """What `jobs` does about leases and lost rings, as fast as it can."""
+
+    async def sweep() -> None:
+        while True:
+            async with transaction(platform.sessions) as tx:
+                await lifecycle.expire(tx.session, jitter=0.0)
+            async with transaction(platform.sessions) as tx:
+                due = await lifecycle.to_ring_again(tx.session)
+            for execution in due:
+                await platform.doorbell.ring(execution)
+            await asyncio.sleep(0.2)
+
+    task = asyncio.create_task(sweep())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+@asynccontextmanager
+async def an_executor_process(platform: Platform, folder: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+    """An executor as it is run: a process of its own."""
+    ready = folder / f"ready-{os.urandom(4).hex()}"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "executor",
+        env={
+            **os.environ,
+            "ONCALL_DATABASE_URL": platform.database_url,
+            "ONCALL_REDIS_URL": platform.redis_url,
+            "ONCALL_MASTER_KEY": MASTER_KEY,
+            "ONCALL_DRAIN_SECONDS": "0",
+            "ONCALL_KILL_GRACE_SECONDS": "0.2",
+            "ONCALL_READY_FILE": str(ready),
+        },
+    )
+
+    async def is_ready() -> bool:
+        assert process.returncode is None
+        return ready.exists()
+
+    try:
+        await eventually(is_ready, within=20)
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        await process.wait()
