@@ -1,4 +1,4 @@
-"""The protocol that moves an execution: claim, renew, finish, expire, cancel. PostgreSQL decides, and only PostgreSQL.
+"""The protocol that moves an execution: create, claim, renew, finish, expire, cancel. PostgreSQL decides, and only it.
 
 * A *claim* is a compare-and-set from PENDING to RUNNING that raises the epoch. Of any number of executors that heard
   any number of rings, one gets it.
@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, RowMapping, Select, and_, func, literal, select, tuple_, update
+from sqlalchemy import ColumnElement, RowMapping, Select, and_, func, insert, literal, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel.event_log import append_state, read_attempt_output
@@ -91,6 +91,16 @@ class Moved:
     execution_id: UUID
     status: ExecutionStatus
     event: Event
+
+
+async def create_pending(session: AsyncSession, execution: Mapping[str, Any], *, warnings: Sequence[str] = ()) -> Event:
+    """Stores a new execution with the first event of its log; `execution` has the columns that never change.
+
+    It counts as rung, for whoever creates it rings after the commit; a lost ring is repeated by the sweep.
+    """
+    created = insert(executions).values(**execution, status=PENDING, rung_at=func.now()).returning(executions)
+    row = (await session.execute(created)).mappings().one()
+    return await append_state(session, row["id"], _state(row), warnings=warnings)
 
 
 async def claim(session: AsyncSession, execution_id: UUID, executor_id: str, *, lease: timedelta) -> Claim | None:

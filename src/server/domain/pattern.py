@@ -1,7 +1,8 @@
 """Patterns of parameters, matched by RE2: in time linear in the value, whatever the pattern.
 
 With the `re` module one unlucky pattern, `(a+)+$` or even `.*x.*y.*z`, and one unlucky value would hold the whole
-server for minutes. RE2 has no look-around and no back-references; a pattern that uses them is refused when a version is written.
+server for minutes. RE2 has no look-around and no back-references; a pattern that uses them is refused when a version is
+written.
 """
 
 from __future__ import annotations

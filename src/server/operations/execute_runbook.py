@@ -1,0 +1,122 @@
+"""Accepts executions: the row and the first event of its log are committed before anybody is told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from kernel.cipher import Cipher
+from kernel.errors import FailedPrecondition
+from kernel.execution.content import ConcurrencyPolicy
+from kernel.execution.status import ExecutionTrigger
+from kernel.lifecycle import create_pending
+from server.domain.execution import Execution, require_runnable, warnings_of
+from server.domain.parameter import CheckedParameters, check_values
+from server.domain.permission import Call, not_found
+from server.domain.request_key import RequestKey
+from server.domain.runbook import Runbook
+from server.domain.version import Version
+from server.domain.violation import Violations
+from server.operations.announce import Announcer
+from server.operations.change import change
+from server.operations.environment import Environment
+from server.operations.once import first_result, remember
+from server.operations.read_executions import load_execution
+from server.operations.read_runbooks import check_version, load_runbook, load_version
+from server.storage import executions, runbooks
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionOrder:
+    """What somebody wants executed, as sent."""
+
+    runbook_id: str
+    version: int
+    parameters: Mapping[str, object] = field(repr=False)
+    incident_id: str = ""
+    confirm: bool = False
+
+
+async def execute_runbook(
+    env: Environment, call: Call, cipher: Cipher, announcer: Announcer, order: ExecutionOrder, key: RequestKey
+) -> Execution:
+    """Answers the new execution, PENDING; or the one that the first call with this request id started."""
+    violations = Violations()
+    runbook_id = violations.uuid("runbook_id", order.runbook_id)
+    incident_id = violations.optional_uuid("incident_id", order.incident_id)
+    check_version(violations, order.version, least=0)
+    key.check(violations)
+    violations.raise_if_any()
+    async with change(env.sessions, call.caller.user_id) as tx:
+        runbook = await load_runbook(tx.session, call, runbook_id)
+        if first := await first_result(tx.session, call, key):
+            return await load_execution(tx.session, call, UUID(first["execution_id"]))
+        version = await load_version(tx.session, runbook, order.version or runbook.current_version or 1)
+        require_runnable(runbook, version, confirm=order.confirm)
+        parameters = check_values(version.content.parameters, order.parameters)
+        if incident_id is not None:
+            raise not_found("incident")  # nothing makes incidents yet
+        await _respect_concurrency(tx.session, runbook, version)
+        execution_id = env.new_id()
+        row = _row(env, call, execution_id, version, runbook, parameters, cipher)
+        await create_pending(tx.session, row, warnings=warnings_of(runbook))
+        await remember(tx.session, call, key, {"execution_id": str(execution_id)})
+        await tx.audit(
+            "execution.created",
+            execution_id,
+            team_id=runbook.team_id,
+            runbook_id=str(runbook.id),
+            version=version.number,
+            digest=version.digest,
+        )
+        # Its first event is not published: nobody can have followed what did not exist.
+        tx.after_commit(lambda: announcer.execution_waits(execution_id))
+        return await load_execution(tx.session, call, execution_id)
+
+
+async def _respect_concurrency(session: AsyncSession, runbook: Runbook, version: Version) -> None:
+    """Refuses a second execution where the version forbids it; the lock makes two at once one after the other."""
+    if version.content.concurrency is ConcurrencyPolicy.ALLOW:
+        return
+    await runbooks.find(session, runbook.id, lock=True)
+    if version.content.concurrency is ConcurrencyPolicy.FORBID:
+        running = await executions.find_unended(session, runbook.id)
+        if running is not None:
+            raise FailedPrecondition(
+                f"execution {running} of this runbook has not ended, and the version forbids a second",
+                reason="ALREADY_RUNNING",
+                metadata={"execution_id": str(running)},
+            )
+
+
+def _row(
+    env: Environment,
+    call: Call,
+    execution_id: UUID,
+    version: Version,
+    runbook: Runbook,
+    parameters: CheckedParameters,
+    cipher: Cipher,
+) -> dict[str, object]:
+    sealed = None
+    if parameters.sensitive:
+        sealed = cipher.seal(json.dumps(parameters.sensitive).encode(), context=str(execution_id))
+    return {
+        "id": execution_id,
+        "runbook_id": runbook.id,
+        "version": version.number,
+        "team_id": runbook.team_id,
+        "digest": version.digest,
+        "trigger": ExecutionTrigger.MANUAL,
+        "triggered_by": call.caller.user_id,
+        "incident_id": None,
+        "workflow_run_id": None,
+        "parameters": dict(parameters.visible),
+        "sealed_parameters": sealed,
+        "max_attempts": 1 + version.content.max_retries,
+        "created_at": env.now(),
+    }

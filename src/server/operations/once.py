@@ -1,0 +1,34 @@
+"""Makes a repeated call answer what the first one made, also where both are in flight at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from kernel.errors import AlreadyExists
+from server.domain.permission import Call
+from server.domain.request_key import RequestKey
+from server.storage import request_ids
+
+
+async def first_result(session: AsyncSession, call: Call, key: RequestKey) -> dict[str, Any] | None:
+    """Answers what the first call with this key made; None where this is the first, which then calls `remember`.
+
+    Belongs after the check of permissions and before any decision about state: a repeat is not judged again.
+    """
+    if not key.request_id:
+        return None
+    first = await request_ids.claim(session, call.caller.user_id, call.method, key.request_id, key.fingerprint)
+    if first is None:
+        return None
+    fingerprint, resource = first
+    if fingerprint != key.fingerprint:
+        raise AlreadyExists("this request id was used with other content", reason="REQUEST_ID_REUSED")
+    return resource
+
+
+async def remember(session: AsyncSession, call: Call, key: RequestKey, resource: dict[str, Any]) -> None:
+    """Notes what the first call made, in the transaction that makes it."""
+    if key.request_id:
+        await request_ids.settle(session, call.caller.user_id, call.method, key.request_id, resource)
