@@ -1,0 +1,1 @@
+"""The gateway: status pages over HTTP for people and programs outside; holds no rule and no database handle."""

@@ -1,0 +1,97 @@
+"""`python -m gateway`: reads its settings, binds its port, serves until SIGTERM or SIGINT."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import structlog
+import uvicorn
+import uvloop
+
+from gateway.app import create_app
+from gateway.listener import bind, spelled
+from gateway.server_client import connect
+from gateway.settings import GatewaySettings
+from kernel.settings import fail, load
+from kernel.telemetry import configure
+
+GRACE_SECONDS = 3
+"""How long a stop waits for answers that are being sent; idle connections are closed at once."""
+
+log = structlog.get_logger()
+
+
+def main() -> None:
+    settings = load(GatewaySettings)
+    configure("gateway", settings.log_format)
+    token = _read_token(settings.gateway_token_file)
+    try:
+        listener = bind(settings.gateway_listen)
+    except OSError as error:
+        fail(f"cannot start: cannot listen on {settings.gateway_listen}: {error.strerror or error}")
+    uvloop.run(serve(settings, token, listener))
+
+
+async def serve(settings: GatewaySettings, token: str, listener: socket.socket) -> None:
+    async with connect(settings.server_address, token) as status_pages:
+        app = create_app(status_pages, settings.gateway_public_url)
+        config = uvicorn.Config(
+            app,
+            http="httptools",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,  # anybody can send them; the client's address is the peer's
+            timeout_graceful_shutdown=GRACE_SECONDS,
+        )
+        await _Server(config, settings.ready_file).serve(sockets=[listener])
+    log.info("stopped")
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, but a signal ends it with exit code 0, and it says when it is ready."""
+
+    def __init__(self, config: uvicorn.Config, ready_file: Path | None) -> None:
+        super().__init__(config)
+        self._ready_file = ready_file
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Replaces uvicorn's way, which raises the signal again once it has stopped."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+        yield
+
+    def _stop(self, *_: object) -> None:
+        self.should_exit = True
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        address = spelled((sockets or [])[0])
+        log.info("listening", address=address)
+        if self._ready_file is not None:
+            _write_atomically(self._ready_file, json.dumps({"address": address}))
+
+
+def _read_token(file: Path) -> str:
+    try:
+        token = file.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeError) as error:
+        fail(f"cannot start: ONCALL_GATEWAY_TOKEN_FILE cannot be read: {type(error).__name__}")
+    return token or fail("cannot start: ONCALL_GATEWAY_TOKEN_FILE is empty")
+
+
+def _write_atomically(file: Path, text: str) -> None:
+    draft = file.with_name(f"{file.name}.new")
+    draft.write_text(text)
+    draft.replace(file)
+
+
+if __name__ == "__main__":
+    main()

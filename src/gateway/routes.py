@@ -1,0 +1,76 @@
+"""The addresses: each route reads its request, asks the server, and answers."""
+
+from __future__ import annotations
+
+import re
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from gateway import answers
+from gateway.negotiation import Representation, preferred
+from gateway.server_client import StatusPages
+from oncall.v1.partner_service_pb2 import GetStatusPageRequest
+
+LONGEST_SLUG = 100
+LONGEST_TOKEN = 200
+LONGEST_USER_AGENT = 500
+
+_HOST = re.compile(r"[A-Za-z0-9.\-_]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?")
+
+
+class Routes:
+    """The routes over one way to the server."""
+
+    def __init__(self, status_pages: StatusPages, public_url: str) -> None:
+        self._status_pages = status_pages
+        self._public_url = public_url
+
+    def all(self) -> list[Route]:
+        return [
+            Route("/status/{slug}", self.status_page),
+            Route(answers.STYLESHEET_PATH, self.stylesheet),
+            Route("/livez", self.livez),
+            Route("/readyz", self.readyz),
+        ]
+
+    async def status_page(self, request: Request) -> Response:
+        answer = await self._status_pages.get(page_request(request))
+        return answers.page(answer, self._url(request), wanted(request))
+
+    async def stylesheet(self, _: Request) -> Response:
+        headers = {"Cache-Control": "public, max-age=31536000, immutable"}  # its address names its content
+        return Response(answers.STYLESHEET, media_type="text/css", headers=headers)
+
+    async def livez(self, _: Request) -> Response:
+        return JSONResponse({"status": "alive"})
+
+    async def readyz(self, _: Request) -> Response:
+        if await self._status_pages.are_reachable():
+            return JSONResponse({"status": "ready"})
+        return JSONResponse({"status": "the server cannot be reached"}, 503)
+
+    def _url(self, request: Request) -> str:
+        """Answers where people read this page, as configured or as this request was addressed."""
+        host = request.headers.get("host", "")
+        addressed = f"{request.url.scheme}://{host}" if _HOST.fullmatch(host) else ""
+        return f"{self._public_url or addressed}/status/{request.path_params['slug']}"
+
+
+def page_request(request: Request) -> GetStatusPageRequest:
+    """Answers what to ask the server; anything in Authorization that is no bearer token is a token nobody knows."""
+    asked = GetStatusPageRequest(
+        slug=request.path_params["slug"][:LONGEST_SLUG],
+        client_ip=request.client.host if request.client else "",
+        user_agent=request.headers.get("user-agent", "")[:LONGEST_USER_AGENT],
+    )
+    authorization = request.headers.get("authorization")
+    if authorization is not None:
+        scheme, _, token = authorization.partition(" ")
+        asked.partner_token = token.strip()[:LONGEST_TOKEN] if scheme.lower() == "bearer" else ""
+    return asked
+
+
+def wanted(request: Request) -> Representation:
+    return preferred(", ".join(request.headers.getlist("accept")))

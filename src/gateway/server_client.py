@@ -1,0 +1,106 @@
+"""The way to the server: one call, with the gateway's own token, and what its errors mean over HTTP."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import grpc
+import structlog
+from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
+from google.rpc.status_pb2 import Status
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+from grpc_health.v1.health_pb2_grpc import HealthStub
+
+from gateway import refusal
+from gateway.refusal import Refusal
+from oncall.v1.partner_service_pb2 import GetStatusPageRequest, GetStatusPageResponse
+from oncall.v1.partner_service_pb2_grpc import PartnerServiceStub
+
+CALL_SECONDS = 5.0
+READY_SECONDS = 1.0
+
+_CHANNEL_OPTIONS = [
+    # A server that comes back is found within two seconds, not within the two minutes of the default.
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.min_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+    ("grpc.enable_http_proxy", 0),
+]
+
+log = structlog.get_logger()
+
+
+class StatusPages:
+    """Status pages as the server shows them to one audience or another."""
+
+    def __init__(self, channel: grpc.aio.Channel, token: str) -> None:
+        self._partners = PartnerServiceStub(channel)
+        self._health = HealthStub(channel)
+        self._metadata = (("authorization", f"Bearer {token}"),)
+
+    async def get(self, request: GetStatusPageRequest) -> GetStatusPageResponse:
+        """Answers the page that the request's credential may see, or raises a Refusal."""
+        try:
+            return await self._partners.GetStatusPage(request, metadata=self._metadata, timeout=CALL_SECONDS)
+        except grpc.aio.AioRpcError as error:
+            raise refusal_of(error) from None
+
+    async def are_reachable(self) -> bool:
+        """Whether the server says that it serves."""
+        try:
+            answer = await self._health.Check(HealthCheckRequest(), timeout=READY_SECONDS)
+        except grpc.aio.AioRpcError:
+            return False
+        return bool(answer.status == HealthCheckResponse.SERVING)
+
+
+@asynccontextmanager
+async def connect(server_address: str, token: str) -> AsyncIterator[StatusPages]:
+    """Opens the channel; it connects, and connects again, when it is used."""
+    async with grpc.aio.insecure_channel(server_address, options=_CHANNEL_OPTIONS) as channel:
+        yield StatusPages(channel, token)
+
+
+def refusal_of(error: grpc.aio.AioRpcError) -> Refusal:
+    """Translates an error of GetStatusPage.
+
+    Whatever is not about the client's request is 503: that the gateway's own credential is refused must not read as if
+    the partner's were.
+    """
+    details = _details(error)
+    code, reason = error.code(), details.info.reason
+    match code, reason:
+        case grpc.StatusCode.UNAUTHENTICATED, "TOKEN_MISSING":
+            return refusal.missing_token()
+        case grpc.StatusCode.UNAUTHENTICATED, "TOKEN_UNKNOWN":
+            return refusal.unknown_token()
+        case grpc.StatusCode.PERMISSION_DENIED, _ if reason in refusal.FORBIDDEN_REASONS:
+            return refusal.forbidden(reason)
+        case grpc.StatusCode.NOT_FOUND, _:
+            return refusal.unknown_page()
+        case grpc.StatusCode.RESOURCE_EXHAUSTED, _ if details.retry is not None:
+            return refusal.too_many(max(1, math.ceil(details.retry.retry_delay.ToTimedelta().total_seconds())))
+    log.warning("server_call_failed", code=code.name, reason=reason)
+    return refusal.unavailable()
+
+
+class _Details:
+    """What the rich status of an error carries; empty where there is none."""
+
+    def __init__(self) -> None:
+        self.info = ErrorInfo()
+        self.retry: RetryInfo | None = None
+
+
+def _details(error: grpc.aio.AioRpcError) -> _Details:
+    found = _Details()
+    for key, value in error.trailing_metadata() or ():
+        if key == "grpc-status-details-bin" and isinstance(value, bytes):
+            for detail in Status.FromString(value).details:
+                detail.Unpack(found.info)
+                retry = RetryInfo()
+                if detail.Unpack(retry):
+                    found.retry = retry
+    return found

@@ -1,0 +1,40 @@
+"""The gateway's settings, from the environment with the prefix `ONCALL_`; none is about a database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from gateway.listener import split_address
+
+
+def _address(value: str) -> str:
+    split_address(value)
+    return value
+
+
+def _base_url(value: str) -> str:
+    if value and not value.startswith(("http://", "https://")):
+        raise ValueError("must begin with http:// or https://")
+    return value.rstrip("/")
+
+
+Address = Annotated[str, AfterValidator(_address)]
+
+
+class GatewaySettings(BaseSettings):
+    """`host:port` addresses; port 0 of `gateway_listen` picks a free one."""
+
+    model_config = SettingsConfigDict(env_prefix="ONCALL_", extra="ignore")
+
+    gateway_listen: Address = "127.0.0.1:7480"
+    server_address: Address
+    gateway_token_file: Path
+    """A file with the token of the gateway's service account, so that it is in no process list."""
+    gateway_public_url: Annotated[str, AfterValidator(_base_url)] = ""
+    """What partners put before `/status/…`; empty: as each request was addressed."""
+    ready_file: Path | None = None
+    log_format: str = "json"
