@@ -13,9 +13,7 @@ from cli.launcher.settings import LauncherSettings, base_environment
 from cli.launcher.stack import bootstrap
 from kernel.settings import fail, load
 
-admin = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="Set up an installation that runs on this machine."
-)
+admin = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
 
 @admin.callback()

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import sys
 
 from cli.launcher import child_process
 from cli.launcher.data_folder import DataFolder
-from cli.launcher.program import REFUSED
+from cli.launcher.program import PYTHON_MODULE, REFUSED
 from cli.launcher.refusal import CannotStart
 from cli.launcher.settings import base_environment
 from cli.launcher.stack import Stack
@@ -18,7 +17,7 @@ def show(stack: Stack, data: DataFolder) -> None:
     """Makes and shows the demo in this terminal; raises CannotStart where it could not be made."""
     admin = stack.bootstrap("admin", "--email", "admin@demo.invalid", "--name", "Demo Administrator")
     demo = subprocess.Popen(
-        [sys.executable, "-m", "cli.demo"],
+        [*PYTHON_MODULE, "cli.demo"],
         env={
             **{name: value for name, value in base_environment().items() if not name.startswith("ONCALL_")},
             "PYTHONIOENCODING": "utf-8",

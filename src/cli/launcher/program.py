@@ -14,6 +14,7 @@ from cli.launcher import child_process
 from cli.launcher.refusal import CannotStart
 
 READY_SECONDS = 60
+PYTHON_MODULE = (sys.executable, "-P", "-m")  # -P: a folder named `server` in the current one is not ours
 REFUSED = 2  # the exit code of a process that says in one sentence why it cannot start
 
 
@@ -41,7 +42,7 @@ class Program:
         self._ready_file = ready_file
         self._listen = listen  # the environment variable that says where, of the programs that listen
         self._stop_seconds = stop_seconds
-        self._command = [sys.executable, "-m", module or name]
+        self._command = [*PYTHON_MODULE, module or name]
 
     def start(self) -> None:
         """Starts it and waits until it is ready; raises CannotStart with a sentence for people."""
@@ -71,7 +72,7 @@ def run_once(name: str, module: str, *arguments: str, env: Mapping[str, str], lo
     log_begins = log.stat().st_size if log.exists() else 0
     with log.open("ab") as errors:
         done = subprocess.run(
-            [sys.executable, "-m", module, *arguments],
+            [*PYTHON_MODULE, module, *arguments],
             env=dict(env),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
