@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 
+import psutil
 import pytest
 
 from kernel.execution.content import ResourceLimits, ScriptLanguage
@@ -46,7 +47,10 @@ print(started)
 
 
 async def test_more_disk_than_allowed_cannot_be_written_in_all_places_together(platform: Platform) -> None:
-    script = "for f in a b /tmp/c /tmp/d; do head -c 3000000 /dev/zero > $f || echo full; done; cat a b /tmp/c /tmp/d | wc -c"
+    script = """
+for file in a b /tmp/c /tmp/d; do head -c 3000000 /dev/zero > $file || echo full; done
+cat a b /tmp/c /tmp/d | wc -c
+"""
     done = await platform.run(script, limits=ResourceLimits(disk_bytes=8 * MIB))
 
     assert b"full" in done.stdout
@@ -73,7 +77,7 @@ ls /tmp "$HOME"
 """
     done = await platform.run(script)
 
-    assert done.stdout == b"/sandbox/work:\n\n/tmp:\n" or sorted(done.stdout.split()) == [b"/sandbox/work:", b"/tmp:"]
+    assert sorted(done.stdout.split()) == [b"/sandbox/work:", b"/tmp:"]
 
 
 async def test_there_is_no_network(platform: Platform) -> None:
@@ -95,7 +99,7 @@ for target in (("127.0.0.1", 22), ("10.0.0.1", 80), ("::1", 80)):
 async def test_a_script_sees_only_its_own_processes_and_no_capability(platform: Platform) -> None:
     script = """
 ls -d /proc/[0-9]* | wc -l
-grep -h -e CapEff -e CapBnd -e NoNewPrivs /proc/self/status
+grep -h -e CapEff -e CapBnd -e NoNewPrivs /proc/self/status | sort | cut -f 2
 id -u
 ls /proc/self/fd
 """
@@ -103,11 +107,9 @@ ls /proc/self/fd
 
     lines = done.stdout.decode().split()
     assert int(lines[0]) <= 5
-    assert lines[1:7] == ["CapBnd:", "0000000000000000", "CapEff:", "0000000000000000", "NoNewPrivs:", "1"] or (
-        sorted(lines[1:7]) == sorted(["CapBnd:", "0000000000000000", "CapEff:", "0000000000000000", "NoNewPrivs:", "1"])
-    )
-    assert lines[7] == "1000"
-    assert lines[8:] == ["0", "1", "2", "3"]  # 3 is the listing's own
+    assert lines[1:4] == ["0000000000000000", "0000000000000000", "1"]
+    assert lines[4] == "1000"
+    assert lines[5:] == ["0", "1", "2", "3"]  # 3 is the listing's own
 
 
 async def test_only_what_is_documented_is_in_the_environment(
@@ -147,16 +149,9 @@ async def test_no_value_stands_on_a_command_line(platform: Platform) -> None:
     await platform.doorbell.ring(execution)
     await platform.output_of(execution, b"ready")
 
-    lines = []
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            try:
-                with open(f"/proc/{entry}/cmdline", "rb") as file:
-                    lines.append(file.read())
-            except OSError:
-                continue
-    assert any(b"bwrap" in line for line in lines)
-    assert not any(b"needle-in-ps" in line for line in lines)
+    lines = [line for process in psutil.process_iter(["cmdline"]) for line in process.info["cmdline"] or ()]
+    assert any("bwrap" in line for line in lines)
+    assert not any("needle-in-ps" in line for line in lines)
     await platform.end_of(execution)
 
 
