@@ -1,0 +1,86 @@
+"""Adds components and groups to status pages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from kernel.errors import FieldViolation, InvalidArgument
+from server.domain.component import Component, ComponentContent, ComponentStatus
+from server.domain.permission import Call, not_found
+from server.domain.request_key import RequestKey
+from server.domain.violation import Violations
+from server.operations.change import change
+from server.operations.environment import Environment
+from server.operations.once import first_result, remember
+from server.operations.read_status_page import load_status_page
+from server.storage import components
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentDraft:
+    """A component as sent: nothing checked; no status means that none was named."""
+
+    status_page_id: str
+    group_id: str
+    is_group: bool
+    name: str
+    description: str
+    status: ComponentStatus | None
+    position: int
+    only_show_if_degraded: bool
+
+
+async def create_component(env: Environment, call: Call, draft: ComponentDraft, key: RequestKey) -> Component:
+    """Adds a component or a group; a component that names no status is operational."""
+    status_page_id, content = _check(draft, key)
+    async with change(env.sessions, call.caller.user_id) as tx:
+        page = await load_status_page(tx.session, call, status_page_id)
+        if first := await first_result(tx.session, call, key):
+            return await _load(tx.session, UUID(first["component_id"]))
+        if content.group_id is not None:
+            await _require_group(tx.session, page.id, content.group_id)
+        now = env.now()
+        component = Component(env.new_id(), page.id, content, revision=1, created_at=now, updated_at=now)
+        await components.add(tx.session, component)
+        await remember(tx.session, call, key, {"component_id": str(component.id)})
+        await tx.audit(
+            "component.created", component.id, team_id=page.team_id, status_page_id=str(page.id), name=content.name
+        )
+    return component
+
+
+def _check(draft: ComponentDraft, key: RequestKey) -> tuple[UUID, ComponentContent]:
+    violations = Violations()
+    status_page_id = violations.uuid("component.status_page_id", draft.status_page_id)
+    group_id = violations.optional_uuid("component.group_id", draft.group_id)
+    if draft.is_group and draft.status is not None:
+        violations.add("component.status", "must be unspecified for a group: it is computed")
+    content = ComponentContent(
+        name=draft.name,
+        description=draft.description,
+        group_id=group_id,
+        is_group=draft.is_group,
+        status=draft.status or ComponentStatus.OPERATIONAL,
+        position=draft.position,
+        only_show_if_degraded=draft.only_show_if_degraded,
+    )
+    content.check(violations)
+    key.check(violations)
+    violations.raise_if_any()
+    return status_page_id, content
+
+
+async def _require_group(session: AsyncSession, status_page_id: UUID, group_id: UUID) -> None:
+    group = await components.find(session, group_id)
+    if group is None or group.status_page_id != status_page_id or not group.content.is_group:
+        raise InvalidArgument([FieldViolation("component.group_id", "must be a group of the same page")])
+
+
+async def _load(session: AsyncSession, component_id: UUID) -> Component:
+    component = await components.find(session, component_id)
+    if component is None:
+        raise not_found("component")
+    return component

@@ -1,0 +1,119 @@
+"""Partners, their tokens, and which partner a token is of."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import RowMapping, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from kernel.status_page_tables import partner_tokens, partners
+from server.domain.partner import Partner, PartnerContent
+from server.domain.partner_gate import KnownToken
+from server.domain.partner_token import NewPartnerToken
+
+_newest_prefix = (
+    select(partner_tokens.c.prefix)
+    .where(partner_tokens.c.partner_id == partners.c.id)
+    .order_by(partner_tokens.c.id.desc())
+    .limit(1)
+    .scalar_subquery()
+    .label("token_prefix")
+)
+
+
+async def find(session: AsyncSession, partner_id: UUID, *, lock: bool = False) -> Partner | None:
+    """Answers one partner; with `lock`, nobody else changes them before this transaction ends."""
+    query = select(partners, _newest_prefix).where(partners.c.id == partner_id)
+    query = query.with_for_update(of=partners) if lock else query
+    row = (await session.execute(query)).mappings().one_or_none()
+    return _partner(row) if row else None
+
+
+async def find_token(session: AsyncSession, token_hash: bytes) -> KnownToken | None:
+    """Answers the token of that hash and whose it is, good or not; found by the hash, so nothing is compared here."""
+    query = (
+        select(
+            partners,
+            _newest_prefix,
+            partner_tokens.c.id.label("its_id"),
+            partner_tokens.c.prefix.label("its_prefix"),
+            partner_tokens.c.expires_at.label("its_expires_at"),
+            partner_tokens.c.revoked_at.label("its_revoked_at"),
+        )
+        .join_from(partner_tokens, partners)
+        .where(partner_tokens.c.token_hash == token_hash)
+    )
+    row = (await session.execute(query)).mappings().one_or_none()
+    if row is None:
+        return None
+    return KnownToken(row["its_id"], row["its_prefix"], row["its_expires_at"], row["its_revoked_at"], _partner(row))
+
+
+async def add(session: AsyncSession, partner: Partner) -> None:
+    """Adds a partner; the constraint `uq_partners_status_page_id_name` refuses a name that is taken on the page."""
+    content = partner.content
+    await session.execute(
+        insert(partners).values(
+            id=partner.id,
+            status_page_id=partner.status_page_id,
+            name=content.name,
+            contact_email=content.contact_email,
+            ip_allowlist=list(content.ip_allowlist),
+            component_ids=list(content.component_ids),
+            requests_per_minute=content.requests_per_minute,
+            expires_at=content.expires_at,
+            revision=partner.revision,
+            created_by=partner.created_by,
+            created_at=partner.created_at,
+            updated_at=partner.updated_at,
+        )
+    )
+
+
+async def add_token(
+    session: AsyncSession, token_id: UUID, partner_id: UUID, token: NewPartnerToken, at: datetime
+) -> None:
+    await session.execute(
+        insert(partner_tokens).values(
+            id=token_id, partner_id=partner_id, prefix=token.prefix, token_hash=token.token_hash, created_at=at
+        )
+    )
+
+
+async def save_revocation(session: AsyncSession, partner: Partner, revoked_by: UUID) -> None:
+    """Writes what a revocation changes; the caller holds the lock of the row."""
+    await session.execute(
+        update(partners)
+        .where(partners.c.id == partner.id)
+        .values(
+            revoked_at=partner.revoked_at,
+            revoked_by=revoked_by,
+            revision=partner.revision,
+            updated_at=partner.updated_at,
+        )
+    )
+
+
+def _partner(row: RowMapping) -> Partner:
+    return Partner(
+        id=row["id"],
+        status_page_id=row["status_page_id"],
+        content=PartnerContent(
+            name=row["name"],
+            contact_email=row["contact_email"],
+            ip_allowlist=tuple(row["ip_allowlist"]),
+            component_ids=tuple(row["component_ids"]),
+            requests_per_minute=row["requests_per_minute"],
+            expires_at=row["expires_at"],
+        ),
+        token_prefix=row["token_prefix"],
+        revoked_at=row["revoked_at"],
+        last_access_at=row["last_access_at"],
+        access_count=row["access_count"],
+        revision=row["revision"],
+        created_by=row["created_by"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )
