@@ -18,6 +18,7 @@ from cli.demo.show import show_run
 from cli.demo.status_page import open_status_page
 from cli.demo.team import open_team, revoke_own_token
 from cli.launcher.data_folder import DEMO_FILE, DataFolder, write_private
+from cli.own_command import own_command
 from oncall.client import Client
 from oncall.errors import OncallError
 
@@ -65,9 +66,6 @@ async def _demonstrate(data: DataFolder, server: str, gateway: str, *, admin_tok
 
 def _say_what_next(folder: Path, demo: dict[str, Any]) -> None:
     """Names the credentials and three commands; these read tokens from files, where `ps` does not show them."""
-    binaries = Path(sys.executable).parent
-    if binaries.is_relative_to(Path.cwd()):
-        binaries = binaries.relative_to(Path.cwd())
     print(f"""
 Credentials (all of them also in {folder / DEMO_FILE}):
   {content.PEOPLE["author"][1]:<14} {demo["tokens"]["author"]}
@@ -75,9 +73,9 @@ Credentials (all of them also in {folder / DEMO_FILE}):
   {content.PARTNER:<14} {demo["status_page"]["partner_token"]}
 
 Try next, in another terminal:
-  (. {folder}/author.env && {binaries}/oncall run disk-forecast -p used_percent=94)
+  (. {folder}/author.env && {own_command()} run disk-forecast -p used_percent=94)
   curl -H @{folder}/partner.header {demo["gateway"]}/status/{demo["status_page"]["slug"]} -H 'Accept: application/json'
-  {binaries}/buf curl --protocol grpc --http2-prior-knowledge -H @{folder}/author.header \\
+  {own_command("buf")} curl --protocol grpc --http2-prior-knowledge -H @{folder}/author.header \\
     http://{demo["server"]}/oncall.v1.TeamService/GetCaller
 """, flush=True)  # fmt: skip
 

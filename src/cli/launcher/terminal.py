@@ -8,6 +8,7 @@ from rich.console import Console
 
 from cli.launcher.data_folder import DataFolder
 from cli.launcher.stack import Stack
+from cli.own_command import own_command
 
 
 class Terminal:
@@ -36,7 +37,9 @@ class Terminal:
         """Says how an empty installation gets its first administrator."""
         setting = f"ONCALL_DATA_DIR={data_folder} " if data_folder else ""
         self.say("This installation is empty. Create its first administrator in another terminal:")
-        self._print(f"  [bold]{_plain(setting)}oncall admin create --email you@example.com --name 'Your Name'[/bold]")
+        self._print(
+            f"  [bold]{_plain(setting + own_command())} admin create --email you@example.com --name 'Your Name'[/bold]"
+        )
 
     def _print(self, markup: str) -> None:
         try:
