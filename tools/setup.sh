@@ -96,9 +96,9 @@ install_dependencies() {
   if [ -f $stamp ] && [ "$(fingerprint)" = "$(cat $stamp)" ]; then return; fi
   rm -f $stamp
   say "installing the locked dependencies into $venv (a minute or two the first time)"
-  $venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock </dev/null
+  $venv/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements.lock </dev/null
   say "installing the project itself"
-  $venv/bin/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e . </dev/null
+  $venv/bin/python -m pip install -qq --disable-pip-version-check --no-build-isolation --no-deps -e . </dev/null
   fingerprint >$stamp
 }
 
