@@ -76,7 +76,15 @@ async def find_unended(session: AsyncSession, runbook_id: UUID) -> UUID | None:
     return found
 
 
-async def last_sequences(session: AsyncSession, execution_ids: Collection[UUID]) -> dict[UUID, int]:
+@dataclass(frozen=True, slots=True)
+class LogEnd:
+    """How far a log goes, and whether it can go further."""
+
+    last: int
+    ended: bool
+
+
+async def log_ends(session: AsyncSession, execution_ids: Collection[UUID]) -> dict[UUID, LogEnd]:
     """Answers how far each log goes, in one statement that looks at one index entry for each."""
     last = (
         select(func.max(execution_events.c.sequence))
@@ -84,8 +92,9 @@ async def last_sequences(session: AsyncSession, execution_ids: Collection[UUID])
         .correlate(executions)
         .scalar_subquery()
     )
-    query = select(executions.c.id, func.coalesce(last, 0).label("last")).where(executions.c.id.in_(execution_ids))
-    return {row.id: row.last for row in await session.execute(query)}
+    query = select(executions.c.id, executions.c.status, func.coalesce(last, 0).label("last"))
+    rows = await session.execute(query.where(executions.c.id.in_(execution_ids)))
+    return {row.id: LogEnd(row.last, ExecutionStatus(row.status).ended) for row in rows}
 
 
 def _execution(row: RowMapping) -> Execution:

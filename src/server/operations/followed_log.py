@@ -1,0 +1,84 @@
+"""What this process holds of the log of one followed execution: its end so far, and its latest events."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from itertools import islice
+
+from kernel.execution.event import Event, StateChanged
+from kernel.execution.status import ExecutionStatus
+
+RING_BYTES = 1024 * 1024
+BATCH_EVENTS = 64
+
+
+class FollowedLog:
+    """The latest events, contiguous up to `tail`, for all watchers of one execution; at most about 1 MiB of them."""
+
+    def __init__(self) -> None:
+        self.watchers = 0
+        self.tail: int | None = None
+        """The greatest sequence that is known to be stored; None before anybody has asked."""
+        self.end: int | None = None
+        """The sequence of the terminal snapshot, once it is known."""
+        self._early: list[Event] = []
+        self._ring: deque[Event] = deque()
+        self._bytes = 0
+        self._changed = asyncio.Event()
+
+    def start_at(self, tail: int, *, ended: bool) -> bool:
+        """Takes what the database says, then what was heard while it was asked; False where that leaves a hole."""
+        if ended:
+            self.end = tail
+        if self.tail is not None:
+            return True
+        self.tail = tail
+        early, self._early = self._early, []
+        return self.admit(early)
+
+    def admit(self, events: Sequence[Event]) -> bool:
+        """Takes what comes next and skips what is known; False where something in between is missing."""
+        if self.tail is None:
+            self._early = [*self._early, *events][-BATCH_EVENTS:]
+            return True
+        whole = True
+        for event in events:
+            if event.sequence == self.tail + 1:
+                self._append(event)
+            elif event.sequence > self.tail:
+                whole = False
+                break
+        self.wake()
+        return whole
+
+    def after(self, sequence: int) -> list[Event]:
+        """Answers what follows `sequence`, at most `BATCH_EVENTS`; empty where the ring no longer or not yet has it."""
+        if not self._ring or not self._ring[0].sequence <= sequence + 1 <= self._ring[-1].sequence:
+            return []
+        first = sequence + 1 - self._ring[0].sequence
+        return list(islice(self._ring, first, first + BATCH_EVENTS))
+
+    @property
+    def changed(self) -> asyncio.Event:
+        """Is set at the next change; take it before looking, so that no change falls in between."""
+        return self._changed
+
+    def wake(self) -> None:
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+    def _append(self, event: Event) -> None:
+        self.tail = event.sequence
+        if is_terminal(event):
+            self.end = event.sequence
+        self._ring.append(event)
+        self._bytes += event.size
+        while self._bytes > RING_BYTES:
+            self._bytes -= self._ring.popleft().size
+
+
+def is_terminal(event: Event) -> bool:
+    """Whether nothing can follow `event`."""
+    return isinstance(event.payload, StateChanged) and ExecutionStatus(event.payload.state["status"]).ended

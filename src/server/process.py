@@ -1,0 +1,74 @@
+"""What the server's processes share from their start to their end: the database they need, readiness, signals."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from pathlib import Path
+
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from kernel import migrations
+from kernel.cipher import derive_key
+from kernel.database import create_engine
+from kernel.settings import CoreSettings, fail
+
+UNREACHABLE = "cannot start: the database cannot be reached; is ONCALL_DATABASE_URL right, and does it run?"
+
+
+def open_engine(settings: CoreSettings) -> AsyncEngine:
+    """Answers an engine, or ends the process with one sentence that does not repeat the URL, which has a password."""
+    try:
+        return create_engine(settings.database_url.get_secret_value())
+    except (SQLAlchemyError, ValueError):
+        fail("cannot start: ONCALL_DATABASE_URL is not the URL of a PostgreSQL database")
+
+
+def derived_key(settings: CoreSettings, purpose: bytes) -> bytes:
+    try:
+        return derive_key(settings.master_key.get_secret_value(), purpose)
+    except ValueError as error:
+        fail(f"cannot start: ONCALL_MASTER_KEY: {error}")
+
+
+async def require_migrated(engine: AsyncEngine) -> None:
+    """Ends the process with one sentence unless the database is there and at the newest revision."""
+    try:
+        async with engine.connect() as connection:
+            current = await connection.run_sync(_current_revision)
+    except (SQLAlchemyError, OSError, TimeoutError):
+        fail(UNREACHABLE)
+    if current != newest_revision():
+        fail("cannot start: the database is not at the newest revision; run `python -m server.migrate` first")
+
+
+def newest_revision() -> str | None:
+    return ScriptDirectory.from_config(migrations.config()).get_current_head()
+
+
+def stop_signal() -> asyncio.Event:
+    """Answers an event that SIGTERM and SIGINT set."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return stop
+
+
+def announce_ready(ready_file: Path | None, content: dict[str, str]) -> None:
+    """Writes the ready file in one step, so that nobody reads half of it."""
+    if ready_file is None:
+        return
+    unfinished = ready_file.with_name(f".{ready_file.name}.{os.getpid()}")
+    unfinished.write_text(json.dumps(content))
+    unfinished.replace(ready_file)
+
+
+def _current_revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()

@@ -1,0 +1,147 @@
+"""RunbookService: translates, calls, translates."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+
+from kernel.cipher import Cipher
+from kernel.errors import FieldViolation, InvalidArgument
+from oncall.v1 import execution_pb2, runbook_pb2, runbook_service_pb2_grpc
+from oncall.v1 import runbook_service_pb2 as pb
+from server.domain.execution import Execution
+from server.operations import create_runbook, read_executions, read_runbooks, review_runbook
+from server.operations.announce import Announcer
+from server.operations.cancel_execution import cancel_execution
+from server.operations.environment import Environment
+from server.operations.execute_runbook import ExecutionOrder, execute_runbook
+from server.operations.follow_execution import ExecutionLogs
+from server.rpc.conversion import enum_from_pb, page_request, request_key, struct_from_pb
+from server.rpc.current_call import current_call
+from server.rpc.execution_conversion import event_to_pb, execution_to_pb
+from server.rpc.interception import Context
+from server.rpc.runbook_conversion import runbook_from_pb, runbook_to_pb, version_from_pb, version_to_pb
+
+
+class RunbookService(runbook_service_pb2_grpc.RunbookServiceServicer):
+    def __init__(self, env: Environment, cipher: Cipher, announcer: Announcer, logs: ExecutionLogs) -> None:
+        self._env = env
+        self._cipher = cipher
+        self._announcer = announcer
+        self._logs = logs
+
+    async def CreateRunbook(self, request: pb.CreateRunbookRequest, context: Context) -> pb.CreateRunbookResponse:
+        runbook, version = await create_runbook.create_runbook(
+            self._env,
+            current_call(),
+            runbook_from_pb(request.runbook),
+            version_from_pb(request.version),
+            request_key(request),
+        )
+        return pb.CreateRunbookResponse(runbook=runbook_to_pb(runbook), version=version_to_pb(version))
+
+    async def GetRunbook(self, request: pb.GetRunbookRequest, context: Context) -> pb.GetRunbookResponse:
+        runbook = await read_runbooks.get_runbook(self._env, current_call(), request.runbook_id)
+        return pb.GetRunbookResponse(runbook=runbook_to_pb(runbook))
+
+    async def ListRunbooks(self, request: pb.ListRunbooksRequest, context: Context) -> pb.ListRunbooksResponse:
+        page = await read_runbooks.list_runbooks(
+            self._env,
+            current_call(),
+            team_id=request.team_id,
+            service_id=request.service_id,
+            status=enum_from_pb(runbook_pb2.RunbookStatus, "RUNBOOK_STATUS_", request.status),
+            query=request.query,
+            request=page_request(request),
+        )
+        return pb.ListRunbooksResponse(runbooks=page.map(runbook_to_pb), next_page_token=page.next_token)
+
+    async def CreateRunbookVersion(
+        self, request: pb.CreateRunbookVersionRequest, context: Context
+    ) -> pb.CreateRunbookVersionResponse:
+        version = await create_runbook.create_version(
+            self._env, current_call(), request.runbook_id, version_from_pb(request.version), request_key(request)
+        )
+        return pb.CreateRunbookVersionResponse(version=version_to_pb(version))
+
+    async def GetRunbookVersion(
+        self, request: pb.GetRunbookVersionRequest, context: Context
+    ) -> pb.GetRunbookVersionResponse:
+        version = await read_runbooks.get_version(self._env, current_call(), request.runbook_id, request.version)
+        return pb.GetRunbookVersionResponse(version=version_to_pb(version))
+
+    async def ListRunbookVersions(
+        self, request: pb.ListRunbookVersionsRequest, context: Context
+    ) -> pb.ListRunbookVersionsResponse:
+        page = await read_runbooks.list_versions(self._env, current_call(), request.runbook_id, page_request(request))
+        return pb.ListRunbookVersionsResponse(versions=page.map(version_to_pb), next_page_token=page.next_token)
+
+    async def SubmitRunbookForReview(
+        self, request: pb.SubmitRunbookForReviewRequest, context: Context
+    ) -> pb.SubmitRunbookForReviewResponse:
+        runbook, version = await review_runbook.submit_for_review(
+            self._env, current_call(), request.runbook_id, request.version
+        )
+        return pb.SubmitRunbookForReviewResponse(runbook=runbook_to_pb(runbook), version=version_to_pb(version))
+
+    async def ApproveRunbook(self, request: pb.ApproveRunbookRequest, context: Context) -> pb.ApproveRunbookResponse:
+        runbook, version = await review_runbook.approve_version(
+            self._env,
+            current_call(),
+            request.runbook_id,
+            request.version,
+            digest=request.digest,
+            comment=request.comment,
+        )
+        return pb.ApproveRunbookResponse(runbook=runbook_to_pb(runbook), version=version_to_pb(version))
+
+    async def Execute(self, request: pb.ExecuteRequest, context: Context) -> AsyncIterator[pb.ExecuteResponse]:
+        order = ExecutionOrder(
+            runbook_id=request.runbook_id,
+            version=request.version,
+            parameters=struct_from_pb(request.parameters),
+            incident_id=request.incident_id,
+            confirm=request.confirm,
+        )
+        execution = await execute_runbook(
+            self._env, current_call(), self._cipher, self._announcer, order, request_key(request)
+        )
+        async with aclosing(self._events(execution, 0)) as events:
+            async for event in events:
+                yield pb.ExecuteResponse(event=event)
+
+    async def WatchExecution(
+        self, request: pb.WatchExecutionRequest, context: Context
+    ) -> AsyncIterator[pb.WatchExecutionResponse]:
+        if request.after_sequence < 0:
+            raise InvalidArgument([FieldViolation("after_sequence", "must not be negative")])
+        execution = await read_executions.get_execution(self._env, current_call(), request.execution_id, output=False)
+        async with aclosing(self._events(execution, request.after_sequence)) as events:
+            async for event in events:
+                yield pb.WatchExecutionResponse(event=event)
+
+    async def GetExecution(self, request: pb.GetExecutionRequest, context: Context) -> pb.GetExecutionResponse:
+        execution = await read_executions.get_execution(self._env, current_call(), request.execution_id)
+        return pb.GetExecutionResponse(execution=execution_to_pb(execution))
+
+    async def ListExecutions(self, request: pb.ListExecutionsRequest, context: Context) -> pb.ListExecutionsResponse:
+        page = await read_executions.list_executions(
+            self._env,
+            current_call(),
+            team_id=request.team_id,
+            runbook_id=request.runbook_id,
+            incident_id=request.incident_id,
+            workflow_run_id=request.workflow_run_id,
+            status=enum_from_pb(execution_pb2.ExecutionStatus, "EXECUTION_STATUS_", request.status),
+            request=page_request(request),
+        )
+        return pb.ListExecutionsResponse(executions=page.map(execution_to_pb), next_page_token=page.next_token)
+
+    async def CancelExecution(self, request: pb.CancelExecutionRequest, context: Context) -> pb.CancelExecutionResponse:
+        execution = await cancel_execution(self._env, current_call(), self._announcer, request.execution_id)
+        return pb.CancelExecutionResponse(execution=execution_to_pb(execution))
+
+    async def _events(self, execution: Execution, after: int) -> AsyncGenerator[execution_pb2.ExecutionEvent, None]:
+        async with aclosing(self._logs.follow(execution, after)) as events:
+            async for event in events:
+                yield event_to_pb(execution, event)

@@ -1,0 +1,117 @@
+"""The composition root: the only place that names concrete classes and joins them."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import aio as health_aio
+from grpc_reflection.v1alpha import reflection
+from redis.asyncio import Redis
+from sqlalchemy.ext.asyncio import AsyncEngine
+from taskiq import AsyncBroker
+
+from kernel.cipher import Cipher
+from kernel.database import sessions
+from kernel.log_stream import connect
+from kernel.queue import Doorbell, execution_queue
+from kernel.settings import CoreSettings
+from oncall.v1 import runbook_service_pb2, runbook_service_pb2_grpc
+from server.domain.page import Pager
+from server.domain.permission import Caller
+from server.operations.announce import Announcer
+from server.operations.authenticate import authenticate
+from server.operations.environment import Environment
+from server.operations.follow_execution import ExecutionLogs
+from server.process import derived_key, open_engine
+from server.rpc.authentication_interceptor import AuthenticationInterceptor
+from server.rpc.error_interceptor import ErrorInterceptor
+from server.rpc.runbook_service import RunbookService
+from server.rpc.telemetry_interceptor import TelemetryInterceptor
+
+GREATEST_MESSAGE_BYTES = 8 * 1024 * 1024
+GRACE_SECONDS = 5.0
+
+OPTIONS = (
+    ("grpc.so_reuseport", 0),  # on by default: a second server would share the port without a word
+    ("grpc.max_receive_message_length", GREATEST_MESSAGE_BYTES),
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_ping_interval_without_data_ms", 1_000),
+)
+
+
+@dataclass(slots=True)
+class Platform:
+    """Everything that one server process holds open."""
+
+    engine: AsyncEngine
+    redis: Redis
+    broker: AsyncBroker
+    logs: ExecutionLogs
+    server: grpc.aio.Server
+    health: health_aio.HealthServicer
+    service_names: tuple[str, ...]
+    _following: asyncio.Task[None] | None = field(default=None)
+
+    async def start(self, listen: str) -> int:
+        """Serves, and answers the port; a RuntimeError where that address cannot be had."""
+        port = self.server.add_insecure_port(listen)
+        self._following = asyncio.create_task(self.logs.run())
+        await self.server.start()
+        for name in ("", *self.service_names):
+            await self.health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        return port
+
+    async def failed(self) -> None:
+        """Waits until following logs fails, which it must not; raises what ended it."""
+        if self._following is not None:
+            await asyncio.shield(self._following)
+
+    async def stop(self, grace: float = GRACE_SECONDS) -> None:
+        """Says that it stops, ends the streams, lets unary calls finish, and closes what it holds open."""
+        await self.health.enter_graceful_shutdown()
+        self.logs.stop()
+        await self.server.stop(grace)
+        if self._following is not None:
+            self._following.cancel()
+            await asyncio.wait([self._following])
+        await self.broker.shutdown()
+        await self.redis.aclose()
+        await self.engine.dispose()
+
+
+def build(settings: CoreSettings) -> Platform:
+    """Joins the parts; nothing is connected before `start`."""
+    engine = open_engine(settings)
+    redis_url = settings.redis_url.get_secret_value()
+    redis, broker = connect(redis_url), execution_queue(redis_url)
+    env = Environment(sessions(engine), Pager(derived_key(settings, b"oncall page tokens v1")))
+    announcer = Announcer(redis, Doorbell(broker))
+    logs = ExecutionLogs(env.sessions, redis)
+    cipher = Cipher(settings.master_key.get_secret_value())
+
+    async def authenticated(credential: str) -> Caller:
+        return await authenticate(env, credential)
+
+    server = grpc.aio.server(
+        interceptors=[TelemetryInterceptor(), ErrorInterceptor(), AuthenticationInterceptor(authenticated)],
+        options=OPTIONS,
+    )
+    # Some of its RPCs are not built yet; those answer UNIMPLEMENTED.
+    runbooks = RunbookService(env, cipher, announcer, logs)  # type: ignore[abstract]
+    runbook_service_pb2_grpc.add_RunbookServiceServicer_to_server(runbooks, server)
+    names = (_name(runbook_service_pb2, "RunbookService"),)
+    health = health_aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    reflection.enable_server_reflection((*names, _name(health_pb2, "Health"), reflection.SERVICE_NAME), server)
+    return Platform(engine, redis, broker, logs, server, health, names)
+
+
+def _name(module: Any, service: str) -> str:
+    name: str = module.DESCRIPTOR.services_by_name[service].full_name
+    return name
