@@ -83,7 +83,7 @@ class EmbeddedPostgres:
         self._wait_until_ready(self.process)
         self._make_database()
 
-    def stop(self, *, seconds: float = 6) -> None:
+    def stop(self, *, seconds: float = 3.5) -> None:
         """Stops it; a stop that takes too long becomes a kill, and the next start recovers from the log."""
         if self.process:
             child_process.stop(self.process, self.stop_signal, seconds=seconds)

@@ -58,7 +58,7 @@ class EmbeddedRedis:
                 raise CannotStart(f"cannot start Redis: {child_process.last_lines(self._log)} (see {self._log})")
             time.sleep(0.01)
 
-    def stop(self, *, seconds: float = 2) -> None:
+    def stop(self, *, seconds: float = 1) -> None:
         if self.process:
             child_process.stop(self.process, self.stop_signal, seconds=seconds)
             self._socket.unlink(missing_ok=True)

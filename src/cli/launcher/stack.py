@@ -20,7 +20,7 @@ from cli.launcher.settings import LauncherSettings, base_environment
 from cli.launcher.socket_folder import open_socket_folder, remove_socket_folder
 from cli.launcher.supervisor import Supervisor
 
-# Together they stay below the ten seconds that a person waits after Ctrl-C; Redis takes two at most, PostgreSQL three.
+# With one second for Redis and 3.5 for PostgreSQL they stay below the ten that a person waits after Ctrl-C.
 _GATEWAY_STOP, _EXECUTOR_STOP, _JOBS_STOP, _SERVER_STOP = 1.0, 2.0, 0.7, 1.0
 _EXECUTOR_DRAIN = "1"
 _SECRETS = ("ONCALL_DATABASE_URL", "ONCALL_REDIS_URL", "ONCALL_MASTER_KEY")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from contextlib import suppress
 from pathlib import Path
 
 from rich.console import Console
@@ -11,11 +14,19 @@ from cli.launcher.stack import Stack
 from cli.own_command import own_command
 
 
+class _Console(Console):
+    """One that goes on without its reader: that `oncall up | head` has seen enough is no reason to stop serving."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 class Terminal:
-    """Lines of progress and the summary. A reader that has gone is no reason to stop serving."""
+    """Lines of progress, and what to do next."""
 
     def __init__(self) -> None:
-        self._console = Console(highlight=False, soft_wrap=True, emoji=False)
+        self._console = _Console(highlight=False, soft_wrap=True, emoji=False)
 
     def step(self, text: str) -> None:
         self._print(f"[green]✓[/green] {_plain(text)}")
@@ -42,10 +53,8 @@ class Terminal:
         )
 
     def _print(self, markup: str) -> None:
-        try:
+        with suppress(OSError):  # the terminal was closed
             self._console.print(markup)
-        except BrokenPipeError:
-            self._console.quiet = True
 
 
 def _plain(text: str) -> str:
