@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,17 +20,30 @@ from kernel.database import sessions
 from kernel.log_stream import connect
 from kernel.queue import Doorbell, execution_queue
 from kernel.settings import CoreSettings
-from oncall.v1 import runbook_service_pb2, runbook_service_pb2_grpc
+from oncall.v1 import (
+    partner_service_pb2,
+    partner_service_pb2_grpc,
+    runbook_service_pb2,
+    runbook_service_pb2_grpc,
+    status_page_service_pb2,
+    status_page_service_pb2_grpc,
+)
 from server.domain.page import Pager
+from server.domain.partner_token import KEY_PURPOSE, PartnerTokens
 from server.domain.permission import Caller
+from server.domain.request_rate import RequestRates
 from server.operations.announce import Announcer
 from server.operations.authenticate import authenticate
 from server.operations.environment import Environment
 from server.operations.follow_execution import ExecutionLogs
+from server.operations.record_access import AccessRecord
+from server.operations.show_status_page import Reception
 from server.process import derived_key, open_engine
 from server.rpc.authentication_interceptor import AuthenticationInterceptor
 from server.rpc.error_interceptor import ErrorInterceptor
+from server.rpc.partner_service import PartnerService
 from server.rpc.runbook_service import RunbookService
+from server.rpc.status_page_service import StatusPageService
 from server.rpc.telemetry_interceptor import TelemetryInterceptor
 
 GREATEST_MESSAGE_BYTES = 8 * 1024 * 1024
@@ -56,6 +70,7 @@ class Platform:
     server: grpc.aio.Server
     health: health_aio.HealthServicer
     service_names: tuple[str, ...]
+    accesses: AccessRecord
     _following: asyncio.Task[None] | None = field(default=None)
 
     async def start(self, listen: str) -> int:
@@ -80,6 +95,7 @@ class Platform:
         if self._following is not None:
             self._following.cancel()
             await asyncio.wait([self._following])
+        await self.accesses.flush()
         await self.broker.shutdown()
         await self.redis.aclose()
         await self.engine.dispose()
@@ -105,11 +121,20 @@ def build(settings: CoreSettings) -> Platform:
     # Some of its RPCs are not built yet; those answer UNIMPLEMENTED.
     runbooks = RunbookService(env, cipher, announcer, logs)  # type: ignore[abstract]
     runbook_service_pb2_grpc.add_RunbookServiceServicer_to_server(runbooks, server)
-    names = (_name(runbook_service_pb2, "RunbookService"),)
+    names: tuple[str, ...] = (_name(runbook_service_pb2, "RunbookService"),)
+    status_page_service_pb2_grpc.add_StatusPageServiceServicer_to_server(StatusPageService(env), server)
+    reception = _reception(settings, env)
+    partner_service_pb2_grpc.add_PartnerServiceServicer_to_server(PartnerService(reception), server)
+    names += (_name(status_page_service_pb2, "StatusPageService"), _name(partner_service_pb2, "PartnerService"))
     health = health_aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     reflection.enable_server_reflection((*names, _name(health_pb2, "Health"), reflection.SERVICE_NAME), server)
-    return Platform(engine, redis, broker, logs, server, health, names)
+    return Platform(engine, redis, broker, logs, server, health, names, reception.accesses)
+
+
+def _reception(settings: CoreSettings, env: Environment) -> Reception:
+    tokens = PartnerTokens(derived_key(settings, KEY_PURPOSE), secrets.token_bytes)
+    return Reception(env, tokens, RequestRates(), AccessRecord(env))
 
 
 def _name(module: Any, service: str) -> str:

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import Enum
 from uuid import UUID
 
+from server.domain.etag import etag
 from server.domain.violation import Violations
 
 LONGEST_NAME = 100
@@ -63,6 +64,10 @@ class Component:
     revision: int
     created_at: datetime
     updated_at: datetime
+
+    @property
+    def etag(self) -> str:
+        return etag(self.id, self.revision)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from server.domain import allowlist
+from server.domain.etag import etag
 from server.domain.violation import Violations
 
 LONGEST_NAME = 100
@@ -78,6 +79,10 @@ class Partner:
     created_by: UUID
     created_at: datetime
     updated_at: datetime
+
+    @property
+    def etag(self) -> str:
+        return etag(self.id, self.revision)
 
     def is_active(self, now: datetime) -> bool:
         return self.revoked_at is None and not expired(self.content.expires_at, now)

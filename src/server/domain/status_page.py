@@ -12,6 +12,7 @@ from uuid import UUID
 from zoneinfo import available_timezones
 
 from server.domain.component import ComponentStatus, ShownComponent
+from server.domain.etag import etag
 from server.domain.violation import Violations
 
 LONGEST_NAME = 100
@@ -63,6 +64,10 @@ class StatusPage:
     created_by: UUID
     created_at: datetime
     updated_at: datetime
+
+    @property
+    def etag(self) -> str:
+        return etag(self.id, self.revision)
 
 
 class Indicator(Enum):

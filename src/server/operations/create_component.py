@@ -21,14 +21,14 @@ from server.storage import components
 
 @dataclass(frozen=True, slots=True)
 class ComponentDraft:
-    """A component as sent: nothing checked; no status means that none was named."""
+    """A component as sent: nothing checked; an empty status means that none was named."""
 
     status_page_id: str
     group_id: str
     is_group: bool
     name: str
     description: str
-    status: ComponentStatus | None
+    status: str
     position: int
     only_show_if_degraded: bool
 
@@ -56,14 +56,16 @@ def _check(draft: ComponentDraft, key: RequestKey) -> tuple[UUID, ComponentConte
     violations = Violations()
     status_page_id = violations.uuid("component.status_page_id", draft.status_page_id)
     group_id = violations.optional_uuid("component.group_id", draft.group_id)
-    if draft.is_group and draft.status is not None:
+    if draft.is_group and draft.status:
         violations.add("component.status", "must be unspecified for a group: it is computed")
+    elif draft.status and draft.status not in ComponentStatus.__members__:
+        violations.add("component.status", "must be one of " + ", ".join(ComponentStatus.__members__))
     content = ComponentContent(
         name=draft.name,
         description=draft.description,
         group_id=group_id,
         is_group=draft.is_group,
-        status=draft.status or ComponentStatus.OPERATIONAL,
+        status=ComponentStatus.__members__.get(draft.status, ComponentStatus.OPERATIONAL),
         position=draft.position,
         only_show_if_degraded=draft.only_show_if_degraded,
     )

@@ -23,12 +23,12 @@ from server.storage import status_pages, teams
 
 @dataclass(frozen=True, slots=True)
 class StatusPageDraft:
-    """A page as sent: nothing checked; no visibility means that none was named."""
+    """A page as sent: nothing checked."""
 
     team_id: str
     slug: str
     name: str
-    visibility: Visibility | None
+    visibility: str
     time_zone: str
 
 
@@ -61,10 +61,13 @@ async def create_status_page(env: Environment, call: Call, draft: StatusPageDraf
 def _check(draft: StatusPageDraft, key: RequestKey) -> tuple[UUID, StatusPageContent]:
     violations = Violations()
     team_id = violations.uuid("status_page.team_id", draft.team_id)
-    if draft.visibility is None:
-        violations.add("status_page.visibility", "must be PUBLIC or PRIVATE")
+    if draft.visibility not in Visibility.__members__:
+        violations.add("status_page.visibility", "must be one of " + ", ".join(Visibility.__members__))
     content = StatusPageContent(
-        draft.slug, draft.name, draft.visibility or Visibility.PRIVATE, draft.time_zone or "UTC"
+        draft.slug,
+        draft.name,
+        Visibility.__members__.get(draft.visibility, Visibility.PRIVATE),
+        draft.time_zone or "UTC",
     )
     content.check(violations)
     key.check(violations)

@@ -33,7 +33,7 @@ LONGEST_USER_AGENT = 500
 
 
 @dataclass(frozen=True, slots=True)
-class PageRequest:
+class ShowRequest:
     """What the gateway was asked, and by whom; at most one token, None where none was presented."""
 
     slug: str
@@ -53,7 +53,7 @@ class Reception:
     accesses: AccessRecord
 
 
-async def show_status_page(reception: Reception, request: PageRequest) -> tuple[ShownPage, Partner | None]:
+async def show_status_page(reception: Reception, request: ShowRequest) -> tuple[ShownPage, Partner | None]:
     """Answers the page, and the partner whom it is for: None where it is for everybody who may read it."""
     client = _client(request)
     now = reception.env.now()
@@ -69,14 +69,14 @@ async def show_status_page(reception: Reception, request: PageRequest) -> tuple[
     return answer, admitted.token.partner if admitted.token else None
 
 
-def _client(request: PageRequest) -> allowlist.Address:
+def _client(request: ShowRequest) -> allowlist.Address:
     try:
         return allowlist.address(request.client_ip)
     except ValueError:
         raise InvalidArgument([FieldViolation("client_ip", "must be an IPv4 or IPv6 address")]) from None
 
 
-async def _credential(reception: Reception, session: AsyncSession, request: PageRequest) -> Credential:
+async def _credential(reception: Reception, session: AsyncSession, request: ShowRequest) -> Credential:
     if request.partner_token is not None:
         token_hash = reception.tokens.hash(request.partner_token[:LONGEST_TOKEN])
         return PartnerCredential(await partners.find_token(session, token_hash))
@@ -100,6 +100,6 @@ async def _shown(session: AsyncSession, admitted: Admitted) -> ShownPage:
     return ShownPage(page, headline(seen), seen)
 
 
-def _visitor(token: KnownToken, client: allowlist.Address, request: PageRequest) -> Visitor:
+def _visitor(token: KnownToken, client: allowlist.Address, request: ShowRequest) -> Visitor:
     agent = request.user_agent.replace("\0", "")[:LONGEST_USER_AGENT]  # PostgreSQL keeps no NUL
     return Visitor(token.partner.id, token.id, token.prefix, str(client), agent)
