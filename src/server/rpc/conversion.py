@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -12,6 +12,7 @@ from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct, Value
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from kernel.errors import FieldViolation, InvalidArgument
 from server.domain.page import PageRequest
 from server.domain.request_key import RequestKey
 
@@ -31,6 +32,14 @@ def time_to_pb(value: datetime | str | None) -> Timestamp | None:
     timestamp = Timestamp()
     timestamp.FromDatetime(datetime.fromisoformat(value) if isinstance(value, str) else value)
     return timestamp
+
+
+def time_from_pb(field: str, value: Timestamp) -> datetime:
+    """Answers the time; protobuf can carry some that no calendar has."""
+    try:
+        return value.ToDatetime(UTC)
+    except (ValueError, OverflowError):
+        raise InvalidArgument([FieldViolation(field, "must be a time from the year 1 to the year 9999")]) from None
 
 
 def id_to_pb(value: UUID | None) -> str:

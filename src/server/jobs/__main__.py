@@ -1,0 +1,54 @@
+"""Runs the jobs until told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+
+import structlog
+import uvloop
+
+from kernel.database import sessions
+from kernel.log_stream import connect
+from kernel.queue import Doorbell, execution_queue
+from kernel.settings import load
+from kernel.telemetry import configure
+from server.jobs.rounds import repeat
+from server.jobs.sweep import end_lost_attempts, ring_again
+from server.operations.announce import Announcer
+from server.process import announce_ready, open_engine, require_migrated, stop_signal
+from server.settings import JobsSettings
+
+log = structlog.get_logger()
+
+SWEEP_SECONDS = 1.0
+GRACE_SECONDS = 5.0
+
+
+async def main(settings: JobsSettings) -> None:
+    stop = stop_signal()
+    engine = open_engine(settings)
+    await require_migrated(engine)
+    redis_url = settings.redis_url.get_secret_value()
+    redis, broker = connect(redis_url), execution_queue(redis_url)
+    announcer, make_session = Announcer(redis, Doorbell(broker)), sessions(engine)
+    announce_ready(settings.ready_file, {})
+    log.info("sweeping")
+    jobs = [
+        asyncio.create_task(repeat(name, partial(job, make_session, announcer), every=SWEEP_SECONDS, stop=stop))
+        for name, job in (("end_lost_attempts", end_lost_attempts), ("ring_again", ring_again))
+    ]
+    await stop.wait()
+    log.info("stopping")
+    _, unfinished = await asyncio.wait(jobs, timeout=GRACE_SECONDS)
+    for job in unfinished:  # what it did not commit, the next start does
+        job.cancel()
+    await broker.shutdown()
+    await redis.aclose()
+    await engine.dispose()
+
+
+if __name__ == "__main__":
+    settings = load(JobsSettings)
+    configure("jobs", settings.log_format)
+    uvloop.run(main(settings))

@@ -1,0 +1,41 @@
+"""The recovery sweeps: attempts whose executor is lost are ended, executions that nobody claimed are rung for again."""
+
+from __future__ import annotations
+
+import random
+
+import structlog
+
+from kernel import lifecycle
+from kernel.database import Sessions, transaction
+from kernel.lifecycle import Moved
+from server.operations.announce import Announcer
+
+log = structlog.get_logger()
+
+
+async def end_lost_attempts(make_session: Sessions, announcer: Announcer) -> int:
+    """Ends every attempt whose lease ran out, each in a transaction of its own; answers how many."""
+    ended = 0
+    while (moved := await _expire_one(make_session)) is not None:
+        ended += 1
+        log.warning("executor_lost", execution_id=str(moved.execution_id), status=moved.status)
+        await announcer.execution_moved(moved.execution_id, [moved.event])
+    return ended
+
+
+async def ring_again(make_session: Sessions, announcer: Announcer) -> int:
+    """Rings for what waits and was not claimed; answers how many. A deaf Redis ends the round: the next one rings."""
+    rung = 0
+    async with transaction(make_session) as tx:
+        waiting = await lifecycle.to_ring_again(tx.session)
+    for execution_id in waiting:
+        if not await announcer.execution_waits(execution_id):
+            break
+        rung += 1
+    return rung
+
+
+async def _expire_one(make_session: Sessions) -> Moved | None:
+    async with transaction(make_session) as tx:
+        return await lifecycle.expire(tx.session, jitter=random.random())  # noqa: S311 - spreads retries, guards nothing
