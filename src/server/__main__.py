@@ -7,9 +7,9 @@ import asyncio
 import structlog
 import uvloop
 
-from kernel.settings import fail, load
+from kernel.settings import load
 from kernel.telemetry import configure
-from server.process import announce_ready, require_migrated, stop_signal
+from server.process import announce_ready, require_free, require_migrated, stop_signal
 from server.settings import ServerSettings
 from server.wiring import build
 
@@ -20,10 +20,8 @@ async def main(settings: ServerSettings) -> None:
     stop = stop_signal()
     platform = build(settings)
     await require_migrated(platform.engine)
-    try:
-        port = await platform.start(settings.server_listen)
-    except RuntimeError:
-        fail(f"cannot start: {settings.server_listen} (ONCALL_SERVER_LISTEN) is in use or not an address of this host")
+    require_free(settings.server_listen, "ONCALL_SERVER_LISTEN")
+    port = await platform.start(settings.server_listen)
     address = f"{settings.server_listen.rpartition(':')[0]}:{port}"
     announce_ready(settings.ready_file, {"address": address})
     log.info("serving", address=address)

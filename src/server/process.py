@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 from pathlib import Path
 
 from alembic.runtime.migration import MigrationContext
@@ -50,6 +51,18 @@ async def require_migrated(engine: AsyncEngine) -> None:
 
 def newest_revision() -> str | None:
     return ScriptDirectory.from_config(migrations.config()).get_current_head()
+
+
+def require_free(listen: str, setting: str) -> None:
+    """Ends the process with one sentence where `listen`, host:port, cannot be had; gRPC would add lines of its own."""
+    host, _, port = listen.rpartition(":")
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except (OSError, ValueError, OverflowError):
+        fail(f"cannot start: {listen} ({setting}) is in use, or not a host:port of this machine")
 
 
 def stop_signal() -> asyncio.Event:

@@ -27,6 +27,8 @@ from oncall.v1 import (
     runbook_service_pb2_grpc,
     status_page_service_pb2,
     status_page_service_pb2_grpc,
+    team_service_pb2,
+    team_service_pb2_grpc,
 )
 from server.domain.page import Pager
 from server.domain.partner_token import KEY_PURPOSE, PartnerTokens
@@ -44,6 +46,7 @@ from server.rpc.error_interceptor import ErrorInterceptor
 from server.rpc.partner_service import PartnerService
 from server.rpc.runbook_service import RunbookService
 from server.rpc.status_page_service import StatusPageService
+from server.rpc.team_service import TeamService
 from server.rpc.telemetry_interceptor import TelemetryInterceptor
 
 GREATEST_MESSAGE_BYTES = 8 * 1024 * 1024
@@ -121,7 +124,8 @@ def build(settings: CoreSettings) -> Platform:
     # Some of its RPCs are not built yet; those answer UNIMPLEMENTED.
     runbooks = RunbookService(env, cipher, announcer, logs)  # type: ignore[abstract]
     runbook_service_pb2_grpc.add_RunbookServiceServicer_to_server(runbooks, server)
-    names: tuple[str, ...] = (_name(runbook_service_pb2, "RunbookService"),)
+    team_service_pb2_grpc.add_TeamServiceServicer_to_server(TeamService(env), server)
+    names: tuple[str, ...] = (_name(runbook_service_pb2, "RunbookService"), _name(team_service_pb2, "TeamService"))
     status_page_service_pb2_grpc.add_StatusPageServiceServicer_to_server(StatusPageService(env), server)
     reception = _reception(settings, env)
     partner_service_pb2_grpc.add_PartnerServiceServicer_to_server(PartnerService(reception), server)
