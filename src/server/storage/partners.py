@@ -13,10 +13,11 @@ from server.domain.partner import Partner, PartnerContent
 from server.domain.partner_gate import KnownToken
 from server.domain.partner_token import NewPartnerToken
 
+_any_token = partner_tokens.alias()
 _newest_prefix = (
-    select(partner_tokens.c.prefix)
-    .where(partner_tokens.c.partner_id == partners.c.id)
-    .order_by(partner_tokens.c.id.desc())
+    select(_any_token.c.prefix)
+    .where(_any_token.c.partner_id == partners.c.id)
+    .order_by(_any_token.c.id.desc())
     .limit(1)
     .scalar_subquery()
     .label("token_prefix")
