@@ -11,7 +11,7 @@ import grpc
 from kernel.errors import Unauthenticated
 from server.domain.permission import RULES, Call, Caller, Kind
 from server.rpc.current_call import serving
-from server.rpc.interception import Context, Continuation, Handler, wrap
+from server.rpc.interception import Around, Context, Continuation, Handler, wrap
 
 
 class AuthenticationInterceptor(grpc.aio.ServerInterceptor):
@@ -47,9 +47,9 @@ def _bearer(metadata: Any) -> str:
     return credential.strip()
 
 
-def _refusing(refusal: Exception) -> Callable[[Context], Any]:
+def _refusing(refusal: Exception) -> Around:
     @asynccontextmanager
-    async def refuse(_: Context) -> AsyncIterator[None]:
+    async def refuse(_: object, __: Context) -> AsyncIterator[None]:
         raise refusal
         yield
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -16,6 +17,7 @@ class Serving:
 
     method: str
     id: UUID = field(default_factory=new_id)
+    started: float = field(default_factory=time.monotonic)
     call: Call | None = None
 
 

@@ -10,7 +10,7 @@ import structlog
 
 from kernel.errors import FieldViolation, InvalidArgument
 from server.rpc.current_call import Serving, serving
-from server.rpc.interception import Context, Continuation, Handler, MalformedRequestError, with_tolerant_parser, wrap
+from server.rpc.interception import Context, Continuation, Handler, Malformed, with_tolerant_parser, wrap
 from server.rpc.status import is_expected, to_status
 
 log = structlog.get_logger()
@@ -24,19 +24,17 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
         if handler is None:
             return handler
         current = serving()
-        return wrap(with_tolerant_parser(handler), lambda context: _mapped(current, context))
+        return wrap(with_tolerant_parser(handler), lambda request, context: _mapped(current, request, context))
 
 
 @asynccontextmanager
-async def _mapped(current: Serving, context: Context) -> AsyncIterator[None]:
+async def _mapped(current: Serving, request: object, context: Context) -> AsyncIterator[None]:
     try:
+        if isinstance(request, Malformed):
+            raise InvalidArgument([FieldViolation("", "is not a message of this RPC in valid UTF-8")])
         yield
     except grpc.aio.AbortError:
         raise
-    except MalformedRequestError:
-        await _abort(
-            InvalidArgument([FieldViolation("", "is not a message of this RPC in valid UTF-8")]), current, context
-        )
     except Exception as error:
         if not is_expected(error) and not isinstance(error, NotImplementedError):
             log.exception("internal_error", method=current.method, request_id=str(current.id))

@@ -1,6 +1,6 @@
 """Wraps handlers of every style alike: unary or streaming, coroutine or generator.
 
-A *wrapper* is an async context manager around the whole of one call, its stream included. Nothing task-bound may be in
+A *wrapper* is an async context manager, given request and context, around the whole of one call, its stream included. Nothing task-bound may be in
 it: what follows a `yield` may run in another task.
 """
 
@@ -19,15 +19,11 @@ if TYPE_CHECKING:  # only the stubs of grpc know that it is generic
     Continuation = Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]]
 else:
     Handler = Continuation = Any
-Around = Callable[[Context], AbstractAsyncContextManager[None]]
+Around = Callable[[Any, Context], AbstractAsyncContextManager[None]]
 
 
 class Malformed:
     """Stands for a request that could not be parsed, until the handler is called and can refuse it."""
-
-
-class MalformedRequestError(ValueError):
-    pass
 
 
 def wrap(handler: Handler, around: Around) -> Handler:
@@ -59,8 +55,7 @@ def with_tolerant_parser(handler: Handler) -> Handler:
 
 def _wrap_call(inner: Callable[[Any, Context], Any], around: Around) -> Callable[[Any, Context], Any]:
     async def call(request: Any, context: Context) -> Any:
-        async with around(context):
-            _refuse_malformed(request)
+        async with around(request, context):
             answer = inner(request, context)  # a plain function in generated base classes, else a coroutine
             return await answer if inspect.isawaitable(answer) else answer
 
@@ -71,15 +66,9 @@ def _wrap_stream(
     inner: Callable[[Any, Context], AsyncIterator[Any]], around: Around
 ) -> Callable[[Any, Context], AsyncIterator[Any]]:
     async def stream(request: Any, context: Context) -> AsyncIterator[Any]:
-        async with around(context):
-            _refuse_malformed(request)
+        async with around(request, context):
             async with aclosing(inner(request, context)) as answers:  # type: ignore[type-var]
                 async for answer in answers:
                     yield answer
 
     return stream
-
-
-def _refuse_malformed(request: object) -> None:
-    if isinstance(request, Malformed):
-        raise MalformedRequestError

@@ -26,12 +26,11 @@ class TelemetryInterceptor(grpc.aio.ServerInterceptor):
         handler = await continuation(handler_call_details)
         if handler is None or _is_probe(serving):
             return handler
-        return wrap(handler, lambda context: _logged(serving, context))
+        return wrap(handler, lambda _, context: _logged(serving, context))
 
 
 @asynccontextmanager
 async def _logged(serving: Serving, context: Context) -> AsyncIterator[None]:
-    started = time.monotonic()
     left = True
     try:
         yield
@@ -44,7 +43,7 @@ async def _logged(serving: Serving, context: Context) -> AsyncIterator[None]:
             "call",
             method=serving.method,
             code="CANCELLED" if left else _name(context.code()),
-            seconds=round(time.monotonic() - started, 4),
+            seconds=round(time.monotonic() - serving.started, 4),
             caller_id=str(serving.call.caller.user_id) if serving.call else None,
             request_id=str(serving.id),
         )
