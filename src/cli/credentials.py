@@ -1,0 +1,101 @@
+"""Which server to call, and the caller's token for it: from the environment, or as `oncall login` stored them."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+DEFAULT_SERVER = "127.0.0.1:7443"
+DEFAULT_PORT = 7443
+
+
+class CredentialsUnusable(Exception):
+    """There is no credential for the server, or it must not be used; the text says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """`ca_file`, if set, holds the PEM certificates to trust; it implies TLS."""
+
+    server: str
+    token: str = field(repr=False)
+    tls: bool = False
+    ca_file: str = ""
+
+
+def credentials_path(environ: Mapping[str, str] = os.environ) -> Path:
+    config = environ.get("XDG_CONFIG_HOME") or "~/.config"
+    return Path(config).expanduser() / "oncall" / "credentials.json"
+
+
+def current(environ: Mapping[str, str] = os.environ) -> Credentials:
+    """Answers what to call with; `ONCALL_SERVER` and `ONCALL_TOKEN` go before what is stored.
+
+    A stored token is never sent to another server than the one it was stored for.
+    """
+    token = environ.get("ONCALL_TOKEN", "").strip()
+    stored = None if token and environ.get("ONCALL_SERVER") else load(environ)
+    server = normal_address(environ.get("ONCALL_SERVER") or (stored.server if stored else DEFAULT_SERVER))
+    of_this_server = stored if stored and stored.server == server else None
+    if token:
+        tls, ca_file = (of_this_server.tls, of_this_server.ca_file) if of_this_server else (False, "")
+        return Credentials(server, token, tls, ca_file)
+    if of_this_server is None:
+        raise CredentialsUnusable(f"no token is stored for {server}: run `oncall login --server {server}`")
+    return of_this_server
+
+
+def load(environ: Mapping[str, str] = os.environ) -> Credentials | None:
+    """Answers what is stored, if anything is."""
+    path = credentials_path(environ)
+    try:
+        with path.open(encoding="utf-8") as file:
+            if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o077:
+                raise CredentialsUnusable(f"others can read {path}, which holds a token: run `chmod 600 {path}`")
+            content = json.load(file)
+        return Credentials(**content)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError):
+        raise CredentialsUnusable(f"{path} cannot be read: run `oncall login` to write it anew") from None
+
+
+def store(credentials: Credentials, environ: Mapping[str, str] = os.environ) -> Path:
+    """Writes the credentials for their owner alone, whole or not at all; answers where."""
+    path = credentials_path(environ)
+    path.parent.mkdir(parents=True, mode=0o700, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".credentials-")  # mode 0600 from its first moment
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(asdict(credentials), file)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    return path
+
+
+def forget(environ: Mapping[str, str] = os.environ) -> bool:
+    """Removes what is stored; False where nothing was."""
+    try:
+        credentials_path(environ).unlink()
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def normal_address(address: str) -> str:
+    """Answers host:port; the port may be left out."""
+    host, colon, port = address.strip().rpartition(":")
+    if not colon or port.endswith("]"):  # a bare name or address, or an IPv6 address in brackets
+        return f"{address.strip()}:{DEFAULT_PORT}"
+    if not host or not port.isdigit() or not 0 < int(port) < 65536:
+        raise CredentialsUnusable(f"{address!r} is no host:port")
+    return f"{host}:{port}"

@@ -1,0 +1,64 @@
+"""How a command ends that cannot do what was asked: a sentence on stderr that says what to do, and an exit code."""
+
+from __future__ import annotations
+
+import sys
+from typing import NoReturn
+
+import typer
+from grpc import StatusCode
+
+from cli.visible import visible
+from oncall.errors import OncallError
+
+REFUSED = 1
+USAGE = 2
+UNREACHABLE = 3
+
+
+def fail(sentence: str, code: int = USAGE) -> NoReturn:
+    """Ends the command with one sentence; `code` is one of this module's."""
+    print(f"oncall: {sentence}", file=sys.stderr)
+    raise typer.Exit(code)
+
+
+def fail_with(error: OncallError, address: str) -> NoReturn:
+    fail(describe(error, address), exit_code(error))
+
+
+def exit_code(error: OncallError) -> int:
+    return UNREACHABLE if error.code in {StatusCode.UNAVAILABLE, StatusCode.DEADLINE_EXCEEDED} else REFUSED
+
+
+def describe(error: OncallError, address: str) -> str:
+    """Answers what went wrong and what to do about it; further lines name the bad fields, one each."""
+    message = visible(error.message).rstrip(".") or "no reason was given"
+    named = f"({error.reason or error.code.name})"
+    match error.code:
+        case StatusCode.UNAVAILABLE if not error.reason:
+            return f"cannot reach the server at {address}: check that it runs and that the address is right ({message})"
+        case StatusCode.UNAVAILABLE:
+            return f"the server at {address} cannot answer just now, try again: {message} {named}"
+        case StatusCode.DEADLINE_EXCEEDED:
+            return f"the server at {address} did not answer in time: check the address and the network, then try again"
+        case StatusCode.UNAUTHENTICATED:
+            return f"{address} does not accept the token: run `oncall login` or check ONCALL_TOKEN: {message} {named}"
+        case StatusCode.UNIMPLEMENTED:
+            return f"the server at {address} cannot do this; it may be older than this command: {message}"
+        case StatusCode.INVALID_ARGUMENT if error.violations:
+            lines = [f"  {visible(bad.field)}: {visible(bad.description)}" for bad in error.violations]
+            return "\n".join([f"the server refused this as wrong {named}:", *lines])
+    hint = _HINTS.get(error.reason)
+    return f"{message} {named}" + (f": {hint}" if hint else "")
+
+
+_HINTS = {
+    "CONFIRMATION_REQUIRED": "repeat it with --confirm",
+    "SELF_APPROVAL": "ask somebody else of the team to approve it",
+    "DIGEST_MISMATCH": "read it again with `oncall runbook show`, for it is not what you read",
+    "RUNBOOK_NAME_TAKEN": "choose another name, or add a version with `oncall runbook revise`",
+    "RUNBOOK_NOT_RUNNABLE": "see `oncall runbook show`; it runs once a version has been approved",
+    "VERSION_NOT_APPROVED": "only an approved version runs; see `oncall runbook show`",
+    "REQUEST_ID_REUSED": "this request id belongs to another request; leave --request-id out",
+    "EXECUTION_ENDED": "see `oncall execution`",
+}

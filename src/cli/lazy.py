@@ -1,0 +1,51 @@
+"""A typer group that imports a verb only when it is called, so that help and completion answer at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, ClassVar, NamedTuple
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
+
+
+class Verb(NamedTuple):
+    """Where a verb lives (`module:attribute`, a function or a typer app) and its line in the list of all verbs."""
+
+    place: str
+    help: str
+
+
+class LazyGroup(TyperGroup):
+    """Lists the verbs of its table from the table alone. A subclass sets `verbs`; what is not installed is left out."""
+
+    verbs: ClassVar[Mapping[str, Verb]] = {}
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [name for name, verb in self.verbs.items() if find_spec(verb.place.partition(":")[0])]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Answers a stand-in that knows its help line, all that lists and completion ask for."""
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        return TyperCommand(cmd_name, help=self.verbs[cmd_name].help)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Answers the real command: the one about to run, or to complete or explain its own arguments."""
+        name, stand_in, rest = super().resolve_command(ctx, args)
+        return name, stand_in and _load(stand_in.name or "", self.verbs[stand_in.name or ""].place), rest
+
+
+def _load(name: str, place: str) -> Any:
+    module, _, attribute = place.partition(":")
+    found = getattr(import_module(module), attribute)
+    if isinstance(found, typer.Typer):
+        command = get_command(found)
+        command.name = name
+        return command
+    single = typer.Typer(add_completion=False, rich_markup_mode=None)
+    single.command(name)(found)
+    return get_command(single)

@@ -1,0 +1,94 @@
+"""A token is its owner's alone, and goes to the server it was stored for."""
+
+import os
+import stat
+
+import pytest
+
+from cli import credentials
+from cli.credentials import Credentials, CredentialsUnusable
+
+STORED = Credentials("oncall.test:7443", "oct_secret")
+
+
+@pytest.fixture
+def environ(tmp_path):
+    return {"XDG_CONFIG_HOME": str(tmp_path / "config")}
+
+
+def test_what_is_stored_is_for_its_owner_alone(environ):
+    old = os.umask(0)
+    try:
+        path = credentials.store(STORED, environ)
+    finally:
+        os.umask(old)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert credentials.current(environ) == STORED
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(environ, monkeypatch):
+    path = credentials.store(STORED, environ)
+    monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(28, "full")))
+    with pytest.raises(OSError, match="full"):
+        credentials.store(Credentials("other:7443", "oct_other"), environ)
+    assert credentials.load(environ) == STORED
+    assert [p.name for p in path.parent.iterdir()] == ["credentials.json"]
+
+
+def test_a_file_that_others_can_read_is_refused(environ):
+    credentials.store(STORED, environ).chmod(0o640)
+    with pytest.raises(CredentialsUnusable, match="chmod 600"):
+        credentials.current(environ)
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"server": 1}', '{"other": "x"}'])
+def test_a_broken_file_says_what_to_do(environ, content):
+    credentials.store(STORED, environ).write_text(content)
+    with pytest.raises(CredentialsUnusable, match="oncall login"):
+        credentials.current(environ)
+
+
+def test_the_environment_goes_before_what_is_stored(environ):
+    credentials.store(STORED, environ)
+    environ |= {"ONCALL_SERVER": "other:1", "ONCALL_TOKEN": "oct_other"}
+    assert credentials.current(environ) == Credentials("other:1", "oct_other")
+
+
+def test_a_stored_token_is_not_sent_to_another_server(environ):
+    credentials.store(STORED, environ)
+    with pytest.raises(CredentialsUnusable, match="oncall login --server other:7443"):
+        credentials.current({**environ, "ONCALL_SERVER": "other"})
+
+
+def test_a_token_of_the_environment_is_sent_as_the_stored_server_wants_it(environ):
+    credentials.store(Credentials("oncall.test:7443", "oct_secret", tls=True), environ)
+    assert credentials.current({**environ, "ONCALL_TOKEN": "oct_x"}) == Credentials("oncall.test:7443", "oct_x", True)
+
+
+def test_without_any_credential_it_says_how_to_log_in(environ):
+    with pytest.raises(CredentialsUnusable, match="oncall login"):
+        credentials.current(environ)
+
+
+def test_a_token_shows_in_no_repr():
+    assert "oct_secret" not in repr(STORED)
+
+
+@pytest.mark.parametrize(
+    ("given", "normal"),
+    [("host", "host:7443"), ("host:1", "host:1"), ("[::1]", "[::1]:7443"), ("[::1]:9", "[::1]:9"), (" h:2 ", "h:2")],
+)
+def test_the_port_may_be_left_out(given, normal):
+    assert credentials.normal_address(given) == normal
+
+
+@pytest.mark.parametrize("given", [":7443", "host:", "host:http", "host:0", "host:65536"])
+def test_an_address_that_is_none_is_refused(given):
+    with pytest.raises(CredentialsUnusable):
+        credentials.normal_address(given)
+
+
+def test_forgetting_twice_is_no_error(environ):
+    credentials.store(STORED, environ)
+    assert [credentials.forget(environ), credentials.forget(environ)] == [True, False]
