@@ -2,7 +2,8 @@
 
 from alembic import context
 
-from kernel.status_page_tables import metadata  # the one of kernel.tables, with the tables of both files in it
+from kernel import status_page_tables  # noqa: F401 - puts its tables into the metadata
+from kernel.tables import metadata
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
 context.run_migrations()
