@@ -1,7 +1,7 @@
 """Wraps handlers of every style alike: unary or streaming, coroutine or generator.
 
-A *wrapper* is an async context manager, given request and context, around the whole of one call, its stream included. Nothing task-bound may be in
-it: what follows a `yield` may run in another task.
+A *wrapper* is an async context manager, made of request and context, around the whole of one call, its stream included.
+Nothing task-bound may be in it: what follows a `yield` may run in another task.
 """
 
 from __future__ import annotations
@@ -66,9 +66,8 @@ def _wrap_stream(
     inner: Callable[[Any, Context], AsyncIterator[Any]], around: Around
 ) -> Callable[[Any, Context], AsyncIterator[Any]]:
     async def stream(request: Any, context: Context) -> AsyncIterator[Any]:
-        async with around(request, context):
-            async with aclosing(inner(request, context)) as answers:  # type: ignore[type-var]
-                async for answer in answers:
-                    yield answer
+        async with around(request, context), aclosing(inner(request, context)) as answers:  # type: ignore[type-var]
+            async for answer in answers:
+                yield answer
 
     return stream
