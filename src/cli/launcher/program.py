@@ -39,6 +39,7 @@ class Program:
         self.address = ""
         self._env = {**env, "ONCALL_READY_FILE": str(ready_file)}
         self._log = log
+        self._log_begins = 0
         self._ready_file = ready_file
         self._listen = listen  # the environment variable that says where, of the programs that listen
         self._stop_seconds = stop_seconds
@@ -46,17 +47,24 @@ class Program:
 
     def start(self) -> None:
         """Starts it and waits until it is ready; raises CannotStart with a sentence for people."""
+        self.spawn()
+        self.wait_until_ready()
+
+    def spawn(self) -> None:
+        """Starts it, so that others can be started while it becomes ready."""
         self._ready_file.unlink(missing_ok=True)
         if self._listen and self.address:
             self._env[self._listen] = self.address
-        log_begins = self._log.stat().st_size if self._log.exists() else 0
+        self._log_begins = self._log.stat().st_size if self._log.exists() else 0
         # All that lasts is in PostgreSQL, so the hardest end is a right one; and it cannot be put off.
         self.process = child_process.start(self._command, env=self._env, log=self._log, death_signal=signal.SIGKILL)
+
+    def wait_until_ready(self) -> None:
         deadline = time.monotonic() + READY_SECONDS
         while not self._ready_file.exists():
-            code = self.process.poll()
+            code = self.process.poll() if self.process else None
             if code is not None:
-                raise CannotStart(_why_ended(self.name, code, self._log, log_begins))
+                raise CannotStart(_why_ended(self.name, code, self._log, self._log_begins))
             if time.monotonic() > deadline:
                 raise CannotStart(f"{self.name} is not ready after {READY_SECONDS} seconds; see {self._log}")
             time.sleep(0.01)

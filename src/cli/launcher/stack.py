@@ -98,16 +98,17 @@ class Stack:
         return self._sockets
 
     def _start_programs(self) -> None:
+        """Starts the four side by side: each is a Python that imports for a while, and none waits for another."""
         settings = self._settings
         server_env = {**self.environment, "ONCALL_SERVER_LISTEN": settings.server_listen}
         server = self._program("server", server_env, _SERVER_STOP, listen="ONCALL_SERVER_LISTEN")
+        jobs = self._program("jobs", self.environment, _JOBS_STOP, module="server.jobs")
+        executor_env = {**self.environment, "ONCALL_DRAIN_SECONDS": _EXECUTOR_DRAIN}
+        executor = self._program("executor", executor_env, _EXECUTOR_STOP)
+        token = write_private(self._data.path / "gateway.token", self.bootstrap("gateway")["token"] + "\n")
+        server.wait_until_ready()
         self.server_address = reachable(server.address)
         self._step(f"server listens on {server.address}")
-        self._program("jobs", self.environment, _JOBS_STOP, module="server.jobs")
-        self._step("jobs runs")
-        self._program("executor", {**self.environment, "ONCALL_DRAIN_SECONDS": _EXECUTOR_DRAIN}, _EXECUTOR_STOP)
-        self._step("executor runs; scripts are isolated")
-        token = write_private(self._data.path / "gateway.token", self.bootstrap("gateway")["token"] + "\n")
         gateway_env = {
             **{name: value for name, value in self.environment.items() if name not in _SECRETS},
             "ONCALL_GATEWAY_LISTEN": settings.gateway_listen,
@@ -115,6 +116,11 @@ class Stack:
             "ONCALL_GATEWAY_TOKEN_FILE": str(token),
         }
         gateway = self._program("gateway", gateway_env, _GATEWAY_STOP, listen="ONCALL_GATEWAY_LISTEN")
+        jobs.wait_until_ready()
+        self._step("jobs runs")
+        executor.wait_until_ready()
+        self._step("executor runs; scripts are isolated")
+        gateway.wait_until_ready()
         self.gateway_address = reachable(gateway.address)
         self._step(f"gateway listens on {gateway.address}")
 
@@ -130,7 +136,8 @@ class Stack:
             stop_seconds=stop_seconds,
             module=module,
         )
-        self._supervisor.start(program)
+        self._supervisor.add(program)
+        program.spawn()
         return program
 
     def _master_key(self) -> str:

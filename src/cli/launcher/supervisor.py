@@ -50,8 +50,12 @@ class Supervisor:
 
     def start(self, service: Service) -> None:
         """Starts a service for the first time: that it cannot is the caller's to tell."""
-        self._services.append(service)
+        self.add(service)
         service.start()
+
+    def add(self, service: Service) -> None:
+        """Takes charge of a service that its caller starts, already before it is: it is stopped in any case."""
+        self._services.append(service)
         self._started[service.name] = time.monotonic()
 
     def watch(self) -> NoReturn:
