@@ -89,6 +89,9 @@ class Relay:
                 return
 
     def _take(self) -> list[Timed]:
+        # A program often writes a line and its end in two pieces; what came since is read before the batch leaves.
+        for stream in tuple(self._reading):
+            self._read(stream)
         batch, self._batch, self._batch_bytes = self._batch, [], 0
         self._changed.clear()
         if not self._open:

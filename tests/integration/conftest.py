@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import base64
-import contextlib
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import pytest
-from pydantic import SecretStr
 from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from executor.identity import new_executor_id
 from executor.settings import ExecutorSettings
-from executor.wiring import running_executor
 from kernel import event_log
-from kernel.cipher import Cipher
 from kernel.database import Sessions, create_engine, sessions, transaction
 from kernel.execution.content import ScriptLanguage, VersionContent
 from kernel.execution.event import Event, Output, OutputStream
@@ -28,9 +21,8 @@ from kernel.execution.status import ExecutionStatus
 from kernel.ids import new_id
 from kernel.queue import Doorbell, execution_queue
 from kernel.tables import executions, runbook_versions, runbooks, teams, users
+from tests.executors import an_executor, settings_of
 from tests.waiting import eventually
-
-MASTER_KEY = base64.urlsafe_b64encode(bytes(range(32))).decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,9 +149,6 @@ class Record:
         return self.bytes_of(OutputStream.STDERR)
 
 
-Executor = Callable[..., AbstractAsyncContextManager[None]]
-
-
 @pytest.fixture
 async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
     engine = create_engine(database_url, pool_size=5)
@@ -176,13 +165,7 @@ async def platform(engine: AsyncEngine, database_url: str, redis_url: str) -> As
 
 @pytest.fixture
 def executor_settings(platform: Platform) -> ExecutorSettings:
-    return ExecutorSettings(
-        database_url=SecretStr(platform.database_url),
-        redis_url=SecretStr(platform.redis_url),
-        master_key=SecretStr(MASTER_KEY),
-        drain_seconds=0.0,
-        kill_grace_seconds=0.5,
-    )
+    return settings_of(platform.database_url, platform.redis_url)
 
 
 @pytest.fixture
@@ -192,21 +175,5 @@ async def executor(platform: Platform, executor_settings: ExecutorSettings) -> A
         yield
 
 
-@asynccontextmanager
-async def an_executor(settings: ExecutorSettings, **changes: Any) -> AsyncIterator[None]:
-    """An executor in this process, with some settings changed."""
-    stop = asyncio.Event()
-    changed = settings.model_copy(update=changes)
-    async with running_executor(changed, Cipher(MASTER_KEY), new_executor_id(), stop) as hearing:
-        try:
-            yield
-        finally:
-            stop.set()
-            with contextlib.suppress(asyncio.CancelledError):
-                await hearing
-
-
-def _now() -> Any:
-    from datetime import UTC, datetime
-
+def _now() -> datetime:
     return datetime.now(UTC)

@@ -13,7 +13,9 @@ from kernel.cipher import Cipher
 from kernel.execution.content import ParameterDefinition, ParameterType, ScriptLanguage
 from kernel.execution.event import Output, OutputStream, StateChanged, Truncated
 from kernel.execution.status import ExecutionStatus
-from tests.integration.conftest import MASTER_KEY, Platform, an_executor
+from tests.builders import MASTER_KEY
+from tests.executors import an_executor
+from tests.integration.conftest import Platform
 
 HELLO = {
     ScriptLanguage.BASH: 'echo "hello $PARAM_NAME from $BASH_VERSION"; echo oops >&2',

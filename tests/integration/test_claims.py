@@ -15,7 +15,8 @@ from kernel.execution.event import Event, Output, OutputStream, StateChanged
 from kernel.execution.status import AttemptOutcome, ExecutionStatus
 from kernel.lifecycle import Claim
 from kernel.tables import executions
-from tests.integration.conftest import Platform, an_executor
+from tests.executors import an_executor
+from tests.integration.conftest import Platform
 from tests.waiting import eventually
 
 MINUTE = timedelta(minutes=1)

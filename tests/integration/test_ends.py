@@ -23,7 +23,9 @@ from kernel.execution.event import StateChanged
 from kernel.execution.status import ExecutionStatus
 from kernel.log_stream import connect, publish_cancel
 from kernel.tables import executions
-from tests.integration.conftest import MASTER_KEY, Platform, an_executor
+from tests.builders import MASTER_KEY
+from tests.executors import an_executor
+from tests.integration.conftest import Platform
 from tests.processes import cgroups_of, processes_of
 from tests.waiting import eventually
 

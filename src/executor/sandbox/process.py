@@ -14,10 +14,9 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from executor.sandbox import rlimit
@@ -144,8 +143,8 @@ async def start(job: Job, *, cgroups: CgroupRoot, name: str, user: int | None) -
     monitor: subprocess.Popen[bytes] | None = None
     try:
         with ExitStack() as inherited:
-            bounds = _rlimits(job, cgroups)
-            monitor, status_fd, release_fd, outputs = _spawn(job, user, bounds, inherited, resources)
+            words = [*_as_user(user), *_rlimits(job, cgroups)]
+            monitor, status_fd, release_fd, outputs = _spawn(job, words, inherited, resources)
         status = _Status(status_fd)
         first_pid = await _first_process(status, outputs[1])
         cgroup = cgroups.create(name, job.limits)
@@ -165,7 +164,7 @@ async def start(job: Job, *, cgroups: CgroupRoot, name: str, user: int | None) -
 
 
 def _spawn(
-    job: Job, user: int | None, bounds: Mapping[int, int], inherited: ExitStack, resources: ExitStack
+    job: Job, words: list[str], inherited: ExitStack, resources: ExitStack
 ) -> tuple[subprocess.Popen[bytes], int, int, tuple[int, int]]:
     command, data_fds = open_command(job, inherited)
     status_fd, status_end = _pipe(resources, inherited)
@@ -175,6 +174,9 @@ def _spawn(
     inherited.callback(os.close, block_fd)
     resources.callback(os.close, release_fd)
     command[1:1] = ["--json-status-fd", str(status_end), "--block-fd", str(block_fd)]
+    # What must happen before bubblewrap is done by small programs and not in the child: so there is no fork, which in a
+    # large process is slow and in one with threads not safe, and `_spawn` costs a vfork.
+    command[0:0] = words
     monitor = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
@@ -183,11 +185,7 @@ def _spawn(
         pass_fds=(status_end, block_fd, *data_fds),
         env={"PATH": os.defpath},
         cwd="/",
-        preexec_fn=partial(rlimit.apply, bounds),
         start_new_session=True,
-        user=user,
-        group=user,
-        extra_groups=None if user is None else [],
     )
     for descriptor in (status_fd, stdout_fd, stderr_fd):
         os.set_blocking(descriptor, False)
@@ -216,9 +214,13 @@ async def _first_process(status: _Status, stderr_fd: int) -> int:
     raise SandboxError("the sandbox could not be set up: bubblewrap ended without a word")
 
 
-def _rlimits(job: Job, cgroups: CgroupRoot) -> Mapping[int, int]:
+def _as_user(user: int | None) -> list[str]:
+    return [] if user is None else ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"]
+
+
+def _rlimits(job: Job, cgroups: CgroupRoot) -> list[str]:
     held = cgroups.controllers
-    return rlimit.rules(job.limits, count_processes="pids" not in held, bound_memory="memory" not in held)
+    return rlimit.prefix(job.limits, count_processes="pids" not in held, bound_memory="memory" not in held)
 
 
 async def _readable(descriptor: int) -> None:
