@@ -14,6 +14,7 @@ from server.storage import partner_sessions
 
 MOST_PENDING_VISITORS = 10_000
 BATCH = 200
+FLUSH_SECONDS = 3.0
 
 log = structlog.get_logger()
 
@@ -32,10 +33,12 @@ class AccessRecord:
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._write())
 
-    async def flush(self) -> None:
-        """Waits until everything noted so far is written, or cannot be."""
-        while self._writer is not None and not self._writer.done():
-            await asyncio.wait([self._writer])
+    async def flush(self, within: float = FLUSH_SECONDS) -> None:
+        """Waits until everything noted so far is written, or cannot be; gives up after `within` seconds."""
+        if self._writer is not None and not self._writer.done():
+            await asyncio.wait([self._writer], timeout=within)
+        if self._pending:
+            log.warning("accesses_not_recorded", visitors=len(self._pending))
 
     def _keep(self, visitor: Visitor, visits: Visits) -> None:
         known = self._pending.get(visitor)
