@@ -23,6 +23,7 @@ log = structlog.get_logger()
 
 FIRST_BACKOFF_SECONDS = 0.1
 LONGEST_BACKOFF_SECONDS = 5.0
+CONNECT_SECONDS = 5.0
 SILENCE_SECONDS = 10.0
 """After so long without a word the connection is asked whether it lives; after twice as long it is given up."""
 
@@ -74,7 +75,8 @@ class LogSubscription:
         """Talks over one connection until it is lost, and closes it."""
         connection = _dedicated(self._redis)
         try:
-            await connection.connect()  # type: ignore[no-untyped-call]  # the client leaves it unannotated
+            async with asyncio.timeout(CONNECT_SECONDS):
+                await connection.connect()  # type: ignore[no-untyped-call]  # the client leaves it unannotated
             self.connected = True
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._write(connection))
