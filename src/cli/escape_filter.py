@@ -9,12 +9,14 @@ every byte passes unchanged.
 from __future__ import annotations
 
 import codecs
+import re
 from enum import Enum, auto
 
 RESET = b"\x1b[0m"
 _LAYOUT = "\t\n\r\b"
 _STRING_STARTS = "P]X^_"  # DCS, OSC, SOS, PM, APC
 _LONGEST_SGR = 64
+_OBEYED = re.compile(r"[\x00-\x07\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
 class _State(Enum):
@@ -46,7 +48,7 @@ class EscapeFilter:
         return rest + (RESET if self._coloured else b"")
 
     def _filter(self, text: str) -> bytes:
-        if self._state is _State.TEXT and text.isprintable():
+        if self._state is _State.TEXT and not _OBEYED.search(text):
             return text.encode()  # nearly always
         return "".join(map(self._step, text)).encode()
 

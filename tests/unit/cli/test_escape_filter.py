@@ -1,5 +1,6 @@
 """On a terminal a script may use colours, and nothing else that a terminal obeys."""
 
+import itertools
 import re
 
 import pytest
@@ -10,8 +11,8 @@ from cli.escape_filter import RESET, EscapeFilter
 
 SGR = re.compile("\x1b\\[[0-9;:]*m")
 PIECES = st.sampled_from(
-    [b"\x1b", b"[", b"]", b"0;", b"31", b"m", b"A", b"\x07", b"\x9b", b"\xc2\x9b", b"\xc2", b"\xe2\x82\xac", b"\xf0\x9f",
-     b"\n", b"\r", b"x", b"(B", b"P", b"\x1b\\", b"?25l", b"\x18", b"\x00", b"\x7f", b" ", b"\xff"]
+    [b"\x1b", b"[", b"]", b"0;", b"31", b"m", b"A", b"\x07", b"\x9b", b"\xc2\x9b", b"\xc2", b"\xe2\x82\xac",
+     b"\xf0\x9f", b"\n", b"\r", b"x", b"(B", b"P", b"\x1b\\", b"?25l", b"\x18", b"\x00", b"\x7f", b" ", b"\xff"]
 )  # fmt: skip
 
 
@@ -24,7 +25,7 @@ def shown(*chunks: bytes) -> bytes:
 @example(b"\x1b]0;evil\x07x", [1, 2])
 def test_how_the_bytes_are_cut_into_chunks_makes_no_difference(data, cuts):
     edges = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
-    chunks = [data[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    chunks = [data[a:b] for a, b in itertools.pairwise(edges)]
     assert shown(*chunks) == shown(data)
 
 
