@@ -43,7 +43,7 @@ def up(demo: Demo = False) -> None:
 
 
 def _serve(settings: LauncherSettings, data: DataFolder, terminal: Terminal, *, demo: bool) -> None:
-    data.remove(DEMO_FILE)  # it would name the ports of another time
+    data.remove(DEMO_FILE)  # a killed launcher left it: it names the ports of another time
     terminal.say(f"Starting; data folder {data.path}")
     stack = Stack(settings, data, step=terminal.step, warn=terminal.warn)
     try:
@@ -59,6 +59,7 @@ def _serve(settings: LauncherSettings, data: DataFolder, terminal: Terminal, *, 
         terminal.say("\nStopping …")
         raise
     finally:
+        data.remove(DEMO_FILE)
         stack.stop()
 
 
