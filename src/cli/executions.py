@@ -12,7 +12,7 @@ from cli.connection import Server, connected
 from cli.event_printer import duration, summary
 from cli.failure import REFUSED
 from cli.lookup import TeamOption, find_runbook, find_team
-from cli.output import Json, enum_name, local_time, note, print_details, print_json, print_table, to_json
+from cli.output import Json, enum_name, local_time, note, plain, print_details, print_json, print_table, to_json
 from cli.paging import paged
 from cli.visible import visible_block
 from cli.watch import ExecutionId
@@ -134,7 +134,7 @@ def _details(found: Execution, runbook: str) -> list[tuple[str, str]]:
         ("exit code", str(found.exit_code) if found.HasField("exit_code") else ""),
         ("error", error),
         ("attempt", f"{found.attempt} of {found.max_attempts}"),
-        *((f"  {name}", str(value)) for name, value in dict(found.parameters).items()),
+        *((f"  {name}", plain(value)) for name, value in to_json(found.parameters).items()),
         ("started by", found.triggered_by),
         ("incident", found.incident_id),
         ("created", local_time(found.created_at)),

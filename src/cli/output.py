@@ -93,6 +93,13 @@ def enum_name(message: Message, field: str) -> str:
     return str(known.name.removeprefix(prefix))
 
 
+def plain(value: object) -> str:
+    """Answers a JSON value as it was written: 3 and true rather than 3.0 and True."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
 def local_time(time: Timestamp) -> str:
     """Answers a time in the caller's time zone, to the second; empty where it is unset."""
     if not time.ByteSize():

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from google.protobuf import json_format
 
-from cli.output import enum_name, local_time, print_details, print_table
-from cli.visible import visible, visible_block
+from cli.output import enum_name, local_time, plain, print_details, print_table
+from cli.visible import visible_block
 from oncall.v1.runbook_pb2 import ParameterDefinition, Runbook, RunbookVersion
 
 
@@ -110,20 +110,14 @@ def _rules(parameter: ParameterDefinition) -> Iterator[str]:
         yield "sensitive"
     if parameter.HasField("default"):
         default = json_format.MessageToDict(parameter.default)
-        yield "default ********" if parameter.sensitive else f"default {visible(_plain(default))}"
+        yield "default ********" if parameter.sensitive else f"default {plain(default)}"
     if parameter.HasField("min"):
-        yield f"at least {parameter.min:g}"
+        yield f"at least {plain(parameter.min)}"
     if parameter.HasField("max"):
-        yield f"at most {parameter.max:g}"
+        yield f"at most {plain(parameter.max)}"
     if parameter.max_length:
         yield f"at most {parameter.max_length} characters"
     if parameter.pattern:
         yield f"like {parameter.pattern}"
     if parameter.options:
         yield "one of " + " | ".join(parameter.options)
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -4,51 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import itertools
 import json
-import os
+import random
 import signal
 import stat
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
-from tests.builders import Person, TeamWithPeople, an_approved_runbook
+from kernel.execution.content import ScriptLanguage, VersionContent
+from tests.builders import TeamWithPeople, an_approved_runbook
 from tests.executors import an_executor, settings_of
 from tests.rpc.conftest import RunningServer
+from tests.rpc.cutting_proxy import a_cutting_proxy
 from tests.rpc.scripted_executor import ScriptedExecutor
-
-ONCALL = Path(sys.executable).with_name("oncall")
-SECONDS = 30
-
-
-class Ended(NamedTuple):
-    code: int
-    out: bytes
-    err: str
-
-
-class Shell:
-    """A person's shell: a home of their own, and perhaps a token in the environment."""
-
-    def __init__(self, home: Path, server: RunningServer, person: Person | None = None) -> None:
-        self._environment = {"PATH": os.environ["PATH"], "HOME": str(home), "ONCALL_SERVER": server.address}
-        if person is not None:
-            self._environment["ONCALL_TOKEN"] = person.token
-
-    async def start(self, *arguments: str) -> asyncio.subprocess.Process:
-        pipe = asyncio.subprocess.PIPE
-        return await asyncio.create_subprocess_exec(
-            ONCALL, *arguments, env=self._environment, stdin=pipe, stdout=pipe, stderr=pipe
-        )
-
-    async def __call__(self, *arguments: str, stdin: str = "") -> Ended:
-        process = await self.start(*arguments)
-        async with asyncio.timeout(SECONDS):
-            out, err = await process.communicate(stdin.encode())
-        return Ended(process.returncode or 0, out, err.decode())
+from tests.rpc.shell import SECONDS, Ended, Shell
 
 
 @pytest.fixture
@@ -59,18 +31,18 @@ async def executor(database_url: str, redis_url: str) -> AsyncIterator[None]:
 
 @pytest.fixture
 def author(running_server: RunningServer, team: TeamWithPeople, tmp_path: Path) -> Shell:
-    return Shell(tmp_path, running_server, team.author)
+    return Shell(tmp_path, running_server.address, team.author)
 
 
 @pytest.fixture
 def reviewer(running_server: RunningServer, team: TeamWithPeople, tmp_path: Path) -> Shell:
-    return Shell(tmp_path, running_server, team.reviewer)
+    return Shell(tmp_path, running_server.address, team.reviewer)
 
 
 async def test_logging_in_stores_a_token_that_the_server_knows(
     running_server: RunningServer, team: TeamWithPeople, tmp_path: Path
 ) -> None:
-    shell = Shell(tmp_path, running_server)
+    shell = Shell(tmp_path, running_server.address)
     refused = await shell("whoami")
     assert (refused.code, refused.out) == (2, b"")
     assert "oncall login" in refused.err
@@ -89,7 +61,7 @@ async def test_logging_in_stores_a_token_that_the_server_knows(
 
 
 async def test_a_bad_token_is_not_stored(running_server: RunningServer, tmp_path: Path) -> None:
-    refused = await Shell(tmp_path, running_server)("login", stdin="oct_AAAAAAAA_wrong\n")
+    refused = await Shell(tmp_path, running_server.address)("login", stdin="oct_AAAAAAAA_wrong\n")
     assert refused.code == 1
     assert "oct_AAAAAAAA_wrong" not in refused.err
     assert not (tmp_path / ".config/oncall/credentials.json").exists()
@@ -135,7 +107,7 @@ async def test_json_holds_every_byte_of_the_output(
     await author("runbook", "create", "bytes", "--script", "-", "--language", "python", stdin=script)
     shown = json.loads((await author("runbook", "show", "bytes", "--json")).out)
     await author("runbook", "submit", "bytes")
-    reviewer = Shell(Path("/nowhere"), running_server, team.reviewer)
+    reviewer = Shell(Path("/nowhere"), running_server.address, team.reviewer)
     await reviewer("runbook", "approve", "bytes", "--digest", shown["version"]["digest"])
     events = [json.loads(line) for line in (await author("run", "bytes", "--json")).out.splitlines()]
     data = [base64.b64decode(event["output"]["data"]) for event in events if "output" in event]
@@ -162,6 +134,20 @@ async def test_an_interrupt_without_a_terminal_detaches_and_says_how_to_go_on(
     await executor.say(b"rest")
     await executor.finish()
     assert (await author("watch", execution_id, "--after", "1", "--quiet")).out == b"rest"
+
+
+async def test_the_output_is_whole_over_connections_cut_at_random(
+    running_server: RunningServer, team: TeamWithPeople, executor: None, tmp_path: Path
+) -> None:
+    script = "for n in $(seq 150); do echo line $n; sleep 0.01; done"
+    runbook = await an_approved_runbook(running_server.sessions, team, VersionContent(script, ScriptLanguage.BASH))
+    chance = random.Random(4)  # noqa: S311 - repeatable, not secret
+    budgets = itertools.chain([3000], (chance.randrange(2500) for _ in range(8)))
+    async with a_cutting_proxy(running_server.address, budgets) as proxy:
+        ran = await Shell(tmp_path, proxy.address, team.responder)("run", runbook.name)
+    assert proxy.cuts >= 5
+    assert (ran.code, ran.out.decode()) == (0, "".join(f"line {n}\n" for n in range(1, 151)))
+    assert "the connection is back; nothing was missed" in ran.err
 
 
 async def test_cancelling_waits_for_the_end(author: Shell, running_server: RunningServer, team: TeamWithPeople) -> None:
@@ -191,11 +177,9 @@ async def test_output_that_nobody_reads_any_more_ends_the_command_and_not_the_sc
 
 
 async def test_a_server_that_is_not_there_is_one_sentence(
-    running_server: RunningServer, team: TeamWithPeople, tmp_path: Path, unused_tcp_port: int
+    team: TeamWithPeople, tmp_path: Path, unused_tcp_port: int
 ) -> None:
-    shell = Shell(tmp_path, running_server, team.author)
-    shell._environment["ONCALL_SERVER"] = f"127.0.0.1:{unused_tcp_port}"
-    gone = await shell("executions")
+    gone = await Shell(tmp_path, f"127.0.0.1:{unused_tcp_port}", team.author)("executions")
     assert gone.code == 3
     assert gone.err.startswith(f"oncall: cannot reach the server at 127.0.0.1:{unused_tcp_port}")
     assert len(gone.err.splitlines()) == 1
