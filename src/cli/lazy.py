@@ -20,18 +20,18 @@ class Verb(NamedTuple):
 
 
 class LazyGroup(TyperGroup):
-    """Lists the verbs of its table from the table alone. A subclass sets `verbs`; what is not installed is left out."""
+    """Holds a stand-in for each verb of its table, all that lists and completion ask for.
+
+    A subclass sets `verbs`. One whose module is not installed is left out.
+    """
 
     verbs: ClassVar[Mapping[str, Verb]] = {}
 
-    def list_commands(self, ctx: Any) -> list[str]:
-        return [name for name, verb in self.verbs.items() if find_spec(verb.place.partition(":")[0])]
-
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Answers a stand-in that knows its help line, all that lists and completion ask for."""
-        if cmd_name not in self.list_commands(ctx):
-            return None
-        return TyperCommand(cmd_name, help=self.verbs[cmd_name].help)
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        for name, verb in self.verbs.items():
+            if find_spec(verb.place.partition(":")[0]):
+                self.commands[name] = TyperCommand(name, help=verb.help)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Answers the real command: the one about to run, or to complete or explain its own arguments."""

@@ -14,7 +14,6 @@ class _Oncall(LazyGroup):
     verbs: ClassVar = {
         "up": Verb("cli.up:up", "Run the whole platform on this machine."),
         "admin": Verb("cli.admin:admin", "Set up users, teams and tokens of an installation."),
-        "doctor": Verb("cli.doctor:doctor", "Say what this machine can and cannot do for the platform."),
         "login": Verb("cli.login:login", "Store the address of a server and your token for it."),
         "whoami": Verb("cli.login:whoami", "Say who you are to the server, and in which teams."),
         "logout": Verb("cli.login:logout", "Forget the stored token."),

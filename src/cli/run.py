@@ -73,11 +73,12 @@ def run(
         found = find_runbook(server, name, team)
         request = GetRunbookVersionRequest(runbook_id=found.id, version=version)
         chosen = server.runbooks.GetRunbookVersion(request).version
+        asked = not confirm and _confirmed(found, chosen)
         execute = ExecuteRequest(
             runbook_id=found.id,
-            version=version,
+            version=chosen.version if asked else version,  # what somebody said yes to, and not what came since
             incident_id=incident,
-            confirm=confirm or _confirmed(found, chosen),
+            confirm=confirm or asked,
             request_id=request_id or str(uuid.uuid4()),
         )
         execute.parameters.update(_values(chosen, parameter or [], parameters))
