@@ -54,6 +54,7 @@ STATE_COLUMNS = (
     "stderr_size",
     "stdout_sha256",
     "stderr_sha256",
+    "masked_count",
 )
 """The columns of `executions` that a snapshot in the log repeats; all others never change."""
 
@@ -82,6 +83,7 @@ class AttemptOutput:
     stdout: SealedOutput
     stderr: SealedOutput
     truncated: bool = False
+    masked_count: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,7 @@ async def claim(session: AsyncSession, execution_id: UUID, executor_id: str, *, 
         stderr_size=0,
         stdout_sha256=None,
         stderr_sha256=None,
+        masked_count=0,
     )
     if row is None:
         return None
@@ -288,6 +291,7 @@ async def _end_attempt(
         "stderr_sha256": output.stderr.sha256,
         "stdout": output.stdout.text,
         "stderr": output.stderr.text,
+        "masked_count": output.masked_count,
     }
     if status is PENDING:
         changes |= {

@@ -182,6 +182,7 @@ executions = Table(
     Column("error_message", Text, nullable=False, server_default=""),
     Column("isolation", JSON, nullable=False, server_default=text("'[]'")),
     Column("output_truncated", Boolean, nullable=False, server_default=text("false")),
+    Column("masked_count", BigInteger, nullable=False, server_default=text("0")),
     Column("stdout_size", BigInteger, nullable=False, server_default=text("0")),
     Column("stderr_size", BigInteger, nullable=False, server_default=text("0")),
     Column("stdout_sha256", Text),
@@ -239,5 +240,46 @@ audit_events = Table(
     Column("resource_type", Text, nullable=False),
     Column("resource_id", Text, nullable=False),
     Column("detail", JSON, nullable=False),
+    Column("outcome", Text, nullable=False, server_default="DONE"),
+    Column("peer", Text, nullable=False, server_default=""),
+    Column("request_id", Text, nullable=False, server_default=""),
+    CheckConstraint("outcome IN ('DONE', 'DENIED')", name="outcome"),
     Index(None, "team_id", "id"),
+)
+
+# The chain over them, written by `jobs` in order and in batches. Both are written once: triggers refuse the rest.
+audit_seals = Table(
+    "audit_seals",
+    metadata,
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("event_id", BigInteger, nullable=False, unique=True),  # no foreign key: a lost event must show, not block
+    Column("previous_hash", LargeBinary, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+)
+
+secrets = Table(
+    "secrets",
+    metadata,
+    _id(),
+    Column("team_id", Uuid, ForeignKey("teams.id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("key_id", Text, nullable=False),  # under which key it is sealed; what a rotation looks for
+    Column("created_by", Uuid, ForeignKey("users.id"), nullable=False),
+    _created_at(),
+    Column("updated_by", Uuid, ForeignKey("users.id"), nullable=False),
+    Column("updated_at", Timestamp, nullable=False),
+    Index("uq_secrets_team_id_name", "team_id", func.lower(text("name")), unique=True),
+    Index(None, "key_id"),
+)
+
+# Who a user is at an issuer of tokens that this installation trusts.
+identities = Table(
+    "identities",
+    metadata,
+    Column("issuer", Text, primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Column("user_id", Uuid, ForeignKey("users.id"), nullable=False),
+    _created_at(),
+    Index(None, "user_id"),
 )

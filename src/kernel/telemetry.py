@@ -11,7 +11,10 @@ import structlog
 def configure(process: str, log_format: str = "json") -> None:
     """Sets up structlog and the standard library's logging alike; `log_format` is `json` or `console`."""
     renderer: structlog.types.Processor = (
-        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(),
+            exception_formatter=structlog.dev.plain_traceback,  # the rich one shows values of variables
+        )
         if log_format == "console"
         else structlog.processors.JSONRenderer()
     )

@@ -26,29 +26,29 @@ from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19oncall/v1/execution.proto\x12\toncall.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbf\x06\n\tExecution\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\nrunbook_id\x18\x02 \x01(\t\x12\x0f\n\x07team_id\x18\x03 \x01(\t\x12\x0f\n\x07version\x18\x04 \x01(\x05\x12\x0e\n\x06\x64igest\x18\x05 \x01(\t\x12,\n\x07trigger\x18\x06 \x01(\x0e\x32\x1b.oncall.v1.ExecutionTrigger\x12\x14\n\x0ctriggered_by\x18\x07 \x01(\t\x12\x13\n\x0bincident_id\x18\x08 \x01(\t\x12\x17\n\x0fworkflow_run_id\x18\t \x01(\t\x12*\n\x06status\x18\n \x01(\x0e\x32\x1a.oncall.v1.ExecutionStatus\x12+\n\nparameters\x18\x0b \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0f\n\x07\x61ttempt\x18\x0c \x01(\x05\x12\x14\n\x0cmax_attempts\x18\r \x01(\x05\x12\x0e\n\x06stdout\x18\x0e \x01(\t\x12\x0e\n\x06stderr\x18\x0f \x01(\t\x12\x13\n\x0bstdout_size\x18\x10 \x01(\x03\x12\x13\n\x0bstderr_size\x18\x11 \x01(\x03\x12\x15\n\rstdout_sha256\x18\x12 \x01(\t\x12\x15\n\rstderr_sha256\x18\x13 \x01(\t\x12\x18\n\x10output_truncated\x18\x14 \x01(\x08\x12\x16\n\texit_code\x18\x15 \x01(\x05H\x00\x88\x01\x01\x12(\n\x05\x65rror\x18\x16 \x01(\x0b\x32\x19.oncall.v1.ExecutionError\x12,\n\tisolation\x18\x17 \x03(\x0b\x32\x19.oncall.v1.IsolationLayer\x12\x13\n\x0b\x65xecutor_id\x18\x18 \x01(\t\x12.\n\ncreated_at\x18\x19 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstarted_at\x18\x1a \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0c\x63ompleted_at\x18\x1b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x37\n\x13\x63\x61ncel_requested_at\x18\x1c \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x0c\n\n_exit_code\"/\n\x0e\x45xecutionError\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"?\n\x0eIsolationLayer\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tmechanism\x18\x02 \x01(\t\x12\x0c\n\x04held\x18\x03 \x01(\x08\"\xed\x01\n\x0e\x45xecutionEvent\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\texecution\x18\x03 \x01(\x0b\x32\x14.oncall.v1.ExecutionH\x00\x12(\n\x06output\x18\x04 \x01(\x0b\x32\x16.oncall.v1.OutputChunkH\x00\x12/\n\ttruncated\x18\x05 \x01(\x0b\x32\x1a.oncall.v1.OutputTruncatedH\x00\x12\x10\n\x08warnings\x18\x06 \x03(\tB\x07\n\x05\x65vent\"e\n\x0bOutputChunk\x12\'\n\x06stream\x18\x01 \x01(\x0e\x32\x17.oncall.v1.OutputStream\x12\x0e\n\x06offset\x18\x02 \x01(\x03\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\x12\x0f\n\x07\x61ttempt\x18\x04 \x01(\x05\"[\n\x0fOutputTruncated\x12\'\n\x06stream\x18\x01 \x01(\x0e\x32\x17.oncall.v1.OutputStream\x12\x0e\n\x06offset\x18\x02 \x01(\x03\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\x05*\xea\x01\n\x0f\x45xecutionStatus\x12 \n\x1c\x45XECUTION_STATUS_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x45XECUTION_STATUS_PENDING\x10\x01\x12\x1c\n\x18\x45XECUTION_STATUS_RUNNING\x10\x02\x12\x1e\n\x1a\x45XECUTION_STATUS_COMPLETED\x10\x03\x12\x1b\n\x17\x45XECUTION_STATUS_FAILED\x10\x04\x12\x1e\n\x1a\x45XECUTION_STATUS_CANCELLED\x10\x05\x12\x1c\n\x18\x45XECUTION_STATUS_TIMEOUT\x10\x06*s\n\x10\x45xecutionTrigger\x12!\n\x1d\x45XECUTION_TRIGGER_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x45XECUTION_TRIGGER_MANUAL\x10\x01\x12\x1e\n\x1a\x45XECUTION_TRIGGER_WORKFLOW\x10\x02*a\n\x0cOutputStream\x12\x1d\n\x19OUTPUT_STREAM_UNSPECIFIED\x10\x00\x12\x18\n\x14OUTPUT_STREAM_STDOUT\x10\x01\x12\x18\n\x14OUTPUT_STREAM_STDERR\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19oncall/v1/execution.proto\x12\toncall.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd5\x06\n\tExecution\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\nrunbook_id\x18\x02 \x01(\t\x12\x0f\n\x07team_id\x18\x03 \x01(\t\x12\x0f\n\x07version\x18\x04 \x01(\x05\x12\x0e\n\x06\x64igest\x18\x05 \x01(\t\x12,\n\x07trigger\x18\x06 \x01(\x0e\x32\x1b.oncall.v1.ExecutionTrigger\x12\x14\n\x0ctriggered_by\x18\x07 \x01(\t\x12\x13\n\x0bincident_id\x18\x08 \x01(\t\x12\x17\n\x0fworkflow_run_id\x18\t \x01(\t\x12*\n\x06status\x18\n \x01(\x0e\x32\x1a.oncall.v1.ExecutionStatus\x12+\n\nparameters\x18\x0b \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x0f\n\x07\x61ttempt\x18\x0c \x01(\x05\x12\x14\n\x0cmax_attempts\x18\r \x01(\x05\x12\x0e\n\x06stdout\x18\x0e \x01(\t\x12\x0e\n\x06stderr\x18\x0f \x01(\t\x12\x13\n\x0bstdout_size\x18\x10 \x01(\x03\x12\x13\n\x0bstderr_size\x18\x11 \x01(\x03\x12\x15\n\rstdout_sha256\x18\x12 \x01(\t\x12\x15\n\rstderr_sha256\x18\x13 \x01(\t\x12\x18\n\x10output_truncated\x18\x14 \x01(\x08\x12\x16\n\texit_code\x18\x15 \x01(\x05H\x00\x88\x01\x01\x12(\n\x05\x65rror\x18\x16 \x01(\x0b\x32\x19.oncall.v1.ExecutionError\x12,\n\tisolation\x18\x17 \x03(\x0b\x32\x19.oncall.v1.IsolationLayer\x12\x13\n\x0b\x65xecutor_id\x18\x18 \x01(\t\x12.\n\ncreated_at\x18\x19 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstarted_at\x18\x1a \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0c\x63ompleted_at\x18\x1b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x37\n\x13\x63\x61ncel_requested_at\x18\x1c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cmasked_count\x18\x1d \x01(\x03\x42\x0c\n\n_exit_code\"/\n\x0e\x45xecutionError\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"?\n\x0eIsolationLayer\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tmechanism\x18\x02 \x01(\t\x12\x0c\n\x04held\x18\x03 \x01(\x08\"\xed\x01\n\x0e\x45xecutionEvent\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\texecution\x18\x03 \x01(\x0b\x32\x14.oncall.v1.ExecutionH\x00\x12(\n\x06output\x18\x04 \x01(\x0b\x32\x16.oncall.v1.OutputChunkH\x00\x12/\n\ttruncated\x18\x05 \x01(\x0b\x32\x1a.oncall.v1.OutputTruncatedH\x00\x12\x10\n\x08warnings\x18\x06 \x03(\tB\x07\n\x05\x65vent\"e\n\x0bOutputChunk\x12\'\n\x06stream\x18\x01 \x01(\x0e\x32\x17.oncall.v1.OutputStream\x12\x0e\n\x06offset\x18\x02 \x01(\x03\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\x12\x0f\n\x07\x61ttempt\x18\x04 \x01(\x05\"[\n\x0fOutputTruncated\x12\'\n\x06stream\x18\x01 \x01(\x0e\x32\x17.oncall.v1.OutputStream\x12\x0e\n\x06offset\x18\x02 \x01(\x03\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\x05*\xea\x01\n\x0f\x45xecutionStatus\x12 \n\x1c\x45XECUTION_STATUS_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x45XECUTION_STATUS_PENDING\x10\x01\x12\x1c\n\x18\x45XECUTION_STATUS_RUNNING\x10\x02\x12\x1e\n\x1a\x45XECUTION_STATUS_COMPLETED\x10\x03\x12\x1b\n\x17\x45XECUTION_STATUS_FAILED\x10\x04\x12\x1e\n\x1a\x45XECUTION_STATUS_CANCELLED\x10\x05\x12\x1c\n\x18\x45XECUTION_STATUS_TIMEOUT\x10\x06*s\n\x10\x45xecutionTrigger\x12!\n\x1d\x45XECUTION_TRIGGER_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x45XECUTION_TRIGGER_MANUAL\x10\x01\x12\x1e\n\x1a\x45XECUTION_TRIGGER_WORKFLOW\x10\x02*a\n\x0cOutputStream\x12\x1d\n\x19OUTPUT_STREAM_UNSPECIFIED\x10\x00\x12\x18\n\x14OUTPUT_STREAM_STDOUT\x10\x01\x12\x18\n\x14OUTPUT_STREAM_STDERR\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'oncall.v1.execution_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_EXECUTIONSTATUS']._serialized_start=1488
-  _globals['_EXECUTIONSTATUS']._serialized_end=1722
-  _globals['_EXECUTIONTRIGGER']._serialized_start=1724
-  _globals['_EXECUTIONTRIGGER']._serialized_end=1839
-  _globals['_OUTPUTSTREAM']._serialized_start=1841
-  _globals['_OUTPUTSTREAM']._serialized_end=1938
+  _globals['_EXECUTIONSTATUS']._serialized_start=1510
+  _globals['_EXECUTIONSTATUS']._serialized_end=1744
+  _globals['_EXECUTIONTRIGGER']._serialized_start=1746
+  _globals['_EXECUTIONTRIGGER']._serialized_end=1861
+  _globals['_OUTPUTSTREAM']._serialized_start=1863
+  _globals['_OUTPUTSTREAM']._serialized_end=1960
   _globals['_EXECUTION']._serialized_start=104
-  _globals['_EXECUTION']._serialized_end=935
-  _globals['_EXECUTIONERROR']._serialized_start=937
-  _globals['_EXECUTIONERROR']._serialized_end=984
-  _globals['_ISOLATIONLAYER']._serialized_start=986
-  _globals['_ISOLATIONLAYER']._serialized_end=1049
-  _globals['_EXECUTIONEVENT']._serialized_start=1052
-  _globals['_EXECUTIONEVENT']._serialized_end=1289
-  _globals['_OUTPUTCHUNK']._serialized_start=1291
-  _globals['_OUTPUTCHUNK']._serialized_end=1392
-  _globals['_OUTPUTTRUNCATED']._serialized_start=1394
-  _globals['_OUTPUTTRUNCATED']._serialized_end=1485
+  _globals['_EXECUTION']._serialized_end=957
+  _globals['_EXECUTIONERROR']._serialized_start=959
+  _globals['_EXECUTIONERROR']._serialized_end=1006
+  _globals['_ISOLATIONLAYER']._serialized_start=1008
+  _globals['_ISOLATIONLAYER']._serialized_end=1071
+  _globals['_EXECUTIONEVENT']._serialized_start=1074
+  _globals['_EXECUTIONEVENT']._serialized_end=1311
+  _globals['_OUTPUTCHUNK']._serialized_start=1313
+  _globals['_OUTPUTCHUNK']._serialized_end=1414
+  _globals['_OUTPUTTRUNCATED']._serialized_start=1416
+  _globals['_OUTPUTTRUNCATED']._serialized_end=1507
 # @@protoc_insertion_point(module_scope)

@@ -143,6 +143,7 @@ class Execution(_message.Message):
     STARTED_AT_FIELD_NUMBER: _builtins.int
     COMPLETED_AT_FIELD_NUMBER: _builtins.int
     CANCEL_REQUESTED_AT_FIELD_NUMBER: _builtins.int
+    MASKED_COUNT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUIDv7, given by the server."""
     runbook_id: _builtins.str
@@ -187,6 +188,8 @@ class Execution(_message.Message):
     """Of the last attempt, where the script ended by itself; 128 + n where signal n ended it."""
     executor_id: _builtins.str
     """The executor that runs or last ran it."""
+    masked_count: _builtins.int
+    """How often a secret or sensitive value was masked in the output of the last attempt. Set at the end."""
     @_builtins.property
     def parameters(self) -> _struct_pb2.Struct:
         """What it was given, defaults filled in; sensitive values read "********"."""
@@ -246,10 +249,11 @@ class Execution(_message.Message):
         started_at: _timestamp_pb2.Timestamp | None = ...,
         completed_at: _timestamp_pb2.Timestamp | None = ...,
         cancel_requested_at: _timestamp_pb2.Timestamp | None = ...,
+        masked_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code", "cancel_requested_at", b"cancel_requested_at", "completed_at", b"completed_at", "created_at", b"created_at", "error", b"error", "exit_code", b"exit_code", "parameters", b"parameters", "started_at", b"started_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code", "attempt", b"attempt", "cancel_requested_at", b"cancel_requested_at", "completed_at", b"completed_at", "created_at", b"created_at", "digest", b"digest", "error", b"error", "executor_id", b"executor_id", "exit_code", b"exit_code", "id", b"id", "incident_id", b"incident_id", "isolation", b"isolation", "max_attempts", b"max_attempts", "output_truncated", b"output_truncated", "parameters", b"parameters", "runbook_id", b"runbook_id", "started_at", b"started_at", "status", b"status", "stderr", b"stderr", "stderr_sha256", b"stderr_sha256", "stderr_size", b"stderr_size", "stdout", b"stdout", "stdout_sha256", b"stdout_sha256", "stdout_size", b"stdout_size", "team_id", b"team_id", "trigger", b"trigger", "triggered_by", b"triggered_by", "version", b"version", "workflow_run_id", b"workflow_run_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code", "attempt", b"attempt", "cancel_requested_at", b"cancel_requested_at", "completed_at", b"completed_at", "created_at", b"created_at", "digest", b"digest", "error", b"error", "executor_id", b"executor_id", "exit_code", b"exit_code", "id", b"id", "incident_id", b"incident_id", "isolation", b"isolation", "masked_count", b"masked_count", "max_attempts", b"max_attempts", "output_truncated", b"output_truncated", "parameters", b"parameters", "runbook_id", b"runbook_id", "started_at", b"started_at", "status", b"status", "stderr", b"stderr", "stderr_sha256", b"stderr_sha256", "stderr_size", b"stderr_size", "stdout", b"stdout", "stdout_sha256", b"stdout_sha256", "stdout_size", b"stdout_size", "team_id", b"team_id", "trigger", b"trigger", "triggered_by", b"triggered_by", "version", b"version", "workflow_run_id", b"workflow_run_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__exit_code: _TypeAlias = _typing.Literal["exit_code"]  # noqa: Y015
     _WhichOneofArgType__exit_code: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code"]  # noqa: Y015

@@ -711,6 +711,62 @@ class RejectRunbookResponse(_message.Message):
 Global___RejectRunbookResponse: _TypeAlias = RejectRunbookResponse  # noqa: Y015
 
 @_typing.final
+class WithdrawRunbookRequest(_message.Message):
+    """Request of WithdrawRunbook."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUNBOOK_ID_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    runbook_id: _builtins.str
+    """The runbook."""
+    version: _builtins.int
+    """The version that waits for review; 0 means the newest."""
+    def __init__(
+        self,
+        *,
+        runbook_id: _builtins.str = ...,
+        version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["runbook_id", b"runbook_id", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WithdrawRunbookRequest: _TypeAlias = WithdrawRunbookRequest  # noqa: Y015
+
+@_typing.final
+class WithdrawRunbookResponse(_message.Message):
+    """Response of WithdrawRunbook."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUNBOOK_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def runbook(self) -> _runbook_pb2.Runbook:
+        """The runbook as it is now."""
+
+    @_builtins.property
+    def version(self) -> _runbook_pb2.RunbookVersion:
+        """The version as it is now."""
+
+    def __init__(
+        self,
+        *,
+        runbook: _runbook_pb2.Runbook | None = ...,
+        version: _runbook_pb2.RunbookVersion | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["runbook", b"runbook", "version", b"version"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["runbook", b"runbook", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WithdrawRunbookResponse: _TypeAlias = WithdrawRunbookResponse  # noqa: Y015
+
+@_typing.final
 class DeprecateRunbookRequest(_message.Message):
     """Request of DeprecateRunbook."""
 

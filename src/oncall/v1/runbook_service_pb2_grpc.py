@@ -100,6 +100,11 @@ class RunbookServiceStub:
                 request_serializer=oncall_dot_v1_dot_runbook__service__pb2.RejectRunbookRequest.SerializeToString,
                 response_deserializer=oncall_dot_v1_dot_runbook__service__pb2.RejectRunbookResponse.FromString,
                 _registered_method=True)
+        self.WithdrawRunbook = channel.unary_unary(
+                '/oncall.v1.RunbookService/WithdrawRunbook',
+                request_serializer=oncall_dot_v1_dot_runbook__service__pb2.WithdrawRunbookRequest.SerializeToString,
+                response_deserializer=oncall_dot_v1_dot_runbook__service__pb2.WithdrawRunbookResponse.FromString,
+                _registered_method=True)
         self.DeprecateRunbook = channel.unary_unary(
                 '/oncall.v1.RunbookService/DeprecateRunbook',
                 request_serializer=oncall_dot_v1_dot_runbook__service__pb2.DeprecateRunbookRequest.SerializeToString,
@@ -252,6 +257,15 @@ class RunbookServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WithdrawRunbook(self, request, context):
+        """Takes a version that waits for review back to draft. TEAM_ADMIN.
+
+        * `FAILED_PRECONDITION`, reason `ILLEGAL_TRANSITION`: it does not wait for review; both states are named.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def DeprecateRunbook(self, request, context):
         """Marks an approved runbook as one to avoid; it still runs, with a warning. TEAM_ADMIN.
         """
@@ -387,6 +401,11 @@ def add_RunbookServiceServicer_to_server(servicer, server):
                     servicer.RejectRunbook,
                     request_deserializer=oncall_dot_v1_dot_runbook__service__pb2.RejectRunbookRequest.FromString,
                     response_serializer=oncall_dot_v1_dot_runbook__service__pb2.RejectRunbookResponse.SerializeToString,
+            ),
+            'WithdrawRunbook': grpc.unary_unary_rpc_method_handler(
+                    servicer.WithdrawRunbook,
+                    request_deserializer=oncall_dot_v1_dot_runbook__service__pb2.WithdrawRunbookRequest.FromString,
+                    response_serializer=oncall_dot_v1_dot_runbook__service__pb2.WithdrawRunbookResponse.SerializeToString,
             ),
             'DeprecateRunbook': grpc.unary_unary_rpc_method_handler(
                     servicer.DeprecateRunbook,
@@ -759,6 +778,33 @@ class RunbookService:
             '/oncall.v1.RunbookService/RejectRunbook',
             oncall_dot_v1_dot_runbook__service__pb2.RejectRunbookRequest.SerializeToString,
             oncall_dot_v1_dot_runbook__service__pb2.RejectRunbookResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WithdrawRunbook(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/oncall.v1.RunbookService/WithdrawRunbook',
+            oncall_dot_v1_dot_runbook__service__pb2.WithdrawRunbookRequest.SerializeToString,
+            oncall_dot_v1_dot_runbook__service__pb2.WithdrawRunbookResponse.FromString,
             options,
             channel_credentials,
             insecure,

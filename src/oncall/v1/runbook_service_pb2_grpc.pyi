@@ -86,6 +86,11 @@ class RunbookServiceStub:
     """
     RejectRunbook: _grpc.UnaryUnaryMultiCallable[_runbook_service_pb2.RejectRunbookRequest, _runbook_service_pb2.RejectRunbookResponse]
     """Rejects a version that waits for review, with a comment. TEAM_ADMIN. Errors as for ApproveRunbook."""
+    WithdrawRunbook: _grpc.UnaryUnaryMultiCallable[_runbook_service_pb2.WithdrawRunbookRequest, _runbook_service_pb2.WithdrawRunbookResponse]
+    """Takes a version that waits for review back to draft. TEAM_ADMIN.
+
+    * `FAILED_PRECONDITION`, reason `ILLEGAL_TRANSITION`: it does not wait for review; both states are named.
+    """
     DeprecateRunbook: _grpc.UnaryUnaryMultiCallable[_runbook_service_pb2.DeprecateRunbookRequest, _runbook_service_pb2.DeprecateRunbookResponse]
     """Marks an approved runbook as one to avoid; it still runs, with a warning. TEAM_ADMIN."""
     ArchiveRunbook: _grpc.UnaryUnaryMultiCallable[_runbook_service_pb2.ArchiveRunbookRequest, _runbook_service_pb2.ArchiveRunbookResponse]
@@ -181,6 +186,11 @@ class RunbookServiceAsyncStub(RunbookServiceStub):
     """
     RejectRunbook: _aio.UnaryUnaryMultiCallable[_runbook_service_pb2.RejectRunbookRequest, _runbook_service_pb2.RejectRunbookResponse]  # type: ignore[assignment]
     """Rejects a version that waits for review, with a comment. TEAM_ADMIN. Errors as for ApproveRunbook."""
+    WithdrawRunbook: _aio.UnaryUnaryMultiCallable[_runbook_service_pb2.WithdrawRunbookRequest, _runbook_service_pb2.WithdrawRunbookResponse]  # type: ignore[assignment]
+    """Takes a version that waits for review back to draft. TEAM_ADMIN.
+
+    * `FAILED_PRECONDITION`, reason `ILLEGAL_TRANSITION`: it does not wait for review; both states are named.
+    """
     DeprecateRunbook: _aio.UnaryUnaryMultiCallable[_runbook_service_pb2.DeprecateRunbookRequest, _runbook_service_pb2.DeprecateRunbookResponse]  # type: ignore[assignment]
     """Marks an approved runbook as one to avoid; it still runs, with a warning. TEAM_ADMIN."""
     ArchiveRunbook: _aio.UnaryUnaryMultiCallable[_runbook_service_pb2.ArchiveRunbookRequest, _runbook_service_pb2.ArchiveRunbookResponse]  # type: ignore[assignment]
@@ -345,6 +355,17 @@ class RunbookServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_runbook_service_pb2.RejectRunbookResponse, _abc.Awaitable[_runbook_service_pb2.RejectRunbookResponse]]:
         """Rejects a version that waits for review, with a comment. TEAM_ADMIN. Errors as for ApproveRunbook."""
+
+    @_abc_1.abstractmethod
+    def WithdrawRunbook(
+        self,
+        request: _runbook_service_pb2.WithdrawRunbookRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_runbook_service_pb2.WithdrawRunbookResponse, _abc.Awaitable[_runbook_service_pb2.WithdrawRunbookResponse]]:
+        """Takes a version that waits for review back to draft. TEAM_ADMIN.
+
+        * `FAILED_PRECONDITION`, reason `ILLEGAL_TRANSITION`: it does not wait for review; both states are named.
+        """
 
     @_abc_1.abstractmethod
     def DeprecateRunbook(
