@@ -11,13 +11,17 @@ from pathlib import Path
 
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from redis.asyncio import Redis
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
+from taskiq import AsyncBroker
 
 from kernel import migrations
 from kernel.cipher import derive_key
 from kernel.database import create_engine
+from kernel.log_stream import connect
+from kernel.queue import execution_queue
 from kernel.settings import CoreSettings, fail
 
 UNREACHABLE = "cannot start: the database cannot be reached; is ONCALL_DATABASE_URL right, and does it run?"
@@ -29,6 +33,15 @@ def open_engine(settings: CoreSettings) -> AsyncEngine:
         return create_engine(settings.database_url.get_secret_value())
     except (SQLAlchemyError, ValueError):
         fail("cannot start: ONCALL_DATABASE_URL is not the URL of a PostgreSQL database")
+
+
+def open_redis(settings: CoreSettings) -> tuple[Redis, AsyncBroker]:
+    """Answers a client and the executions' queue, neither connected yet: Redis may be away when a process starts."""
+    url = settings.redis_url.get_secret_value()
+    try:
+        return connect(url), execution_queue(url)
+    except ValueError:
+        fail("cannot start: ONCALL_REDIS_URL is not the URL of a Redis server")
 
 
 def derived_key(settings: CoreSettings, purpose: bytes) -> bytes:

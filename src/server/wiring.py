@@ -17,8 +17,7 @@ from taskiq import AsyncBroker
 
 from kernel.cipher import Cipher
 from kernel.database import sessions
-from kernel.log_stream import connect
-from kernel.queue import Doorbell, execution_queue
+from kernel.queue import Doorbell
 from kernel.settings import CoreSettings
 from oncall.v1 import (
     partner_service_pb2,
@@ -40,7 +39,7 @@ from server.operations.environment import Environment
 from server.operations.follow_execution import ExecutionLogs
 from server.operations.record_access import AccessRecord
 from server.operations.show_status_page import Reception
-from server.process import derived_key, open_engine
+from server.process import derived_key, open_engine, open_redis
 from server.rpc.authentication_interceptor import AuthenticationInterceptor
 from server.rpc.error_interceptor import ErrorInterceptor
 from server.rpc.partner_service import PartnerService
@@ -107,8 +106,7 @@ class Platform:
 def build(settings: CoreSettings) -> Platform:
     """Joins the parts; nothing is connected before `start`."""
     engine = open_engine(settings)
-    redis_url = settings.redis_url.get_secret_value()
-    redis, broker = connect(redis_url), execution_queue(redis_url)
+    redis, broker = open_redis(settings)
     env = Environment(sessions(engine), Pager(derived_key(settings, b"oncall page tokens v1")))
     announcer = Announcer(redis, Doorbell(broker))
     logs = ExecutionLogs(env.sessions, redis)

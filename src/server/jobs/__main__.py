@@ -9,14 +9,13 @@ import structlog
 import uvloop
 
 from kernel.database import sessions
-from kernel.log_stream import connect
-from kernel.queue import Doorbell, execution_queue
+from kernel.queue import Doorbell
 from kernel.settings import load
 from kernel.telemetry import configure
 from server.jobs.rounds import repeat
 from server.jobs.sweep import end_lost_attempts, ring_again
 from server.operations.announce import Announcer
-from server.process import announce_ready, open_engine, require_migrated, stop_signal
+from server.process import announce_ready, open_engine, open_redis, require_migrated, stop_signal
 from server.settings import JobsSettings
 
 log = structlog.get_logger()
@@ -29,8 +28,7 @@ async def main(settings: JobsSettings) -> None:
     stop = stop_signal()
     engine = open_engine(settings)
     await require_migrated(engine)
-    redis_url = settings.redis_url.get_secret_value()
-    redis, broker = connect(redis_url), execution_queue(redis_url)
+    redis, broker = open_redis(settings)
     announcer, make_session = Announcer(redis, Doorbell(broker)), sessions(engine)
     announce_ready(settings.ready_file, {})
     log.info("sweeping")
