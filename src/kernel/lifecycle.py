@@ -37,6 +37,7 @@ from kernel.execution.status import (
     retry_delay,
 )
 from kernel.tables import executions, runbook_versions
+from kernel.turns import it_is_its_turn
 
 STATE_COLUMNS = (
     "status",
@@ -69,6 +70,7 @@ class Claim:
     epoch: int
     attempt: int
     max_attempts: int
+    team_id: UUID
     digest: str
     content: VersionContent
     parameters: Mapping[str, Any] = field(repr=False)
@@ -114,6 +116,7 @@ async def claim(session: AsyncSession, execution_id: UUID, executor_id: str, *, 
             executions.c.status == PENDING,
             executions.c.cancel_requested_at.is_(None),
             executions.c.run_after <= func.now(),
+            it_is_its_turn(),
         ),
         status=RUNNING,
         epoch=executions.c.epoch + 1,
@@ -141,6 +144,7 @@ async def claim(session: AsyncSession, execution_id: UUID, executor_id: str, *, 
         epoch=row["epoch"],
         attempt=row["attempt"],
         max_attempts=row["max_attempts"],
+        team_id=row["team_id"],
         digest=row["digest"],
         content=VersionContent.from_json(version.script, version.settings),
         parameters=row["parameters"],

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import timedelta
 from uuid import UUID
 
 import grpc
 from google.protobuf.struct_pb2 import Struct
-from sqlalchemy import select
+from sqlalchemy import select, update
 
+from kernel import lifecycle
 from kernel.cipher import Cipher
+from kernel.database import transaction
 from kernel.execution.content import (
     ConcurrencyPolicy,
     ParameterDefinition,
@@ -199,6 +202,31 @@ async def test_what_forbids_a_second_execution_has_one_at_a_time(
     assert (refused.reason, refused.metadata) == ("ALREADY_RUNNING", {"execution_id": running})
     await _cancel(running_server, team.responder, running)
     assert UUID((await _execute(running_server, team.responder, runbook)).execution.id)
+
+
+async def test_what_queues_runs_one_after_the_other_in_order(
+    running_server: RunningServer, team: TeamWithPeople
+) -> None:
+    content = VersionContent("true", ScriptLanguage.BASH, concurrency=ConcurrencyPolicy.QUEUE)
+    runbook = await an_approved_runbook(running_server.sessions, team, content)
+    ids = [(await _execute(running_server, team.responder, runbook)).execution.id for _ in range(3)]
+
+    async def claimable() -> list[str]:
+        async def claimed(execution_id: str) -> bool:
+            async with transaction(running_server.sessions) as tx:
+                return (
+                    await lifecycle.claim(tx.session, UUID(execution_id), "e", lease=timedelta(minutes=1)) is not None
+                )
+
+        claims = await asyncio.gather(*(claimed(execution_id) for execution_id in reversed(ids)))
+        return [execution_id for execution_id, won in zip(reversed(ids), claims, strict=True) if won]
+
+    for expected in ids:
+        assert await claimable() == [expected]
+        assert await claimable() == []
+        async with transaction(running_server.sessions) as tx:
+            done = {"status": "COMPLETED", "lease_expires_at": None}
+            await tx.session.execute(update(executions).where(executions.c.id == UUID(expected)).values(done))
 
 
 async def test_an_observer_may_watch_and_neither_execute_nor_cancel(
