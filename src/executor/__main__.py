@@ -19,9 +19,9 @@ def main() -> None:
     settings = load(ExecutorSettings)
     telemetry.configure("executor", settings.log_format)
     try:
-        cipher = Cipher(settings.master_key.get_secret_value())
+        cipher = Cipher.of(settings)
     except ValueError as error:
-        fail(f"cannot start: ONCALL_MASTER_KEY: {error}")
+        fail(f"cannot start: {error}")
     try:
         uvloop.run(serve(settings, cipher))
     except CannotStart as error:

@@ -21,7 +21,10 @@ class CoreSettings(BaseSettings):
     database_url: SecretStr
     redis_url: SecretStr
     master_key: SecretStr
-    """URL-safe base64 of 32 random bytes: encrypts sensitive values at rest and keys the hashes of partner tokens."""
+    """URL-safe base64 of 32 random bytes: keys the hashes of partner tokens and the signatures of page tokens."""
+    encryption_keys: SecretStr | None = None
+    """Keys like it, separated by commas, for what is encrypted at rest: the first encrypts, all decrypt. Unset: the
+    master key alone. See `docs/key-rotation.md`."""
     log_format: str = "json"
 
 

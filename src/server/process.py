@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from taskiq import AsyncBroker
 
 from kernel import migrations
-from kernel.cipher import derive_key
+from kernel.cipher import Cipher, derive_key
 from kernel.database import create_engine
 from kernel.log_stream import connect
 from kernel.queue import execution_queue
@@ -49,6 +49,14 @@ def derived_key(settings: CoreSettings, purpose: bytes) -> bytes:
         return derive_key(settings.master_key.get_secret_value(), purpose)
     except ValueError as error:
         fail(f"cannot start: ONCALL_MASTER_KEY: {error}")
+
+
+def open_cipher(settings: CoreSettings) -> Cipher:
+    """Answers what seals and opens the values of this installation, or ends the process with one sentence."""
+    try:
+        return Cipher.of(settings)
+    except ValueError as error:
+        fail(f"cannot start: {error}")
 
 
 async def require_migrated(engine: AsyncEngine) -> None:

@@ -15,7 +15,6 @@ from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine
 from taskiq import AsyncBroker
 
-from kernel.cipher import Cipher
 from kernel.database import sessions
 from kernel.queue import Doorbell
 from kernel.settings import CoreSettings
@@ -39,7 +38,7 @@ from server.operations.environment import Environment
 from server.operations.follow_execution import ExecutionLogs
 from server.operations.record_access import AccessRecord
 from server.operations.show_status_page import Reception
-from server.process import derived_key, open_engine, open_redis
+from server.process import derived_key, open_cipher, open_engine, open_redis
 from server.rpc.authentication_interceptor import AuthenticationInterceptor
 from server.rpc.error_interceptor import ErrorInterceptor
 from server.rpc.partner_service import PartnerService
@@ -110,7 +109,7 @@ def build(settings: CoreSettings) -> Platform:
     env = Environment(sessions(engine), Pager(derived_key(settings, b"oncall page tokens v1")))
     announcer = Announcer(redis, Doorbell(broker))
     logs = ExecutionLogs(env.sessions, redis)
-    cipher = Cipher(settings.master_key.get_secret_value())
+    cipher = open_cipher(settings)
 
     async def authenticated(credential: str) -> Caller:
         return await authenticate(env, credential)
