@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
@@ -12,6 +11,7 @@ from typing import Any
 
 import structlog
 
+from executor.inputs import InputError, Inputs, open_inputs
 from executor.record import LeaseLost, Recorder
 from executor.relay import Relay
 from executor.sandbox import process
@@ -20,6 +20,7 @@ from executor.sandbox.command import Job, missing_interpreter
 from executor.sandbox.isolation import isolation_of
 from executor.sandbox.process import Exited, Sandbox, SandboxError
 from kernel.cipher import Cipher
+from kernel.database import Sessions
 from kernel.execution.event import OutputStream
 from kernel.execution.output import OutputDigest
 from kernel.execution.status import CANCELLED, COMPLETED, FAILED, TIMEOUT, AttemptOutcome, ErrorCode
@@ -40,6 +41,7 @@ class Stop(Enum):
 class AttemptContext:
     """What all attempts of an executor share, and the slot this one has."""
 
+    sessions: Sessions
     cgroups: CgroupRoot
     cipher: Cipher
     user: int | None
@@ -77,15 +79,20 @@ class Attempt:
             await self._recorder.finish(refusal, _no_output(), ())
             return
         try:
-            sandbox = await self._start()
-        except SandboxError as error:
-            log.error("sandbox_failed", error=str(error))
-            outcome = AttemptOutcome(FAILED, error_code=ErrorCode.SANDBOX_FAILED, error_message=str(error))
+            inputs = await self._recorder.patiently(self._inputs)
+            sandbox = await self._start(inputs)
+        except (InputError, SandboxError) as error:
+            code = error.code if isinstance(error, InputError) else ErrorCode.SANDBOX_FAILED
+            log.error("attempt_not_begun", code=code, error=str(error))
+            outcome = AttemptOutcome(FAILED, error_code=code, error_message=str(error))
             await self._recorder.finish(outcome, _no_output(), ())
             return
-        await self._follow(sandbox)
+        await self._follow(sandbox, inputs.forms())
 
-    async def _start(self) -> Sandbox:
+    async def _inputs(self) -> Inputs:
+        return await open_inputs(self._context.sessions, self._context.cipher, self._claim)
+
+    async def _start(self, inputs: Inputs) -> Sandbox:
         claim = self._claim
         job = Job(
             execution_id=claim.execution_id,
@@ -94,18 +101,20 @@ class Attempt:
             language=claim.content.language,
             network=claim.content.network,
             limits=claim.content.limits,
-            parameters=self._clear_parameters(),
+            parameters=inputs.parameters,
+            secrets=inputs.secrets,
         )
         name = f"{claim.execution_id}-{claim.epoch}"
         return await process.start(job, cgroups=self._context.cgroups, name=name, user=self._context.user)
 
-    async def _follow(self, sandbox: Sandbox) -> None:
+    async def _follow(self, sandbox: Sandbox, secret_forms: Collection[bytes]) -> None:
         relay = Relay(
             {OutputStream.STDOUT: sandbox.stdout, OutputStream.STDERR: sandbox.stderr},
             self._recorder.store,
             attempt=self._claim.attempt,
             cap=self._context.output_cap,
             now=self._context.now,
+            secret_forms=secret_forms,
         )
         relaying = asyncio.create_task(relay.run())
         relaying.add_done_callback(self._relay_ended)
@@ -178,16 +187,6 @@ class Attempt:
             message = f"{program} is not installed on the executor's machine"
             return AttemptOutcome(FAILED, error_code=ErrorCode.SANDBOX_FAILED, error_message=message)
         return None
-
-    def _clear_parameters(self) -> Mapping[str, Any]:
-        claim = self._claim
-        if claim.sealed_parameters is None:
-            return claim.parameters
-        try:
-            sealed = json.loads(self._context.cipher.open(claim.sealed_parameters, str(claim.execution_id)))
-        except ValueError as error:
-            raise SandboxError(f"its sensitive parameters cannot be read: {error}") from None
-        return {**claim.parameters, **sealed}
 
     def _ask(self, stop: Stop) -> None:
         if not self._stop.done():

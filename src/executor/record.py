@@ -28,6 +28,8 @@ from kernel.log_stream import publish_events
 log = structlog.get_logger()
 
 PUBLISH_SECONDS = 1.0
+FINISH_SECONDS = 60.0
+"""How long past its lease an end is still tried: as long as nobody took the attempt away, it is ours."""
 RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0)
 
 T = TypeVar("T")
@@ -78,7 +80,7 @@ class Recorder:
             async with transaction(self._sessions) as tx:
                 return await append_fenced(tx.session, self._claim.execution_id, self._claim.epoch, events)
 
-        if not await self._persist(append, patience=self._patience):
+        if not await self.patiently(append):
             raise LeaseLost
         self._next_sequence += len(events)
         await self._publisher.publish(self._claim.execution_id, events)
@@ -86,7 +88,7 @@ class Recorder:
     async def finish(
         self, outcome: AttemptOutcome, output: AttemptOutput, isolation: Sequence[Mapping[str, Any]]
     ) -> Moved:
-        """Ends the attempt. Tried for a while past the lease too: as long as nobody took it away, it is still ours."""
+        """Ends the attempt."""
 
         async def end() -> Moved | None:
             async with transaction(self._sessions) as tx:
@@ -100,22 +102,22 @@ class Recorder:
                     jitter=random.random(),  # noqa: S311 - spreads retries, keeps no secret
                 )
 
-        moved = await self._persist(end, patience=lambda: self._patience() + 60.0)
+        moved = await self.patiently(end, beyond_lease=FINISH_SECONDS)
         if moved is None:
             raise LeaseLost
         await self._publisher.publish(self._claim.execution_id, [moved.event])
         return moved
 
-    async def _persist(self, write: Callable[[], Awaitable[T]], *, patience: Callable[[], float]) -> T:
-        """Repeats `write` while the database cannot be reached and there is patience left."""
+    async def patiently(self, work: Callable[[], Awaitable[T]], *, beyond_lease: float = 0.0) -> T:
+        """Repeats `work` while the database cannot be reached and the lease is good; LeaseLost after that."""
         tries = 0
         while True:
             try:
-                return await write()
+                return await work()
             except Exception as error:
                 if not is_disconnect(error):
                     raise
-                if patience() <= 0:
+                if self._patience() + beyond_lease <= 0:
                     raise LeaseLost from error
                 log.warning("database_away", error=type(error).__name__)
             await asyncio.sleep(RETRY_SECONDS[min(tries, len(RETRY_SECONDS) - 1)])

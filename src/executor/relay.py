@@ -1,4 +1,4 @@
-"""The relay: from a sandbox's pipes to numbered events, in order, in bounded memory, soon.
+"""The relay: from a sandbox's pipes to numbered events, masked, in order, in bounded memory, soon.
 
 What is read while a batch is being stored becomes the next batch, so a quiet script's line leaves at once and a flood
 travels in large pieces. When a batch is full, nothing more is read until it has been taken: the pipe fills and the
@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import datetime
 
+from executor.masking import Masker
 from kernel.execution.event import Output, OutputStream, Truncated
 from kernel.execution.output import OutputDigest
 from kernel.lifecycle import AttemptOutput
@@ -36,7 +37,9 @@ class Relay:
         attempt: int,
         cap: int,
         now: Callable[[], datetime],
+        secret_forms: Collection[bytes] = (),
     ) -> None:
+        """`secret_forms` (`masking.forms_of`) never get through; sizes, hashes and the cap count what does."""
         self._pipes = dict(pipes)
         self._open = set(pipes)
         self._store = store
@@ -44,6 +47,7 @@ class Relay:
         self._cap = cap
         self._now = now
         self._digests = {stream: OutputDigest() for stream in pipes}
+        self._maskers = {stream: Masker(secret_forms) for stream in pipes}
         self._truncated: set[OutputStream] = set()
         self._batch: list[Timed] = []
         self._batch_bytes = 0
@@ -72,6 +76,7 @@ class Relay:
             self._digests[OutputStream.STDOUT].seal(),
             self._digests[OutputStream.STDERR].seal(),
             bool(self._truncated),
+            sum(masker.count for masker in self._maskers.values()),
         )
 
     async def _pace(self, seconds: float) -> None:
@@ -117,8 +122,9 @@ class Relay:
         except BlockingIOError:
             return
         if data:
-            self._accept(stream, data)
+            self._accept(stream, self._maskers[stream].feed(data))
         else:
+            self._accept(stream, self._maskers[stream].end())
             self._pause({stream})
             self._open.discard(stream)
         if self._batch_bytes >= BATCH_BYTES:
@@ -131,8 +137,8 @@ class Relay:
         offset = digest.size
         digest.feed(data)
         kept = data[: max(0, self._cap - offset)]
-        if kept:
-            self._append(stream, offset, kept)
+        for start in range(0, len(kept), CHUNK_BYTES):  # a mask may be longer than what it masks
+            self._append(stream, offset + start, kept[start : start + CHUNK_BYTES])
         if len(kept) < len(data) and stream not in self._truncated:
             self._truncated.add(stream)
             self._batch.append((self._now(), Truncated(stream, self._attempt, offset + len(kept))))

@@ -126,6 +126,7 @@ class Worker:
     def _attempt(self, claim: Claim, slot: int) -> Attempt:
         users = self._choices.users
         context = AttemptContext(
+            sessions=self._sessions,
             cgroups=self._choices.cgroups,
             cipher=self._choices.cipher,
             user=None if users is None else users[slot],

@@ -60,13 +60,13 @@ async def test_parameters_are_in_a_json_file_too_and_sensitive_ones_only_there_a
     platform: Platform,
 ) -> None:
     done = await platform.run(
-        'cat "$ONCALL_PARAMETERS"; echo; echo "$PARAM_PASSWORD|$PARAM_COUNT|$PARAM_DRY"',
+        '(cat "$ONCALL_PARAMETERS"; echo; echo "$PARAM_PASSWORD|$PARAM_COUNT|$PARAM_DRY") | rev',  # not what is masked
         parameters=(ParameterDefinition("password", ParameterType.STRING, sensitive=True),),
         parameter_values={"password": "********", "count": 3, "dry": True},
         sealed=lambda execution: Cipher(MASTER_KEY).seal(b'{"password":"hunter2"}', str(execution)),
     )
 
-    as_file, as_variables = done.stdout.decode().splitlines()
+    as_file, as_variables = (line[::-1] for line in done.stdout.decode().splitlines())
     assert json.loads(as_file) == {"password": "hunter2", "count": 3, "dry": True}
     assert as_variables == "hunter2|3|true"
     assert done.sealed_parameters is None

@@ -126,6 +126,7 @@ async def test_only_what_is_documented_is_in_the_environment(
         "ONCALL_ATTEMPT",
         "ONCALL_EXECUTION_ID",
         "ONCALL_PARAMETERS",
+        "ONCALL_SECRETS",
         "PARAM_NAME",
         "PATH",
         "PWD",

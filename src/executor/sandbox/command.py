@@ -23,6 +23,7 @@ SANDBOX_UID = 1000
 """Who a script believes to be; outside it is nobody."""
 
 INPUT = "/run/oncall"
+SECRETS = f"{INPUT}/secrets"
 SCRATCH = "/sandbox"
 SHARED_MEMORY_BYTES = 16 * 1024 * 1024
 
@@ -45,7 +46,7 @@ INTERPRETERS = {
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """All that one attempt needs; `parameters` in clear, as the script shall see them."""
+    """All that one attempt needs; `parameters` and `secrets` in clear, as the script shall see them."""
 
     execution_id: UUID
     attempt: int
@@ -54,6 +55,7 @@ class Job:
     network: NetworkPolicy
     limits: ResourceLimits
     parameters: Mapping[str, Any] = field(repr=False)
+    secrets: Mapping[str, str] = field(repr=False, default_factory=dict)
 
 
 def open_command(job: Job, resources: ExitStack) -> tuple[list[str], list[int]]:
@@ -63,6 +65,7 @@ def open_command(job: Job, resources: ExitStack) -> tuple[list[str], list[int]]:
         f"{INPUT}/parameters.json": json.dumps(dict(job.parameters), ensure_ascii=False).encode(),
         "/etc/passwd": f"runbook:x:{SANDBOX_UID}:{SANDBOX_UID}::{SCRATCH}/work:/bin/bash\n".encode(),
         "/etc/group": f"runbook:x:{SANDBOX_UID}:\n".encode(),
+        **{f"{SECRETS}/{name}": value.encode() for name, value in job.secrets.items()},
     }
     descriptors = {path: _memory_file(data, resources) for path, data in files.items()}
     arguments = [*_namespaces(job), *_file_systems(job, descriptors), *_environment(job)]
@@ -105,6 +108,7 @@ def _file_systems(job: Job, files: Mapping[str, int]) -> Iterator[str]:
     yield from ("--size", str(job.limits.disk_bytes), "--tmpfs", SCRATCH)
     yield from ("--dir", f"{SCRATCH}/work", "--perms", "1777", "--dir", f"{SCRATCH}/tmp")  # noqa: S108 - its own
     yield from ("--symlink", f"{SCRATCH[1:]}/tmp", "/tmp", "--chdir", f"{SCRATCH}/work")  # noqa: S108
+    yield from ("--perms", "0500", "--dir", SECRETS)
     for destination, descriptor in files.items():
         yield from ("--perms", "0444", "--file", str(descriptor), destination)
     yield from ("--remount-ro", "/")
@@ -126,6 +130,8 @@ def _environment(job: Job) -> Iterator[str]:
         "ONCALL_EXECUTION_ID": str(job.execution_id),
         "ONCALL_ATTEMPT": str(job.attempt),
         "ONCALL_PARAMETERS": f"{INPUT}/parameters.json",
+        "ONCALL_SECRETS": SECRETS,
+        **{f"SECRET_{name.upper()}": value for name, value in job.secrets.items()},
     }
     for name, value in job.parameters.items():
         if value is not None:

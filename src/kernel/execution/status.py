@@ -46,6 +46,8 @@ class ErrorCode(StrEnum):
     OUT_OF_MEMORY = "OUT_OF_MEMORY"
     TIME_LIMIT = "TIME_LIMIT"
     DIGEST_MISMATCH = "DIGEST_MISMATCH"
+    SECRET_MISSING = "SECRET_MISSING"  # noqa: S105 - a code
+    INPUT_UNREADABLE = "INPUT_UNREADABLE"
     CANCELLED = "CANCELLED"
 
 
@@ -60,7 +62,7 @@ class AttemptOutcome:
 
 
 # A repetition cannot mend these: the same content would be refused again.
-NEVER_RETRIED = frozenset({ErrorCode.DIGEST_MISMATCH})
+NEVER_RETRIED = frozenset({ErrorCode.DIGEST_MISMATCH, ErrorCode.SECRET_MISSING, ErrorCode.INPUT_UNREADABLE})
 
 RETRY_BACKOFF_SECONDS = (1.0, 3.0, 9.0)
 
