@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,20 @@ class Unauthenticated(OncallError):
 
 
 class PermissionDenied(OncallError):
+    """`team_id` is the team whose thing it was about, where there is one: for the audit, and never sent."""
+
     reason = "ROLE_MISSING"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        reason: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        team_id: UUID | None = None,
+    ) -> None:
+        super().__init__(message, reason=reason, metadata=metadata)
+        self.team_id = team_id
 
 
 class NotFound(OncallError):

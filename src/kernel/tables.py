@@ -245,6 +245,14 @@ audit_events = Table(
     Column("request_id", Text, nullable=False, server_default=""),
     CheckConstraint("outcome IN ('DONE', 'DENIED')", name="outcome"),
     Index(None, "team_id", "id"),
+    Index(None, "actor_id", "id"),
+    Index(None, "resource_id", "id"),
+)
+
+# Which of them wait to be sealed, filled by a trigger. Ids are taken before the commit, so that a small one may appear
+# after greater ones were sealed: no highest id tells what is left to do.
+audit_unsealed = Table(
+    "audit_unsealed", metadata, Column("event_id", BigInteger, primary_key=True, autoincrement=False)
 )
 
 # The chain over them, written by `jobs` in order and in batches. Both are written once: triggers refuse the rest.

@@ -122,6 +122,10 @@ class Call:
 
     method: str
     caller: Caller
+    peer: str = ""
+    """From which address, as the server saw it."""
+    request_id: str = ""
+    """What the caller calls it, if anything; not checked."""
 
     def admit(self) -> None:
         """Refuses whoever may not call this RPC at all, whatever the team."""
@@ -150,6 +154,7 @@ class Call:
             raise PermissionDenied(
                 f"this needs the role {rule.role.name} in the team; yours is {role.name}",
                 metadata={"required_role": rule.role.name, "role": role.name},
+                team_id=team_id,
             )
 
     def role_in(self, team_id: UUID) -> Role | None:

@@ -127,6 +127,7 @@ def _require_other_eyes(runbook: Runbook, version: Version, by: UUID) -> None:
         raise PermissionDenied(
             "somebody else must review this: you created the runbook, or wrote or submitted the version",
             reason="SELF_APPROVAL",
+            team_id=runbook.team_id,
         )
 
 

@@ -27,7 +27,7 @@ async def create_api_token(
     if expires_at is not None and expires_at <= env.now():
         violations.add("api_token.expires_at", "must be in the future")
     violations.raise_if_any()
-    async with change(env.sessions, call.caller.user_id) as tx:
+    async with change(env.sessions, call) as tx:
         user = await load_user(tx.session, _owner(call, owner))
         return await issue(env, tx, user.id, display_name, expires_at)
 
@@ -58,7 +58,7 @@ async def list_api_tokens(env: Environment, call: Call, user_id: str, request: P
 async def revoke_api_token(env: Environment, call: Call, token_id: str) -> ApiToken:
     """Revokes a token; the next call with it is refused. Twice changes nothing."""
     wanted = require_uuid("api_token_id", token_id)
-    async with change(env.sessions, call.caller.user_id) as tx:
+    async with change(env.sessions, call) as tx:
         record = await api_tokens.find(tx.session, wanted)
         if record is None or not _may_touch(call, record.user_id):
             raise not_found("API token")

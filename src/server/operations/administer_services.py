@@ -37,7 +37,7 @@ async def create_service(env: Environment, call: Call, draft: ServiceDraft, key:
     violations.text("service.description", draft.description, longest=LONGEST_DESCRIPTION)
     key.check(violations)
     violations.raise_if_any()
-    async with change(env.sessions, call.caller.user_id) as tx:
+    async with change(env.sessions, call) as tx:
         await load_team(tx.session, call, team_id)
         if first := await first_result(tx.session, call, key):
             existing = await services.find(tx.session, UUID(first["service_id"]))

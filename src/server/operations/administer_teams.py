@@ -34,7 +34,7 @@ async def create_team(env: Environment, call: Call, name: str, key: RequestKey) 
     check_name(violations, "team.name", name)
     key.check(violations)
     violations.raise_if_any()
-    async with change(env.sessions, call.caller.user_id) as tx:
+    async with change(env.sessions, call) as tx:
         if first := await first_result(tx.session, call, key):
             return await load_existing(tx.session, UUID(first["team_id"]))
         team = Team(env.new_id(), name, env.now())
@@ -73,7 +73,7 @@ async def set_member(env: Environment, call: Call, team_id: str, user_id: str, r
     if role not in Role.__members__:
         violations.add("role", "must be one of " + ", ".join(Role.__members__))
     violations.raise_if_any()
-    async with change(env.sessions, call.caller.user_id) as tx:
+    async with change(env.sessions, call) as tx:
         team = await load_team(tx.session, call, team_key)
         user = await users.find(tx.session, user_key)
         if user is None:
@@ -93,7 +93,7 @@ async def remove_member(env: Environment, call: Call, team_id: str, user_id: str
     team_key = violations.uuid("team_id", team_id)
     user_key = violations.uuid("user_id", user_id)
     violations.raise_if_any()
-    async with change(env.sessions, call.caller.user_id) as tx:
+    async with change(env.sessions, call) as tx:
         team = await load_team(tx.session, call, team_key)
         if await teams.remove_member(tx.session, team.id, user_key):
             await tx.audit("team.member_removed", team.id, team_id=team.id, user_id=user_id)

@@ -41,7 +41,7 @@ async def create_user(env: Environment, call: Call, draft: UserDraft, key: Reque
     check_user(violations, "user", draft)
     key.check(violations)
     violations.raise_if_any()
-    async with change(env.sessions, call.caller.user_id) as tx:
+    async with change(env.sessions, call) as tx:
         if first := await first_result(tx.session, call, key):
             return await load_user(tx.session, UUID(first["user_id"]))
         user = User(

@@ -17,7 +17,7 @@ from server.operations.read_executions import load_execution
 async def cancel_execution(env: Environment, call: Call, announcer: Announcer, execution_id: str) -> Execution:
     """Cancels what waits at once, tells the executor of what runs; asking again changes nothing."""
     wanted = require_uuid("execution_id", execution_id)
-    async with change(env.sessions, call.caller.user_id) as tx:
+    async with change(env.sessions, call) as tx:
         before = await load_execution(tx.session, call, wanted)
         requested = await request_cancel(tx.session, wanted)
         if requested.status.ended and requested.status is not CANCELLED:

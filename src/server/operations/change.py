@@ -8,16 +8,17 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from kernel.audit import AuditEntry, append
 from kernel.database import Sessions, Transaction, transaction
-from server.storage import audit_events
+from server.domain.permission import Call
 
 
 class Change:
-    """One transaction and who makes it; `actor_id` is None where the platform itself does."""
+    """One transaction and the call that makes it; None where the platform itself does."""
 
-    def __init__(self, tx: Transaction, actor_id: UUID | None) -> None:
+    def __init__(self, tx: Transaction, call: Call | None) -> None:
         self._tx = tx
-        self._actor_id = actor_id
+        self._call = call
 
     @property
     def session(self) -> AsyncSession:
@@ -30,20 +31,24 @@ class Change:
     async def audit(
         self, action: str, resource_id: UUID | str, *, team_id: UUID | None = None, **detail: str | int | bool | None
     ) -> None:
-        """Notes `<resource>.<what happened to it>`; `detail` is as public as the resource: no script, no secret."""
-        await audit_events.add(
-            self._tx.session,
-            actor_id=self._actor_id,
+        """Notes `<resource>.<what happened to it>`; `detail` is as public as the resource: no script, no secret.
+
+        By whom, from where and under which request id is known from the call.
+        """
+        entry = AuditEntry(
             action=action,
-            team_id=team_id,
-            resource_type=action.partition(".")[0],
             resource_id=str(resource_id),
+            team_id=team_id,
+            actor_id=self._call.caller.user_id if self._call else None,
             detail=detail,
+            peer=self._call.peer if self._call else "",
+            request_id=self._call.request_id if self._call else "",
         )
+        await append(self._tx.session, entry)
 
 
 @asynccontextmanager
-async def change(make_session: Sessions, actor_id: UUID | None) -> AsyncIterator[Change]:
+async def change(make_session: Sessions, call: Call | None) -> AsyncIterator[Change]:
     """Commits at the end of the block, rolls back on any exception."""
     async with transaction(make_session) as tx:
-        yield Change(tx, actor_id)
+        yield Change(tx, call)

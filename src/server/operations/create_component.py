@@ -36,7 +36,7 @@ class ComponentDraft:
 async def create_component(env: Environment, call: Call, draft: ComponentDraft, key: RequestKey) -> Component:
     """Adds a component or a group; a component that names no status is operational."""
     status_page_id, content = _check(draft, key)
-    async with change(env.sessions, call.caller.user_id) as tx:
+    async with change(env.sessions, call) as tx:
         page = await load_status_page(tx.session, call, status_page_id)
         if first := await first_result(tx.session, call, key):
             return await _load(tx.session, UUID(first["component_id"]))

@@ -42,7 +42,7 @@ async def create_partner(
 ) -> tuple[Partner, str]:
     """Creates a partner and answers their token with them; a repeat answers no token, because none is stored."""
     status_page_id, content = _check(draft, key, env.now())
-    async with change(env.sessions, call.caller.user_id) as tx:
+    async with change(env.sessions, call) as tx:
         page = await load_status_page(tx.session, call, status_page_id)
         if first := await first_result(tx.session, call, key):
             return await load_partner(tx.session, call, UUID(first["partner_id"])), ""
@@ -79,7 +79,7 @@ async def create_partner(
 async def revoke_partner(env: Environment, call: Call, partner_id: str) -> Partner:
     """Ends a partner's access for good; doing so twice changes nothing."""
     wanted = require_uuid("partner_id", partner_id)
-    async with change(env.sessions, call.caller.user_id) as tx:
+    async with change(env.sessions, call) as tx:
         partner = await load_partner(tx.session, call, wanted, lock=True)
         if partner.revoked_at is not None:
             return partner

@@ -43,7 +43,7 @@ async def create_runbook(
     service_id = violations.optional_uuid("runbook.service_id", draft.service_id)
     check_name_and_description(violations, "runbook", draft.name, draft.description)
     content = _check(violations, version_draft, key)
-    async with change(env.sessions, call.caller.user_id) as tx:
+    async with change(env.sessions, call) as tx:
         call.require(team_id, "team")
         if first := await first_result(tx.session, call, key):
             runbook = await load_runbook(tx.session, call, UUID(first["runbook_id"]))
@@ -79,7 +79,7 @@ async def create_version(
     violations = Violations()
     wanted = violations.uuid("runbook_id", runbook_id)
     content = _check(violations, draft, key)
-    async with change(env.sessions, call.caller.user_id) as tx:
+    async with change(env.sessions, call) as tx:
         runbook = await load_runbook(tx.session, call, wanted, lock=True)
         if first := await first_result(tx.session, call, key):
             return await load_version(tx.session, runbook, first["version"])

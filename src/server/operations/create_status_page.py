@@ -35,7 +35,7 @@ class StatusPageDraft:
 async def create_status_page(env: Environment, call: Call, draft: StatusPageDraft, key: RequestKey) -> StatusPage:
     """Creates a page without components."""
     team_id, content = _check(draft, key)
-    async with change(env.sessions, call.caller.user_id) as tx:
+    async with change(env.sessions, call) as tx:
         call.require(team_id, "team")
         if first := await first_result(tx.session, call, key):
             return await load_status_page(tx.session, call, UUID(first["status_page_id"]))

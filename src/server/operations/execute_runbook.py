@@ -51,7 +51,7 @@ async def execute_runbook(
     check_version(violations, order.version, least=0)
     key.check(violations)
     violations.raise_if_any()
-    async with change(env.sessions, call.caller.user_id) as tx:
+    async with change(env.sessions, call) as tx:
         runbook = await load_runbook(tx.session, call, runbook_id)
         if first := await first_result(tx.session, call, key):
             return await load_execution(tx.session, call, UUID(first["execution_id"]))

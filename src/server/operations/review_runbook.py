@@ -21,7 +21,7 @@ async def submit_for_review(env: Environment, call: Call, runbook_id: str, numbe
     wanted = violations.uuid("runbook_id", runbook_id)
     check_version(violations, number, least=0)
     violations.raise_if_any()
-    async with change(env.sessions, call.caller.user_id) as tx:
+    async with change(env.sessions, call) as tx:
         runbook = await load_runbook(tx.session, call, wanted, lock=True)
         version = await load_version(tx.session, runbook, number or runbook.latest_version)
         runbook, version = submit(runbook, version, by=call.caller.user_id, at=env.now())
@@ -43,7 +43,7 @@ async def approve_version(
     violations.text("digest", digest, shortest=1, longest=LONGEST_DIGEST)
     violations.text("comment", comment, longest=LONGEST_COMMENT)
     violations.raise_if_any()
-    async with change(env.sessions, call.caller.user_id) as tx:
+    async with change(env.sessions, call) as tx:
         runbook = await load_runbook(tx.session, call, wanted, lock=True)
         version = await load_version(tx.session, runbook, number)
         runbook, version = approve(

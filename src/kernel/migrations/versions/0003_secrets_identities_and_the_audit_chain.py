@@ -22,6 +22,11 @@ def upgrade() -> None:
         sa.UniqueConstraint("event_id", name=op.f("uq_audit_seals_event_id")),
     )
     op.create_table(
+        "audit_unsealed",
+        sa.Column("event_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.PrimaryKeyConstraint("event_id", name=op.f("pk_audit_unsealed")),
+    )
+    op.create_table(
         "identities",
         sa.Column("issuer", sa.Text(), nullable=False),
         sa.Column("subject", sa.Text(), nullable=False),
@@ -54,6 +59,20 @@ def upgrade() -> None:
     op.add_column("audit_events", sa.Column("request_id", sa.Text(), server_default="", nullable=False))
     op.add_column("executions", sa.Column("masked_count", sa.BigInteger(), server_default=sa.text("0"), nullable=False))
     op.create_check_constraint(op.f("ck_audit_events_outcome"), "audit_events", "outcome IN ('DONE', 'DENIED')")
+    op.create_index(op.f("ix_audit_events_actor_id_id"), "audit_events", ["actor_id", "id"], unique=False)
+    op.create_index(op.f("ix_audit_events_resource_id_id"), "audit_events", ["resource_id", "id"], unique=False)
+    op.execute("INSERT INTO audit_unsealed SELECT id FROM audit_events")
+    op.execute("""
+        CREATE FUNCTION await_seal() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            INSERT INTO audit_unsealed (event_id) VALUES (NEW.id);
+            RETURN NULL;
+        END $$
+    """)
+    op.execute(
+        "CREATE TRIGGER audit_events_await_their_seal AFTER INSERT ON audit_events "
+        "FOR EACH ROW EXECUTE FUNCTION await_seal()"
+    )
     for table in ("audit_events", "audit_seals"):
         op.execute(
             f"CREATE TRIGGER {table}_are_append_only BEFORE UPDATE OR DELETE ON {table} "
