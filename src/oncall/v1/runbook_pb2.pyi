@@ -154,10 +154,16 @@ class _ConcurrencyPolicyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Con
     CONCURRENCY_POLICY_FORBID: _ConcurrencyPolicy.ValueType  # 2
     """The second is refused, naming the first."""
     CONCURRENCY_POLICY_QUEUE: _ConcurrencyPolicy.ValueType  # 3
-    """The second waits for the first."""
+    """The second waits, PENDING, until all that came before it have ended, repeated attempts included; first come, first
+    served. It can be cancelled while it waits.
+    """
 
 class ConcurrencyPolicy(_ConcurrencyPolicy, metaclass=_ConcurrencyPolicyEnumTypeWrapper):
-    """What happens when a runbook is executed while an execution of it has not ended."""
+    """What happens when a runbook is executed while an execution of it has not ended.
+
+    The version of the execution that comes later decides, whatever the versions of those before it say: so FORBID and
+    QUEUE regard executions of every version of the runbook, and an ALLOW that comes later waits for nobody.
+    """
 
 CONCURRENCY_POLICY_UNSPECIFIED: ConcurrencyPolicy.ValueType  # 0
 """Means ALLOW."""
@@ -166,7 +172,9 @@ CONCURRENCY_POLICY_ALLOW: ConcurrencyPolicy.ValueType  # 1
 CONCURRENCY_POLICY_FORBID: ConcurrencyPolicy.ValueType  # 2
 """The second is refused, naming the first."""
 CONCURRENCY_POLICY_QUEUE: ConcurrencyPolicy.ValueType  # 3
-"""The second waits for the first."""
+"""The second waits, PENDING, until all that came before it have ended, repeated attempts included; first come, first
+served. It can be cancelled while it waits.
+"""
 Global___ConcurrencyPolicy: _TypeAlias = ConcurrencyPolicy  # noqa: Y015
 
 class _ParameterType:

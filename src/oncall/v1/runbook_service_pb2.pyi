@@ -216,7 +216,7 @@ class UpdateRunbookRequest(_message.Message):
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Which of name, description and service_id to change."""
+        """Which of name, description and service_id to change; at least one. An empty service_id takes the service away."""
 
     def __init__(
         self,
@@ -458,7 +458,9 @@ class DiffRunbookVersionsResponse(_message.Message):
 
     DIFF_FIELD_NUMBER: _builtins.int
     diff: _builtins.str
-    """Unified text of settings and script; empty where nothing differs."""
+    """Unified text of settings and script with three lines of context; empty where nothing differs. Where two scripts
+    have little in common, what differs is shown as replaced as a whole.
+    """
     def __init__(
         self,
         *,
@@ -534,19 +536,23 @@ class SubmitRunbookForReviewRequest(_message.Message):
 
     RUNBOOK_ID_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
     runbook_id: _builtins.str
     """The runbook."""
     version: _builtins.int
     """The draft version; 0 means the newest."""
+    etag: _builtins.str
+    """The runbook's, as it was read; honoured where set."""
     def __init__(
         self,
         *,
         runbook_id: _builtins.str = ...,
         version: _builtins.int = ...,
+        etag: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["runbook_id", b"runbook_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "runbook_id", b"runbook_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -592,6 +598,7 @@ class ApproveRunbookRequest(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     DIGEST_FIELD_NUMBER: _builtins.int
     COMMENT_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
     runbook_id: _builtins.str
     """The runbook."""
     version: _builtins.int
@@ -600,6 +607,8 @@ class ApproveRunbookRequest(_message.Message):
     """The digest of what was read. Required."""
     comment: _builtins.str
     """At most 1,000 characters."""
+    etag: _builtins.str
+    """The runbook's, as it was read; honoured where set."""
     def __init__(
         self,
         *,
@@ -607,10 +616,11 @@ class ApproveRunbookRequest(_message.Message):
         version: _builtins.int = ...,
         digest: _builtins.str = ...,
         comment: _builtins.str = ...,
+        etag: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["comment", b"comment", "digest", b"digest", "runbook_id", b"runbook_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["comment", b"comment", "digest", b"digest", "etag", b"etag", "runbook_id", b"runbook_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -656,6 +666,7 @@ class RejectRunbookRequest(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     DIGEST_FIELD_NUMBER: _builtins.int
     COMMENT_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
     runbook_id: _builtins.str
     """The runbook."""
     version: _builtins.int
@@ -664,6 +675,8 @@ class RejectRunbookRequest(_message.Message):
     """The digest of what was read. Required."""
     comment: _builtins.str
     """Why; 1 to 1,000 characters."""
+    etag: _builtins.str
+    """The runbook's, as it was read; honoured where set."""
     def __init__(
         self,
         *,
@@ -671,10 +684,11 @@ class RejectRunbookRequest(_message.Message):
         version: _builtins.int = ...,
         digest: _builtins.str = ...,
         comment: _builtins.str = ...,
+        etag: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["comment", b"comment", "digest", b"digest", "runbook_id", b"runbook_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["comment", b"comment", "digest", b"digest", "etag", b"etag", "runbook_id", b"runbook_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -718,19 +732,23 @@ class WithdrawRunbookRequest(_message.Message):
 
     RUNBOOK_ID_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
     runbook_id: _builtins.str
     """The runbook."""
     version: _builtins.int
     """The version that waits for review; 0 means the newest."""
+    etag: _builtins.str
+    """The runbook's, as it was read; honoured where set."""
     def __init__(
         self,
         *,
         runbook_id: _builtins.str = ...,
         version: _builtins.int = ...,
+        etag: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["runbook_id", b"runbook_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "runbook_id", b"runbook_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

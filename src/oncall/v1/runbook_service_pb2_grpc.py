@@ -182,8 +182,12 @@ class RunbookServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UpdateRunbook(self, request, context):
-        """Changes name, description or service: nothing that runs. TEAM_ADMIN.
+        """Changes name, description or service: nothing that runs, and so in every state. TEAM_ADMIN.
 
+        Where every named field has its new value already, nothing changes, the etag neither.
+        * `INVALID_ARGUMENT` on `update_mask`: it is empty, or names anything else.
+        * `NOT_FOUND`: the service is none of the runbook's team.
+        * `ALREADY_EXISTS`, reason `RUNBOOK_NAME_TAKEN`: the team has another runbook of that name.
         * `ABORTED`, reason `STALE_ETAG`: `runbook.etag` is set and stale.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -215,16 +219,22 @@ class RunbookServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DiffRunbookVersions(self, request, context):
-        """Compares script and settings of two versions as unified text. OBSERVER.
+        """Compares settings and script of two versions as unified text. OBSERVER.
+
+        Settings come first, one `name: JSON` a line, sorted, as the digest sees them; then the script, line by line. Two
+        versions with the same digest have an empty diff, and only they have.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RollbackRunbook(self, request, context):
-        """Makes an older approved version current again. TEAM_ADMIN.
+        """Makes another approved version current again, at once and without a new review. TEAM_ADMIN.
 
+        Naming the current version changes nothing. What was accepted before runs to its end as it was accepted.
         * `FAILED_PRECONDITION`, reason `VERSION_NOT_APPROVED`: that version was never approved.
+        * `FAILED_PRECONDITION`, reason `RUNBOOK_ARCHIVED`: the runbook is archived.
+        * `ABORTED`, reason `STALE_ETAG`: `etag` is set and stale.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -234,6 +244,8 @@ class RunbookServiceServicer:
         """Submits a draft version for review by another person. TEAM_ADMIN.
 
         * `FAILED_PRECONDITION`, reason `ILLEGAL_TRANSITION`: it is not a draft; both states are named.
+        * `FAILED_PRECONDITION`, reason `RUNBOOK_ARCHIVED`: the runbook is archived.
+        * `ABORTED`, reason `STALE_ETAG`: `etag` is set and stale.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -244,30 +256,40 @@ class RunbookServiceServicer:
 
         * `PERMISSION_DENIED`, reason `SELF_APPROVAL`: the caller created the runbook, or wrote or submitted the version.
         * `ABORTED`, reason `DIGEST_MISMATCH`: `digest` is not the digest of that version.
+        * `ABORTED`, reason `STALE_ETAG`: `etag` is set and stale: the runbook has changed since it was read.
         * `FAILED_PRECONDITION`, reason `ILLEGAL_TRANSITION`: it does not wait for review; both states are named.
+        * `FAILED_PRECONDITION`, reason `RUNBOOK_ARCHIVED`: the runbook is archived.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RejectRunbook(self, request, context):
-        """Rejects a version that waits for review, with a comment. TEAM_ADMIN. Errors as for ApproveRunbook.
+        """Rejects a version that waits for review, for good and with a comment. TEAM_ADMIN.
+
+        Whoever may not approve it may not reject it either; they withdraw it. Errors as for ApproveRunbook. Unless another
+        version waits or one has been approved, the runbook is a DRAFT again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WithdrawRunbook(self, request, context):
-        """Takes a version that waits for review back to draft. TEAM_ADMIN.
+        """Takes a version that waits for review back to draft, to be submitted again or not. TEAM_ADMIN.
 
         * `FAILED_PRECONDITION`, reason `ILLEGAL_TRANSITION`: it does not wait for review; both states are named.
+        * `FAILED_PRECONDITION`, reason `RUNBOOK_ARCHIVED`: the runbook is archived.
+        * `ABORTED`, reason `STALE_ETAG`: `etag` is set and stale.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeprecateRunbook(self, request, context):
-        """Marks an approved runbook as one to avoid; it still runs, with a warning. TEAM_ADMIN.
+        """Marks an approved runbook as one to avoid; it still runs, with a warning in the first event. TEAM_ADMIN.
+
+        * `FAILED_PRECONDITION`, reason `ILLEGAL_TRANSITION`: it is not APPROVED; both states are named.
+        * `ABORTED`, reason `STALE_ETAG`: `etag` is set and stale.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -275,13 +297,20 @@ class RunbookServiceServicer:
 
     def ArchiveRunbook(self, request, context):
         """Takes a runbook out of service; archiving twice changes nothing. TEAM_ADMIN.
+
+        Executions that were accepted before run to their end.
+        * `ABORTED`, reason `STALE_ETAG`: `etag` is set and stale.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RestoreRunbook(self, request, context):
-        """Brings an archived or deprecated runbook back to where it was. TEAM_ADMIN.
+        """Brings an archived or deprecated runbook back into service. TEAM_ADMIN.
+
+        It becomes APPROVED where it has a current version, else PENDING_REVIEW where a version waits, else DRAFT.
+        * `FAILED_PRECONDITION`, reason `ILLEGAL_TRANSITION`: it is neither archived nor deprecated; both states are named.
+        * `ABORTED`, reason `STALE_ETAG`: `etag` is set and stale.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -297,6 +326,8 @@ class RunbookServiceServicer:
         * `FAILED_PRECONDITION`, reason `RUNBOOK_NOT_RUNNABLE`: nothing of it is approved, or it is archived.
         * `FAILED_PRECONDITION`, reason `VERSION_NOT_APPROVED`: the named version is not approved.
         * `FAILED_PRECONDITION`, reason `CONFIRMATION_REQUIRED`: the version wants `confirm`.
+        * `FAILED_PRECONDITION`, reason `ALREADY_RUNNING`: the version forbids a second execution; `execution_id` in the
+        error's metadata names the one that has not ended.
         * `ALREADY_EXISTS`, reason `REQUEST_ID_REUSED`: `request_id` was used with other content.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

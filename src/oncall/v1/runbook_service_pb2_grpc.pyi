@@ -51,8 +51,12 @@ class RunbookServiceStub:
     ListRunbooks: _grpc.UnaryUnaryMultiCallable[_runbook_service_pb2.ListRunbooksRequest, _runbook_service_pb2.ListRunbooksResponse]
     """Lists the runbooks that the caller may see, newest first. OBSERVER."""
     UpdateRunbook: _grpc.UnaryUnaryMultiCallable[_runbook_service_pb2.UpdateRunbookRequest, _runbook_service_pb2.UpdateRunbookResponse]
-    """Changes name, description or service: nothing that runs. TEAM_ADMIN.
+    """Changes name, description or service: nothing that runs, and so in every state. TEAM_ADMIN.
 
+    Where every named field has its new value already, nothing changes, the etag neither.
+    * `INVALID_ARGUMENT` on `update_mask`: it is empty, or names anything else.
+    * `NOT_FOUND`: the service is none of the runbook's team.
+    * `ALREADY_EXISTS`, reason `RUNBOOK_NAME_TAKEN`: the team has another runbook of that name.
     * `ABORTED`, reason `STALE_ETAG`: `runbook.etag` is set and stale.
     """
     CreateRunbookVersion: _grpc.UnaryUnaryMultiCallable[_runbook_service_pb2.CreateRunbookVersionRequest, _runbook_service_pb2.CreateRunbookVersionResponse]
@@ -66,37 +70,67 @@ class RunbookServiceStub:
     ListRunbookVersions: _grpc.UnaryUnaryMultiCallable[_runbook_service_pb2.ListRunbookVersionsRequest, _runbook_service_pb2.ListRunbookVersionsResponse]
     """Lists a runbook's versions, newest first, without their scripts. OBSERVER."""
     DiffRunbookVersions: _grpc.UnaryUnaryMultiCallable[_runbook_service_pb2.DiffRunbookVersionsRequest, _runbook_service_pb2.DiffRunbookVersionsResponse]
-    """Compares script and settings of two versions as unified text. OBSERVER."""
-    RollbackRunbook: _grpc.UnaryUnaryMultiCallable[_runbook_service_pb2.RollbackRunbookRequest, _runbook_service_pb2.RollbackRunbookResponse]
-    """Makes an older approved version current again. TEAM_ADMIN.
+    """Compares settings and script of two versions as unified text. OBSERVER.
 
+    Settings come first, one `name: JSON` a line, sorted, as the digest sees them; then the script, line by line. Two
+    versions with the same digest have an empty diff, and only they have.
+    """
+    RollbackRunbook: _grpc.UnaryUnaryMultiCallable[_runbook_service_pb2.RollbackRunbookRequest, _runbook_service_pb2.RollbackRunbookResponse]
+    """Makes another approved version current again, at once and without a new review. TEAM_ADMIN.
+
+    Naming the current version changes nothing. What was accepted before runs to its end as it was accepted.
     * `FAILED_PRECONDITION`, reason `VERSION_NOT_APPROVED`: that version was never approved.
+    * `FAILED_PRECONDITION`, reason `RUNBOOK_ARCHIVED`: the runbook is archived.
+    * `ABORTED`, reason `STALE_ETAG`: `etag` is set and stale.
     """
     SubmitRunbookForReview: _grpc.UnaryUnaryMultiCallable[_runbook_service_pb2.SubmitRunbookForReviewRequest, _runbook_service_pb2.SubmitRunbookForReviewResponse]
     """Submits a draft version for review by another person. TEAM_ADMIN.
 
     * `FAILED_PRECONDITION`, reason `ILLEGAL_TRANSITION`: it is not a draft; both states are named.
+    * `FAILED_PRECONDITION`, reason `RUNBOOK_ARCHIVED`: the runbook is archived.
+    * `ABORTED`, reason `STALE_ETAG`: `etag` is set and stale.
     """
     ApproveRunbook: _grpc.UnaryUnaryMultiCallable[_runbook_service_pb2.ApproveRunbookRequest, _runbook_service_pb2.ApproveRunbookResponse]
     """Approves a version that waits for review and makes it the current one. TEAM_ADMIN.
 
     * `PERMISSION_DENIED`, reason `SELF_APPROVAL`: the caller created the runbook, or wrote or submitted the version.
     * `ABORTED`, reason `DIGEST_MISMATCH`: `digest` is not the digest of that version.
+    * `ABORTED`, reason `STALE_ETAG`: `etag` is set and stale: the runbook has changed since it was read.
     * `FAILED_PRECONDITION`, reason `ILLEGAL_TRANSITION`: it does not wait for review; both states are named.
+    * `FAILED_PRECONDITION`, reason `RUNBOOK_ARCHIVED`: the runbook is archived.
     """
     RejectRunbook: _grpc.UnaryUnaryMultiCallable[_runbook_service_pb2.RejectRunbookRequest, _runbook_service_pb2.RejectRunbookResponse]
-    """Rejects a version that waits for review, with a comment. TEAM_ADMIN. Errors as for ApproveRunbook."""
+    """Rejects a version that waits for review, for good and with a comment. TEAM_ADMIN.
+
+    Whoever may not approve it may not reject it either; they withdraw it. Errors as for ApproveRunbook. Unless another
+    version waits or one has been approved, the runbook is a DRAFT again.
+    """
     WithdrawRunbook: _grpc.UnaryUnaryMultiCallable[_runbook_service_pb2.WithdrawRunbookRequest, _runbook_service_pb2.WithdrawRunbookResponse]
-    """Takes a version that waits for review back to draft. TEAM_ADMIN.
+    """Takes a version that waits for review back to draft, to be submitted again or not. TEAM_ADMIN.
 
     * `FAILED_PRECONDITION`, reason `ILLEGAL_TRANSITION`: it does not wait for review; both states are named.
+    * `FAILED_PRECONDITION`, reason `RUNBOOK_ARCHIVED`: the runbook is archived.
+    * `ABORTED`, reason `STALE_ETAG`: `etag` is set and stale.
     """
     DeprecateRunbook: _grpc.UnaryUnaryMultiCallable[_runbook_service_pb2.DeprecateRunbookRequest, _runbook_service_pb2.DeprecateRunbookResponse]
-    """Marks an approved runbook as one to avoid; it still runs, with a warning. TEAM_ADMIN."""
+    """Marks an approved runbook as one to avoid; it still runs, with a warning in the first event. TEAM_ADMIN.
+
+    * `FAILED_PRECONDITION`, reason `ILLEGAL_TRANSITION`: it is not APPROVED; both states are named.
+    * `ABORTED`, reason `STALE_ETAG`: `etag` is set and stale.
+    """
     ArchiveRunbook: _grpc.UnaryUnaryMultiCallable[_runbook_service_pb2.ArchiveRunbookRequest, _runbook_service_pb2.ArchiveRunbookResponse]
-    """Takes a runbook out of service; archiving twice changes nothing. TEAM_ADMIN."""
+    """Takes a runbook out of service; archiving twice changes nothing. TEAM_ADMIN.
+
+    Executions that were accepted before run to their end.
+    * `ABORTED`, reason `STALE_ETAG`: `etag` is set and stale.
+    """
     RestoreRunbook: _grpc.UnaryUnaryMultiCallable[_runbook_service_pb2.RestoreRunbookRequest, _runbook_service_pb2.RestoreRunbookResponse]
-    """Brings an archived or deprecated runbook back to where it was. TEAM_ADMIN."""
+    """Brings an archived or deprecated runbook back into service. TEAM_ADMIN.
+
+    It becomes APPROVED where it has a current version, else PENDING_REVIEW where a version waits, else DRAFT.
+    * `FAILED_PRECONDITION`, reason `ILLEGAL_TRANSITION`: it is neither archived nor deprecated; both states are named.
+    * `ABORTED`, reason `STALE_ETAG`: `etag` is set and stale.
+    """
     Execute: _grpc.UnaryStreamMultiCallable[_runbook_service_pb2.ExecuteRequest, _runbook_service_pb2.ExecuteResponse]
     """Runs an approved version and streams its log. RESPONDER.
 
@@ -107,6 +141,8 @@ class RunbookServiceStub:
     * `FAILED_PRECONDITION`, reason `RUNBOOK_NOT_RUNNABLE`: nothing of it is approved, or it is archived.
     * `FAILED_PRECONDITION`, reason `VERSION_NOT_APPROVED`: the named version is not approved.
     * `FAILED_PRECONDITION`, reason `CONFIRMATION_REQUIRED`: the version wants `confirm`.
+    * `FAILED_PRECONDITION`, reason `ALREADY_RUNNING`: the version forbids a second execution; `execution_id` in the
+      error's metadata names the one that has not ended.
     * `ALREADY_EXISTS`, reason `REQUEST_ID_REUSED`: `request_id` was used with other content.
     """
     WatchExecution: _grpc.UnaryStreamMultiCallable[_runbook_service_pb2.WatchExecutionRequest, _runbook_service_pb2.WatchExecutionResponse]
@@ -151,8 +187,12 @@ class RunbookServiceAsyncStub(RunbookServiceStub):
     ListRunbooks: _aio.UnaryUnaryMultiCallable[_runbook_service_pb2.ListRunbooksRequest, _runbook_service_pb2.ListRunbooksResponse]  # type: ignore[assignment]
     """Lists the runbooks that the caller may see, newest first. OBSERVER."""
     UpdateRunbook: _aio.UnaryUnaryMultiCallable[_runbook_service_pb2.UpdateRunbookRequest, _runbook_service_pb2.UpdateRunbookResponse]  # type: ignore[assignment]
-    """Changes name, description or service: nothing that runs. TEAM_ADMIN.
+    """Changes name, description or service: nothing that runs, and so in every state. TEAM_ADMIN.
 
+    Where every named field has its new value already, nothing changes, the etag neither.
+    * `INVALID_ARGUMENT` on `update_mask`: it is empty, or names anything else.
+    * `NOT_FOUND`: the service is none of the runbook's team.
+    * `ALREADY_EXISTS`, reason `RUNBOOK_NAME_TAKEN`: the team has another runbook of that name.
     * `ABORTED`, reason `STALE_ETAG`: `runbook.etag` is set and stale.
     """
     CreateRunbookVersion: _aio.UnaryUnaryMultiCallable[_runbook_service_pb2.CreateRunbookVersionRequest, _runbook_service_pb2.CreateRunbookVersionResponse]  # type: ignore[assignment]
@@ -166,37 +206,67 @@ class RunbookServiceAsyncStub(RunbookServiceStub):
     ListRunbookVersions: _aio.UnaryUnaryMultiCallable[_runbook_service_pb2.ListRunbookVersionsRequest, _runbook_service_pb2.ListRunbookVersionsResponse]  # type: ignore[assignment]
     """Lists a runbook's versions, newest first, without their scripts. OBSERVER."""
     DiffRunbookVersions: _aio.UnaryUnaryMultiCallable[_runbook_service_pb2.DiffRunbookVersionsRequest, _runbook_service_pb2.DiffRunbookVersionsResponse]  # type: ignore[assignment]
-    """Compares script and settings of two versions as unified text. OBSERVER."""
-    RollbackRunbook: _aio.UnaryUnaryMultiCallable[_runbook_service_pb2.RollbackRunbookRequest, _runbook_service_pb2.RollbackRunbookResponse]  # type: ignore[assignment]
-    """Makes an older approved version current again. TEAM_ADMIN.
+    """Compares settings and script of two versions as unified text. OBSERVER.
 
+    Settings come first, one `name: JSON` a line, sorted, as the digest sees them; then the script, line by line. Two
+    versions with the same digest have an empty diff, and only they have.
+    """
+    RollbackRunbook: _aio.UnaryUnaryMultiCallable[_runbook_service_pb2.RollbackRunbookRequest, _runbook_service_pb2.RollbackRunbookResponse]  # type: ignore[assignment]
+    """Makes another approved version current again, at once and without a new review. TEAM_ADMIN.
+
+    Naming the current version changes nothing. What was accepted before runs to its end as it was accepted.
     * `FAILED_PRECONDITION`, reason `VERSION_NOT_APPROVED`: that version was never approved.
+    * `FAILED_PRECONDITION`, reason `RUNBOOK_ARCHIVED`: the runbook is archived.
+    * `ABORTED`, reason `STALE_ETAG`: `etag` is set and stale.
     """
     SubmitRunbookForReview: _aio.UnaryUnaryMultiCallable[_runbook_service_pb2.SubmitRunbookForReviewRequest, _runbook_service_pb2.SubmitRunbookForReviewResponse]  # type: ignore[assignment]
     """Submits a draft version for review by another person. TEAM_ADMIN.
 
     * `FAILED_PRECONDITION`, reason `ILLEGAL_TRANSITION`: it is not a draft; both states are named.
+    * `FAILED_PRECONDITION`, reason `RUNBOOK_ARCHIVED`: the runbook is archived.
+    * `ABORTED`, reason `STALE_ETAG`: `etag` is set and stale.
     """
     ApproveRunbook: _aio.UnaryUnaryMultiCallable[_runbook_service_pb2.ApproveRunbookRequest, _runbook_service_pb2.ApproveRunbookResponse]  # type: ignore[assignment]
     """Approves a version that waits for review and makes it the current one. TEAM_ADMIN.
 
     * `PERMISSION_DENIED`, reason `SELF_APPROVAL`: the caller created the runbook, or wrote or submitted the version.
     * `ABORTED`, reason `DIGEST_MISMATCH`: `digest` is not the digest of that version.
+    * `ABORTED`, reason `STALE_ETAG`: `etag` is set and stale: the runbook has changed since it was read.
     * `FAILED_PRECONDITION`, reason `ILLEGAL_TRANSITION`: it does not wait for review; both states are named.
+    * `FAILED_PRECONDITION`, reason `RUNBOOK_ARCHIVED`: the runbook is archived.
     """
     RejectRunbook: _aio.UnaryUnaryMultiCallable[_runbook_service_pb2.RejectRunbookRequest, _runbook_service_pb2.RejectRunbookResponse]  # type: ignore[assignment]
-    """Rejects a version that waits for review, with a comment. TEAM_ADMIN. Errors as for ApproveRunbook."""
+    """Rejects a version that waits for review, for good and with a comment. TEAM_ADMIN.
+
+    Whoever may not approve it may not reject it either; they withdraw it. Errors as for ApproveRunbook. Unless another
+    version waits or one has been approved, the runbook is a DRAFT again.
+    """
     WithdrawRunbook: _aio.UnaryUnaryMultiCallable[_runbook_service_pb2.WithdrawRunbookRequest, _runbook_service_pb2.WithdrawRunbookResponse]  # type: ignore[assignment]
-    """Takes a version that waits for review back to draft. TEAM_ADMIN.
+    """Takes a version that waits for review back to draft, to be submitted again or not. TEAM_ADMIN.
 
     * `FAILED_PRECONDITION`, reason `ILLEGAL_TRANSITION`: it does not wait for review; both states are named.
+    * `FAILED_PRECONDITION`, reason `RUNBOOK_ARCHIVED`: the runbook is archived.
+    * `ABORTED`, reason `STALE_ETAG`: `etag` is set and stale.
     """
     DeprecateRunbook: _aio.UnaryUnaryMultiCallable[_runbook_service_pb2.DeprecateRunbookRequest, _runbook_service_pb2.DeprecateRunbookResponse]  # type: ignore[assignment]
-    """Marks an approved runbook as one to avoid; it still runs, with a warning. TEAM_ADMIN."""
+    """Marks an approved runbook as one to avoid; it still runs, with a warning in the first event. TEAM_ADMIN.
+
+    * `FAILED_PRECONDITION`, reason `ILLEGAL_TRANSITION`: it is not APPROVED; both states are named.
+    * `ABORTED`, reason `STALE_ETAG`: `etag` is set and stale.
+    """
     ArchiveRunbook: _aio.UnaryUnaryMultiCallable[_runbook_service_pb2.ArchiveRunbookRequest, _runbook_service_pb2.ArchiveRunbookResponse]  # type: ignore[assignment]
-    """Takes a runbook out of service; archiving twice changes nothing. TEAM_ADMIN."""
+    """Takes a runbook out of service; archiving twice changes nothing. TEAM_ADMIN.
+
+    Executions that were accepted before run to their end.
+    * `ABORTED`, reason `STALE_ETAG`: `etag` is set and stale.
+    """
     RestoreRunbook: _aio.UnaryUnaryMultiCallable[_runbook_service_pb2.RestoreRunbookRequest, _runbook_service_pb2.RestoreRunbookResponse]  # type: ignore[assignment]
-    """Brings an archived or deprecated runbook back to where it was. TEAM_ADMIN."""
+    """Brings an archived or deprecated runbook back into service. TEAM_ADMIN.
+
+    It becomes APPROVED where it has a current version, else PENDING_REVIEW where a version waits, else DRAFT.
+    * `FAILED_PRECONDITION`, reason `ILLEGAL_TRANSITION`: it is neither archived nor deprecated; both states are named.
+    * `ABORTED`, reason `STALE_ETAG`: `etag` is set and stale.
+    """
     Execute: _aio.UnaryStreamMultiCallable[_runbook_service_pb2.ExecuteRequest, _runbook_service_pb2.ExecuteResponse]  # type: ignore[assignment]
     """Runs an approved version and streams its log. RESPONDER.
 
@@ -207,6 +277,8 @@ class RunbookServiceAsyncStub(RunbookServiceStub):
     * `FAILED_PRECONDITION`, reason `RUNBOOK_NOT_RUNNABLE`: nothing of it is approved, or it is archived.
     * `FAILED_PRECONDITION`, reason `VERSION_NOT_APPROVED`: the named version is not approved.
     * `FAILED_PRECONDITION`, reason `CONFIRMATION_REQUIRED`: the version wants `confirm`.
+    * `FAILED_PRECONDITION`, reason `ALREADY_RUNNING`: the version forbids a second execution; `execution_id` in the
+      error's metadata names the one that has not ended.
     * `ALREADY_EXISTS`, reason `REQUEST_ID_REUSED`: `request_id` was used with other content.
     """
     WatchExecution: _aio.UnaryStreamMultiCallable[_runbook_service_pb2.WatchExecutionRequest, _runbook_service_pb2.WatchExecutionResponse]  # type: ignore[assignment]
@@ -272,8 +344,12 @@ class RunbookServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _runbook_service_pb2.UpdateRunbookRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_runbook_service_pb2.UpdateRunbookResponse, _abc.Awaitable[_runbook_service_pb2.UpdateRunbookResponse]]:
-        """Changes name, description or service: nothing that runs. TEAM_ADMIN.
+        """Changes name, description or service: nothing that runs, and so in every state. TEAM_ADMIN.
 
+        Where every named field has its new value already, nothing changes, the etag neither.
+        * `INVALID_ARGUMENT` on `update_mask`: it is empty, or names anything else.
+        * `NOT_FOUND`: the service is none of the runbook's team.
+        * `ALREADY_EXISTS`, reason `RUNBOOK_NAME_TAKEN`: the team has another runbook of that name.
         * `ABORTED`, reason `STALE_ETAG`: `runbook.etag` is set and stale.
         """
 
@@ -311,7 +387,11 @@ class RunbookServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _runbook_service_pb2.DiffRunbookVersionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_runbook_service_pb2.DiffRunbookVersionsResponse, _abc.Awaitable[_runbook_service_pb2.DiffRunbookVersionsResponse]]:
-        """Compares script and settings of two versions as unified text. OBSERVER."""
+        """Compares settings and script of two versions as unified text. OBSERVER.
+
+        Settings come first, one `name: JSON` a line, sorted, as the digest sees them; then the script, line by line. Two
+        versions with the same digest have an empty diff, and only they have.
+        """
 
     @_abc_1.abstractmethod
     def RollbackRunbook(
@@ -319,9 +399,12 @@ class RunbookServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _runbook_service_pb2.RollbackRunbookRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_runbook_service_pb2.RollbackRunbookResponse, _abc.Awaitable[_runbook_service_pb2.RollbackRunbookResponse]]:
-        """Makes an older approved version current again. TEAM_ADMIN.
+        """Makes another approved version current again, at once and without a new review. TEAM_ADMIN.
 
+        Naming the current version changes nothing. What was accepted before runs to its end as it was accepted.
         * `FAILED_PRECONDITION`, reason `VERSION_NOT_APPROVED`: that version was never approved.
+        * `FAILED_PRECONDITION`, reason `RUNBOOK_ARCHIVED`: the runbook is archived.
+        * `ABORTED`, reason `STALE_ETAG`: `etag` is set and stale.
         """
 
     @_abc_1.abstractmethod
@@ -333,6 +416,8 @@ class RunbookServiceServicer(metaclass=_abc_1.ABCMeta):
         """Submits a draft version for review by another person. TEAM_ADMIN.
 
         * `FAILED_PRECONDITION`, reason `ILLEGAL_TRANSITION`: it is not a draft; both states are named.
+        * `FAILED_PRECONDITION`, reason `RUNBOOK_ARCHIVED`: the runbook is archived.
+        * `ABORTED`, reason `STALE_ETAG`: `etag` is set and stale.
         """
 
     @_abc_1.abstractmethod
@@ -345,7 +430,9 @@ class RunbookServiceServicer(metaclass=_abc_1.ABCMeta):
 
         * `PERMISSION_DENIED`, reason `SELF_APPROVAL`: the caller created the runbook, or wrote or submitted the version.
         * `ABORTED`, reason `DIGEST_MISMATCH`: `digest` is not the digest of that version.
+        * `ABORTED`, reason `STALE_ETAG`: `etag` is set and stale: the runbook has changed since it was read.
         * `FAILED_PRECONDITION`, reason `ILLEGAL_TRANSITION`: it does not wait for review; both states are named.
+        * `FAILED_PRECONDITION`, reason `RUNBOOK_ARCHIVED`: the runbook is archived.
         """
 
     @_abc_1.abstractmethod
@@ -354,7 +441,11 @@ class RunbookServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _runbook_service_pb2.RejectRunbookRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_runbook_service_pb2.RejectRunbookResponse, _abc.Awaitable[_runbook_service_pb2.RejectRunbookResponse]]:
-        """Rejects a version that waits for review, with a comment. TEAM_ADMIN. Errors as for ApproveRunbook."""
+        """Rejects a version that waits for review, for good and with a comment. TEAM_ADMIN.
+
+        Whoever may not approve it may not reject it either; they withdraw it. Errors as for ApproveRunbook. Unless another
+        version waits or one has been approved, the runbook is a DRAFT again.
+        """
 
     @_abc_1.abstractmethod
     def WithdrawRunbook(
@@ -362,9 +453,11 @@ class RunbookServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _runbook_service_pb2.WithdrawRunbookRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_runbook_service_pb2.WithdrawRunbookResponse, _abc.Awaitable[_runbook_service_pb2.WithdrawRunbookResponse]]:
-        """Takes a version that waits for review back to draft. TEAM_ADMIN.
+        """Takes a version that waits for review back to draft, to be submitted again or not. TEAM_ADMIN.
 
         * `FAILED_PRECONDITION`, reason `ILLEGAL_TRANSITION`: it does not wait for review; both states are named.
+        * `FAILED_PRECONDITION`, reason `RUNBOOK_ARCHIVED`: the runbook is archived.
+        * `ABORTED`, reason `STALE_ETAG`: `etag` is set and stale.
         """
 
     @_abc_1.abstractmethod
@@ -373,7 +466,11 @@ class RunbookServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _runbook_service_pb2.DeprecateRunbookRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_runbook_service_pb2.DeprecateRunbookResponse, _abc.Awaitable[_runbook_service_pb2.DeprecateRunbookResponse]]:
-        """Marks an approved runbook as one to avoid; it still runs, with a warning. TEAM_ADMIN."""
+        """Marks an approved runbook as one to avoid; it still runs, with a warning in the first event. TEAM_ADMIN.
+
+        * `FAILED_PRECONDITION`, reason `ILLEGAL_TRANSITION`: it is not APPROVED; both states are named.
+        * `ABORTED`, reason `STALE_ETAG`: `etag` is set and stale.
+        """
 
     @_abc_1.abstractmethod
     def ArchiveRunbook(
@@ -381,7 +478,11 @@ class RunbookServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _runbook_service_pb2.ArchiveRunbookRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_runbook_service_pb2.ArchiveRunbookResponse, _abc.Awaitable[_runbook_service_pb2.ArchiveRunbookResponse]]:
-        """Takes a runbook out of service; archiving twice changes nothing. TEAM_ADMIN."""
+        """Takes a runbook out of service; archiving twice changes nothing. TEAM_ADMIN.
+
+        Executions that were accepted before run to their end.
+        * `ABORTED`, reason `STALE_ETAG`: `etag` is set and stale.
+        """
 
     @_abc_1.abstractmethod
     def RestoreRunbook(
@@ -389,7 +490,12 @@ class RunbookServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _runbook_service_pb2.RestoreRunbookRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_runbook_service_pb2.RestoreRunbookResponse, _abc.Awaitable[_runbook_service_pb2.RestoreRunbookResponse]]:
-        """Brings an archived or deprecated runbook back to where it was. TEAM_ADMIN."""
+        """Brings an archived or deprecated runbook back into service. TEAM_ADMIN.
+
+        It becomes APPROVED where it has a current version, else PENDING_REVIEW where a version waits, else DRAFT.
+        * `FAILED_PRECONDITION`, reason `ILLEGAL_TRANSITION`: it is neither archived nor deprecated; both states are named.
+        * `ABORTED`, reason `STALE_ETAG`: `etag` is set and stale.
+        """
 
     @_abc_1.abstractmethod
     def Execute(
@@ -406,6 +512,8 @@ class RunbookServiceServicer(metaclass=_abc_1.ABCMeta):
         * `FAILED_PRECONDITION`, reason `RUNBOOK_NOT_RUNNABLE`: nothing of it is approved, or it is archived.
         * `FAILED_PRECONDITION`, reason `VERSION_NOT_APPROVED`: the named version is not approved.
         * `FAILED_PRECONDITION`, reason `CONFIRMATION_REQUIRED`: the version wants `confirm`.
+        * `FAILED_PRECONDITION`, reason `ALREADY_RUNNING`: the version forbids a second execution; `execution_id` in the
+          error's metadata names the one that has not ended.
         * `ALREADY_EXISTS`, reason `REQUEST_ID_REUSED`: `request_id` was used with other content.
         """
 
