@@ -23,6 +23,8 @@ from oncall.v1 import (
     partner_service_pb2_grpc,
     runbook_service_pb2,
     runbook_service_pb2_grpc,
+    secret_service_pb2,
+    secret_service_pb2_grpc,
     status_page_service_pb2,
     status_page_service_pb2_grpc,
     team_service_pb2,
@@ -37,12 +39,15 @@ from server.operations.authenticate import authenticate
 from server.operations.environment import Environment
 from server.operations.follow_execution import ExecutionLogs
 from server.operations.record_access import AccessRecord
+from server.operations.record_denial import DenialRecord
 from server.operations.show_status_page import Reception
 from server.process import derived_key, open_cipher, open_engine, open_redis
+from server.rpc.audit_interceptor import AuditInterceptor
 from server.rpc.authentication_interceptor import AuthenticationInterceptor
 from server.rpc.error_interceptor import ErrorInterceptor
 from server.rpc.partner_service import PartnerService
 from server.rpc.runbook_service import RunbookService
+from server.rpc.secret_service import SecretService
 from server.rpc.status_page_service import StatusPageService
 from server.rpc.team_service import TeamService
 from server.rpc.telemetry_interceptor import TelemetryInterceptor
@@ -72,6 +77,7 @@ class Platform:
     health: health_aio.HealthServicer
     service_names: tuple[str, ...]
     accesses: AccessRecord
+    denials: DenialRecord
     _following: asyncio.Task[None] | None = field(default=None)
 
     async def start(self, listen: str) -> int:
@@ -97,6 +103,7 @@ class Platform:
             self._following.cancel()
             await asyncio.wait([self._following])
         await self.accesses.flush()
+        await self.denials.flush()
         await self.broker.shutdown()
         await self.redis.aclose()
         await self.engine.dispose()
@@ -114,15 +121,21 @@ def build(settings: CoreSettings) -> Platform:
     async def authenticated(credential: str) -> Caller:
         return await authenticate(env, credential)
 
-    server = grpc.aio.server(
-        interceptors=[TelemetryInterceptor(), ErrorInterceptor(), AuthenticationInterceptor(authenticated)],
-        options=OPTIONS,
-    )
+    denials = DenialRecord(env)
+    interceptors = [
+        TelemetryInterceptor(),
+        ErrorInterceptor(),
+        AuditInterceptor(denials.note),
+        AuthenticationInterceptor(authenticated),
+    ]
+    server = grpc.aio.server(interceptors=interceptors, options=OPTIONS)
     # Some of its RPCs are not built yet; those answer UNIMPLEMENTED.
     runbooks = RunbookService(env, cipher, announcer, logs)  # type: ignore[abstract]
     runbook_service_pb2_grpc.add_RunbookServiceServicer_to_server(runbooks, server)
     team_service_pb2_grpc.add_TeamServiceServicer_to_server(TeamService(env), server)
     names: tuple[str, ...] = (_name(runbook_service_pb2, "RunbookService"), _name(team_service_pb2, "TeamService"))
+    secret_service_pb2_grpc.add_SecretServiceServicer_to_server(SecretService(env, cipher), server)
+    names += (_name(secret_service_pb2, "SecretService"),)
     status_page_service_pb2_grpc.add_StatusPageServiceServicer_to_server(StatusPageService(env), server)
     reception = _reception(settings, env)
     partner_service_pb2_grpc.add_PartnerServiceServicer_to_server(PartnerService(reception), server)
@@ -130,7 +143,7 @@ def build(settings: CoreSettings) -> Platform:
     health = health_aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     reflection.enable_server_reflection((*names, _name(health_pb2, "Health"), reflection.SERVICE_NAME), server)
-    return Platform(engine, redis, broker, logs, server, health, names, reception.accesses)
+    return Platform(engine, redis, broker, logs, server, health, names, reception.accesses, denials)
 
 
 def _reception(settings: CoreSettings, env: Environment) -> Reception:

@@ -119,7 +119,7 @@ REFUSED: dict[str, tuple[Callable[[World], Any], Refusal]] = {
                 "version.script",
                 "version.timeout_seconds",
                 "version.max_retries",
-                "version.secret_names[1]",
+                "version.secret_names",
                 "version.change_note",
             ),
         ),

@@ -361,7 +361,7 @@ class RunbookVersion(_message.Message):
 
     @_builtins.property
     def secret_names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Names of the team's secrets that it is given; at most 50."""
+        """Names of the team's secrets that it is given, spelled as they are; at most 50, no two alike but for their case."""
 
     @_builtins.property
     def limits(self) -> Global___ResourceLimits:

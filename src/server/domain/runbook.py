@@ -33,12 +33,12 @@ MOVES: dict[RunbookStatus, frozenset[RunbookStatus]] = {
     PENDING_REVIEW: frozenset({APPROVED, DRAFT, ARCHIVED}),
     APPROVED: frozenset({DEPRECATED, ARCHIVED}),
     DEPRECATED: frozenset({APPROVED, ARCHIVED}),
-    ARCHIVED: frozenset({DRAFT, PENDING_REVIEW, APPROVED, DEPRECATED}),
+    ARCHIVED: frozenset({DRAFT, PENDING_REVIEW, APPROVED}),
 }
 
 REVIEW_MOVES: dict[ReviewStatus, frozenset[ReviewStatus]] = {
     ReviewStatus.DRAFT: frozenset({ReviewStatus.PENDING_REVIEW}),
-    ReviewStatus.PENDING_REVIEW: frozenset({ReviewStatus.APPROVED, ReviewStatus.REJECTED}),
+    ReviewStatus.PENDING_REVIEW: frozenset({ReviewStatus.APPROVED, ReviewStatus.REJECTED, ReviewStatus.DRAFT}),
     ReviewStatus.APPROVED: frozenset(),
     ReviewStatus.REJECTED: frozenset(),
 }
@@ -76,6 +76,11 @@ class Runbook:
         """Answers the runbook with `changes`, at its next revision."""
         return replace(self, revision=self.revision + 1, updated_at=at, **changes)  # type: ignore[arg-type]
 
+    def require_etag(self, etag: str) -> None:
+        """Refuses a change by somebody who read an older revision; an empty etag asks for nothing."""
+        if etag and etag != self.etag:
+            raise Aborted("somebody changed the runbook meanwhile; read it again", reason="STALE_ETAG")
+
     def refuse_if_archived(self) -> None:
         if self.status is ARCHIVED:
             raise FailedPrecondition("the runbook is archived; restore it first", reason="RUNBOOK_ARCHIVED")
@@ -107,19 +112,66 @@ def approve(
     No role is an exception to four eyes. `digest` proves that the reviewer read this and nothing else.
     """
     _require_other_eyes(runbook, version, by)
-    if digest != version.digest:
-        raise Aborted("that is not the digest of this version; read it again", reason="DIGEST_MISMATCH")
+    _require_digest(version, digest)
     runbook.refuse_if_archived()
     _check_move(version, ReviewStatus.APPROVED)
-    if version.content.secret_names:
-        raise FailedPrecondition(
-            "the version names secrets that the team does not have",
-            reason="SECRET_MISSING",
-            metadata={"secret_names": ",".join(version.content.secret_names)},
-        )
     reviewed = replace(version.review, status=ReviewStatus.APPROVED, reviewed_by=by, reviewed_at=at, comment=comment)
     status = APPROVED if runbook.status is PENDING_REVIEW else runbook.status
     return runbook.changed(at, status=status, current_version=version.number), replace(version, review=reviewed)
+
+
+def reject(
+    runbook: Runbook, version: Version, *, digest: str, comment: str, others_wait: bool, by: UUID, at: datetime
+) -> tuple[Runbook, Version]:
+    """Ends the review of a version for good; who may not approve may not reject either.
+
+    `others_wait` tells whether another version of the runbook waits for review.
+    """
+    _require_other_eyes(runbook, version, by)
+    _require_digest(version, digest)
+    runbook.refuse_if_archived()
+    _check_move(version, ReviewStatus.REJECTED)
+    reviewed = replace(version.review, status=ReviewStatus.REJECTED, reviewed_by=by, reviewed_at=at, comment=comment)
+    return _without_review(runbook, others_wait, at), replace(version, review=reviewed)
+
+
+def withdraw(runbook: Runbook, version: Version, *, others_wait: bool, at: datetime) -> tuple[Runbook, Version]:
+    """Takes a submission back; the version is a draft as before it, and whoever submits it next answers for it."""
+    runbook.refuse_if_archived()
+    _check_move(version, ReviewStatus.DRAFT)
+    return _without_review(runbook, others_wait, at), replace(version, review=Review())
+
+
+def roll_back(runbook: Runbook, version: Version, *, at: datetime) -> Runbook:
+    """Makes another approved version what runs; the same runbook where it is that already."""
+    runbook.refuse_if_archived()
+    require_approved(version)
+    if runbook.current_version == version.number:
+        return runbook
+    return runbook.changed(at, current_version=version.number)
+
+
+def require_approved(version: Version) -> None:
+    if version.review.status is not ReviewStatus.APPROVED:
+        raise FailedPrecondition(f"version {version.number} has not been approved", reason="VERSION_NOT_APPROVED")
+
+
+def illegal_transition(what: str, status: str, to: str) -> FailedPrecondition:
+    """The one refusal of moves that the tables do not have; programs find both states in the metadata."""
+    return FailedPrecondition(
+        f"{what} is {status} and cannot become {to}", reason="ILLEGAL_TRANSITION", metadata={"from": status, "to": to}
+    )
+
+
+def _without_review(runbook: Runbook, others_wait: bool, at: datetime) -> Runbook:
+    """Answers the runbook once one of its versions waits no more."""
+    ends = runbook.status is PENDING_REVIEW and not others_wait
+    return runbook.changed(at, status=DRAFT if ends else runbook.status)
+
+
+def _require_digest(version: Version, digest: str) -> None:
+    if digest != version.digest:
+        raise Aborted("that is not the digest of this version; read it again", reason="DIGEST_MISMATCH")
 
 
 def _require_other_eyes(runbook: Runbook, version: Version, by: UUID) -> None:
@@ -134,8 +186,4 @@ def _require_other_eyes(runbook: Runbook, version: Version, by: UUID) -> None:
 def _check_move(version: Version, to: ReviewStatus) -> None:
     status = version.review.status
     if to not in REVIEW_MOVES[status]:
-        raise FailedPrecondition(
-            f"version {version.number} is {status} and cannot become {to}",
-            reason="ILLEGAL_TRANSITION",
-            metadata={"from": status, "to": to},
-        )
+        raise illegal_transition(f"version {version.number}", status, to)

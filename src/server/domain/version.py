@@ -17,7 +17,8 @@ from kernel.execution.content import (
     ScriptLanguage,
     VersionContent,
 )
-from server.domain.parameter_definition import ParameterDraft, check_definitions, check_name
+from server.domain import secret
+from server.domain.parameter_definition import ParameterDraft, check_definitions
 from server.domain.violation import Violations, why_unstorable
 
 GREATEST_SCRIPT_BYTES = MIB
@@ -142,9 +143,9 @@ def _check_secret_names(violations: Violations, field: str, names: Sequence[str]
     if len(names) > MOST_SECRETS:
         violations.add(field, f"must be at most {MOST_SECRETS}")
         return
-    violations.unique(field, names)
+    violations.unique(field, [name.lower() for name in names])  # `SECRET_<NAME>` is in upper case
     for index, name in enumerate(names):
-        check_name(violations, f"{field}[{index}]", name)
+        secret.check_name(violations, f"{field}[{index}]", name)
 
 
 def _limits(violations: Violations, field: str, draft: VersionDraft) -> ResourceLimits:

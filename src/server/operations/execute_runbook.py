@@ -21,6 +21,7 @@ from server.domain.request_key import RequestKey
 from server.domain.runbook import Runbook
 from server.domain.version import Version
 from server.domain.violation import Violations
+from server.operations.administer_secrets import require_secrets
 from server.operations.announce import Announcer
 from server.operations.change import change
 from server.operations.environment import Environment
@@ -57,6 +58,7 @@ async def execute_runbook(
             return await load_execution(tx.session, call, UUID(first["execution_id"]))
         version = await load_version(tx.session, runbook, order.version or runbook.current_version or 1)
         require_runnable(runbook, version, confirm=order.confirm)
+        await require_secrets(tx.session, runbook.team_id, version)
         parameters = check_values(version.content.parameters, order.parameters)
         if incident_id is not None:
             raise not_found("incident")  # nothing makes incidents yet

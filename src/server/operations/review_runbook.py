@@ -6,6 +6,7 @@ from server.domain.permission import Call
 from server.domain.runbook import Runbook, approve, submit
 from server.domain.version import Version
 from server.domain.violation import Violations
+from server.operations.administer_secrets import require_secrets
 from server.operations.change import change
 from server.operations.environment import Environment
 from server.operations.read_runbooks import check_version, load_runbook, load_version
@@ -49,6 +50,7 @@ async def approve_version(
         runbook, version = approve(
             runbook, version, digest=digest, comment=comment, by=call.caller.user_id, at=env.now()
         )
+        await require_secrets(tx.session, runbook.team_id, version, hold=True)
         await versions.save_review(tx.session, version)
         await runbooks.save(tx.session, runbook)
         await tx.audit(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -110,14 +109,6 @@ def test_an_archived_runbook_is_neither_submitted_nor_approved() -> None:
         submit(archived, a_version(), by=SUBMITTER, at=AT)
     with pytest.raises(FailedPrecondition, match="archived"):
         _approve(archived, a_version(ReviewStatus.PENDING_REVIEW))
-
-
-def test_a_version_with_secrets_waits_until_the_team_has_them() -> None:
-    version = a_version(ReviewStatus.PENDING_REVIEW)
-    content = replace(version.content, secret_names=("password",))
-    with pytest.raises(FailedPrecondition) as refused:
-        _approve(a_runbook(), replace(version, content=content, digest=content.digest()))
-    assert refused.value.reason == "SECRET_MISSING"
 
 
 def test_every_change_changes_the_etag() -> None:

@@ -76,6 +76,7 @@ def test_what_is_stored_is_read_back_with_the_same_digest() -> None:
         ({"disk_bytes": MIB - 1}, "version.limits.disk_bytes"),
         ({"secret_names": ["../x"]}, "version.secret_names[0]"),
         ({"secret_names": ["a", "a"]}, "version.secret_names"),
+        ({"secret_names": ["api_KEY", "API_key"]}, "version.secret_names"),
         ({"secret_names": [f"s{i}" for i in range(51)]}, "version.secret_names"),
         ({"change_note": "n" * 1001}, "version.change_note"),
         ({"parameters": [ParameterDraft("p", "STRING")] * 2}, "version.parameters"),
