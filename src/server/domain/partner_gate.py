@@ -79,11 +79,11 @@ def _admit_partner(page: StatusPage | None, token: KnownToken | None, client: Ad
     if page is None or page.id != partner.status_page_id:
         raise NotFound("there is no such status page")
     if partner.revoked_at is not None or token.revoked_at is not None:
-        raise PermissionDenied("this access was revoked", reason="PARTNER_REVOKED")
+        raise PermissionDenied("this access was revoked", reason="PARTNER_REVOKED", team_id=page.team_id)
     if expired(partner.content.expires_at, now) or expired(token.expires_at, now):
-        raise PermissionDenied("this access has expired", reason="PARTNER_EXPIRED")
+        raise PermissionDenied("this access has expired", reason="PARTNER_EXPIRED", team_id=page.team_id)
     if not allows(partner.content.ip_allowlist, client):
-        raise PermissionDenied("this access is not open to your address", reason="IP_NOT_ALLOWED")
+        raise PermissionDenied("this access is not open to your address", reason="IP_NOT_ALLOWED", team_id=page.team_id)
     return Admitted(page, token)
 
 

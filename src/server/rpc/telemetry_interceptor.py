@@ -12,6 +12,7 @@ import structlog
 from server.domain.permission import RULES, Kind, method_key
 from server.rpc.current_call import Serving, begin
 from server.rpc.interception import Context, Continuation, Handler, wrap
+from server.rpc.peer import address_of
 
 log = structlog.get_logger()
 
@@ -45,6 +46,7 @@ async def _logged(serving: Serving, context: Context) -> AsyncIterator[None]:
             code="CANCELLED" if left else _name(context.code()),
             seconds=round(time.monotonic() - serving.started, 4),
             caller_id=str(serving.call.caller.user_id) if serving.call else None,
+            peer=address_of(context.peer()),
             request_id=str(serving.id),
         )
 
