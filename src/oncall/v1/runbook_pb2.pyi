@@ -357,7 +357,7 @@ class RunbookVersion(_message.Message):
     """What the reviewer said."""
     @_builtins.property
     def parameters(self) -> _containers.RepeatedCompositeFieldContainer[Global___ParameterDefinition]:
-        """What it takes; at most 100, names unique."""
+        """What it takes; at most 100, names unique; all settings together at most 512 KiB as JSON."""
 
     @_builtins.property
     def secret_names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -473,22 +473,24 @@ class ParameterDefinition(_message.Message):
     description: _builtins.str
     """What it means; at most 1,000 characters."""
     pattern: _builtins.str
-    """STRING: a regular expression that must match the whole value; at most 500 characters."""
+    """STRING: a regular expression that must match the whole value; at most 500 characters, in RE2's syntax: no
+    back-references and no look-around, because matching takes linear time.
+    """
     min: _builtins.float
     """INTEGER and NUMBER: the smallest allowed value."""
     max: _builtins.float
     """INTEGER and NUMBER: the largest allowed value."""
     max_length: _builtins.int
-    """STRING: the greatest length in characters; 0 means 4,096."""
+    """STRING: the greatest length in characters, at most 16,384; 0 means 4,096."""
     sensitive: _builtins.bool
     """Whether its value is masked everywhere but in the sandbox."""
     @_builtins.property
     def default(self) -> _struct_pb2.Value:
-        """The value where none is given; must itself satisfy the definition."""
+        """The value where none is given; must itself satisfy the definition. A sensitive parameter has none."""
 
     @_builtins.property
     def options(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """ENUM: the allowed values, 1 to 100."""
+        """ENUM: the allowed values, 1 to 100, each of 1 to 200 characters."""
 
     def __init__(
         self,

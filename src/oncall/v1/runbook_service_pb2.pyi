@@ -958,7 +958,7 @@ class ExecuteRequest(_message.Message):
     """At most 100 characters; the same id by the same caller attaches to the first execution instead of starting another."""
     @_builtins.property
     def parameters(self) -> _struct_pb2.Struct:
-        """Values by parameter name; an unknown, missing or wrong one is one field violation each."""
+        """Values by parameter name, at most 64 KiB as JSON in all; an unknown, missing or wrong one is one field violation each."""
 
     def __init__(
         self,

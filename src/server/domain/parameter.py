@@ -13,7 +13,7 @@ from server.domain.violation import Violations, why_unstorable
 
 MASK = "********"
 GREATEST_INTEGER = 2**53 - 1  # beyond it, the doubles of a Struct no longer tell neighbours apart
-GREATEST_TOTAL_BYTES = 128 * 1024  # of all values as JSON: they must fit into the environment of one process
+GREATEST_TOTAL_BYTES = 64 * 1024  # of all values as JSON: they must fit into the environment of one process
 
 Value = str | int | float | bool
 
