@@ -17,7 +17,7 @@ from taskiq import AsyncBroker
 
 from kernel.database import sessions
 from kernel.queue import Doorbell
-from kernel.settings import CoreSettings
+from kernel.settings import CoreSettings, fail
 from oncall.v1 import (
     partner_service_pb2,
     partner_service_pb2_grpc,
@@ -34,6 +34,8 @@ from server.domain.page import Pager
 from server.domain.partner_token import KEY_PURPOSE, PartnerTokens
 from server.domain.permission import Caller
 from server.domain.request_rate import RequestRates
+from server.issuers.configuration import UnusableIssuers, read_issuers
+from server.issuers.trusted_issuers import TrustedIssuers
 from server.operations.announce import Announcer
 from server.operations.authenticate import authenticate
 from server.operations.environment import Environment
@@ -51,13 +53,17 @@ from server.rpc.secret_service import SecretService
 from server.rpc.status_page_service import StatusPageService
 from server.rpc.team_service import TeamService
 from server.rpc.telemetry_interceptor import TelemetryInterceptor
+from server.settings import ServerSettings
 
 GREATEST_MESSAGE_BYTES = 8 * 1024 * 1024
+# Room for the longest signed token and what else a call carries; gRPC's own bound is 8 KiB for all of it.
+GREATEST_METADATA_BYTES = 16 * 1024
 GRACE_SECONDS = 5.0
 
 OPTIONS = (
     ("grpc.so_reuseport", 0),  # on by default: a second server would share the port without a word
     ("grpc.max_receive_message_length", GREATEST_MESSAGE_BYTES),
+    ("grpc.max_metadata_size", GREATEST_METADATA_BYTES),
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
@@ -78,6 +84,7 @@ class Platform:
     service_names: tuple[str, ...]
     accesses: AccessRecord
     denials: DenialRecord
+    issuers: TrustedIssuers | None
     _following: asyncio.Task[None] | None = field(default=None)
 
     async def start(self, listen: str) -> int:
@@ -104,12 +111,14 @@ class Platform:
             await asyncio.wait([self._following])
         await self.accesses.flush()
         await self.denials.flush()
+        if self.issuers is not None:
+            await self.issuers.close()
         await self.broker.shutdown()
         await self.redis.aclose()
         await self.engine.dispose()
 
 
-def build(settings: CoreSettings) -> Platform:
+def build(settings: ServerSettings) -> Platform:
     """Joins the parts; nothing is connected before `start`."""
     engine = open_engine(settings)
     redis, broker = open_redis(settings)
@@ -117,9 +126,10 @@ def build(settings: CoreSettings) -> Platform:
     announcer = Announcer(redis, Doorbell(broker))
     logs = ExecutionLogs(env.sessions, redis)
     cipher = open_cipher(settings)
+    issuers = _issuers(settings)
 
     async def authenticated(credential: str) -> Caller:
-        return await authenticate(env, credential)
+        return await authenticate(env, credential, issuers)
 
     denials = DenialRecord(env)
     interceptors = [
@@ -143,7 +153,16 @@ def build(settings: CoreSettings) -> Platform:
     health = health_aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     reflection.enable_server_reflection((*names, _name(health_pb2, "Health"), reflection.SERVICE_NAME), server)
-    return Platform(engine, redis, broker, logs, server, health, names, reception.accesses, denials)
+    return Platform(engine, redis, broker, logs, server, health, names, reception.accesses, denials, issuers)
+
+
+def _issuers(settings: ServerSettings) -> TrustedIssuers | None:
+    if settings.issuers_file is None:
+        return None
+    try:
+        return TrustedIssuers(read_issuers(settings.issuers_file))
+    except UnusableIssuers as error:
+        fail(f"cannot start: ONCALL_ISSUERS_FILE: {error}")
 
 
 def _reception(settings: CoreSettings, env: Environment) -> Reception:

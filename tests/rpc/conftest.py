@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -14,9 +15,9 @@ from pydantic import SecretStr
 from sqlalchemy import select
 
 from kernel.database import Sessions, create_engine, sessions
-from kernel.settings import CoreSettings
 from kernel.tables import audit_events, audit_unsealed, metadata
 from oncall.v1 import runbook_service_pb2_grpc, secret_service_pb2_grpc, team_service_pb2_grpc
+from server.settings import ServerSettings
 from server.wiring import Platform, build
 from tests.builders import MASTER_KEY, TeamWithPeople, a_team
 
@@ -106,10 +107,15 @@ def as_refusal(error: grpc.aio.AioRpcError) -> Refusal:
 
 
 @asynccontextmanager
-async def a_server(database_url: str, redis_url: str) -> AsyncIterator[RunningServer]:
+async def a_server(
+    database_url: str, redis_url: str, *, issuers_file: Path | None = None
+) -> AsyncIterator[RunningServer]:
     """Runs a server until the end of the block."""
-    settings = CoreSettings(
-        database_url=SecretStr(database_url), redis_url=SecretStr(redis_url), master_key=SecretStr(MASTER_KEY)
+    settings = ServerSettings(
+        database_url=SecretStr(database_url),
+        redis_url=SecretStr(redis_url),
+        master_key=SecretStr(MASTER_KEY),
+        issuers_file=issuers_file,
     )
     platform = build(settings)
     port = await platform.start("127.0.0.1:0")

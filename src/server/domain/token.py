@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+MARK = "oct_"
 PREFIX_BYTES = 10
 SECRET_BYTES = 32
 
@@ -26,7 +27,7 @@ class NewToken:
 
 def issue(random: Callable[[int], bytes]) -> NewToken:
     """Makes a token; `random` answers that many bytes nobody can guess (`secrets.token_bytes`)."""
-    prefix = "oct_" + base64.b32encode(random(PREFIX_BYTES)).decode().lower()
+    prefix = MARK + base64.b32encode(random(PREFIX_BYTES)).decode().lower()
     secret = base64.urlsafe_b64encode(random(SECRET_BYTES)).rstrip(b"=").decode()
     return NewToken(prefix + secret, prefix, _hash(secret))
 

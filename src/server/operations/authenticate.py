@@ -3,24 +3,39 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-
-import structlog
+from typing import Protocol
 
 from kernel.errors import Unauthenticated
 from server.domain import token
+from server.domain.issuer import Identity
 from server.domain.permission import Caller
 from server.domain.team import ApiToken
 from server.operations.environment import Environment
+from server.operations.sign_in import sign_in
 from server.storage import api_tokens
-
-log = structlog.get_logger()
 
 LAST_USE_GRAIN = timedelta(minutes=1)
 _NO_HASH = bytes(32)
 
 
-async def authenticate(env: Environment, credential: str) -> Caller:
-    """Answers the caller; one and the same refusal for every kind of bad credential, so that none can be probed."""
+class Issuers(Protocol):
+    """Those whose signed tokens are believed."""
+
+    async def identify(self, token: str) -> Identity: ...
+
+
+async def authenticate(env: Environment, credential: str, issuers: Issuers | None = None) -> Caller:
+    """Answers the caller: an API token begins with `oct_`, all else is a signed token, where there are `issuers`.
+
+    One and the same refusal for every kind of bad credential, so that none can be probed; whoever proves to hold a
+    token that was good is told more.
+    """
+    if issuers is not None and not credential.startswith(token.MARK):
+        return await sign_in(env, await issuers.identify(credential))
+    return await _with_api_token(env, credential)
+
+
+async def _with_api_token(env: Environment, credential: str) -> Caller:
     presented = token.parse(credential)
     if presented is None:
         raise _refusal()
