@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from sqlalchemy import func, insert
+from sqlalchemy import RowMapping, func, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel.tables import audit_events
@@ -44,4 +44,12 @@ async def append(session: AsyncSession, entry: AuditEntry) -> None:
             peer=entry.peer,
             request_id=entry.request_id,
         )
+    )
+
+
+async def note_end(session: AsyncSession, execution: RowMapping) -> None:
+    """Notes how an execution ended, as the platform's own doing; it goes with the move that ends it."""
+    detail = {name: execution[name] for name in ("status", "exit_code", "error_code", "attempt")}
+    await append(
+        session, AuditEntry("execution.ended", str(execution["id"]), team_id=execution["team_id"], detail=detail)
     )

@@ -21,6 +21,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, RowMapping, Select, and_, func, insert, literal, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from kernel.audit import note_end
 from kernel.event_log import append_state, read_attempt_output
 from kernel.execution.content import VersionContent
 from kernel.execution.event import Event, Output, OutputStream, Truncated
@@ -236,6 +237,7 @@ async def request_cancel(session: AsyncSession, execution_id: UUID) -> CancelReq
             completed_at=func.now(),
             sealed_parameters=None,
         )
+        await note_end(session, moved)
         return CancelRequested(CANCELLED, await append_state(session, execution_id, _state(moved)))
     if status is RUNNING:
         if row["cancel_requested_at"] is None:
@@ -305,6 +307,8 @@ async def _end_attempt(
     else:
         changes |= {"completed_at": func.now(), "sealed_parameters": None}
     moved = await _update_locked(session, row["id"], **changes)
+    if status.ended:
+        await note_end(session, moved)
     return Moved(row["id"], status, await append_state(session, row["id"], _state(moved)))
 
 

@@ -81,7 +81,7 @@ class AuditEvent(_message.Message):
     """The request id that the caller gave, if any."""
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
-        """When."""
+        """When; unset only in the order of the chain, where an event that was sealed is missing from the database."""
 
     @_builtins.property
     def detail(self) -> _struct_pb2.Struct:
@@ -130,8 +130,9 @@ class AuditSeal(_message.Message):
     """The hash at the position before; 32 zero bytes at position 1."""
     hash: _builtins.bytes
     """SHA-256 over `previous_hash` followed by the canonical form of the event: UTF-8 JSON, keys sorted, no white space,
-    non-ASCII characters unescaped, of an object with the keys action, actor_id, detail, id, outcome, peer, position,
-    request_id, resource_id, resource_type, team_id and time (RFC 3339, UTC, six digits of seconds, `Z`); what is
+    non-ASCII characters unescaped, whole numbers without a fraction, of an object with the keys action, actor_id,
+    detail, id, outcome (`DONE` or `DENIED`), peer, position, request_id, resource_id, resource_type, team_id and time
+    (RFC 3339, UTC, six digits of fractions of a second, `Z`); id and position are numbers, detail an object; what is
     unset is an empty string.
     """
     def __init__(

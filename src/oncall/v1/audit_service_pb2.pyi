@@ -54,7 +54,9 @@ class ListAuditEventsRequest(_message.Message):
     page_token: _builtins.str
     """`next_page_token` of the page before, with the same filters."""
     chain_after: _builtins.int
-    """Set: only sealed events past this position, in the order of the chain, without other filters. Platform admin."""
+    """Set: only sealed events past this position, in the order of the chain. Platform admins, without other filters; 0
+    begins at the beginning.
+    """
     @_builtins.property
     def after(self) -> _timestamp_pb2.Timestamp:
         """Only from then on."""
@@ -103,7 +105,9 @@ class ListAuditEventsResponse(_message.Message):
     chain_length: _builtins.int
     """With `chain_after`: the position of the last sealed event of the installation."""
     unsealed: _builtins.int
-    """With `chain_after`: how many events wait to be sealed."""
+    """With `chain_after`, on the last page: how many events wait to be sealed. More than a few for longer than some
+    seconds means that no `jobs` runs, or that somebody took seals away.
+    """
     @_builtins.property
     def audit_events(self) -> _containers.RepeatedCompositeFieldContainer[_audit_event_pb2.AuditEvent]:
         """This page."""

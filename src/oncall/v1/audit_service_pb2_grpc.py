@@ -53,7 +53,11 @@ class AuditServiceServicer:
     def ListAuditEvents(self, request, context):
         """Lists audit events. TEAM_ADMIN of `team_id`; platform admins may list those of all teams, and of none.
 
-        Newest first; with `chain_after`, sealed ones in the order of the chain, so that anybody can verify it.
+        Newest first; with `chain_after`, sealed ones in the order of the chain, so that anybody can verify it. A sealed
+        event that is gone from the database is still listed there, with its id and seal alone.
+
+        * `PERMISSION_DENIED`: the caller is not TEAM_ADMIN of the team, or no platform admin where that is needed.
+        * `NOT_FOUND`: there is no such team, or the caller may not see it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -39,7 +39,11 @@ class AuditServiceStub:
     ListAuditEvents: _grpc.UnaryUnaryMultiCallable[_audit_service_pb2.ListAuditEventsRequest, _audit_service_pb2.ListAuditEventsResponse]
     """Lists audit events. TEAM_ADMIN of `team_id`; platform admins may list those of all teams, and of none.
 
-    Newest first; with `chain_after`, sealed ones in the order of the chain, so that anybody can verify it.
+    Newest first; with `chain_after`, sealed ones in the order of the chain, so that anybody can verify it. A sealed
+    event that is gone from the database is still listed there, with its id and seal alone.
+
+    * `PERMISSION_DENIED`: the caller is not TEAM_ADMIN of the team, or no platform admin where that is needed.
+    * `NOT_FOUND`: there is no such team, or the caller may not see it.
     """
 
 @_typing.type_check_only
@@ -53,7 +57,11 @@ class AuditServiceAsyncStub(AuditServiceStub):
     ListAuditEvents: _aio.UnaryUnaryMultiCallable[_audit_service_pb2.ListAuditEventsRequest, _audit_service_pb2.ListAuditEventsResponse]  # type: ignore[assignment]
     """Lists audit events. TEAM_ADMIN of `team_id`; platform admins may list those of all teams, and of none.
 
-    Newest first; with `chain_after`, sealed ones in the order of the chain, so that anybody can verify it.
+    Newest first; with `chain_after`, sealed ones in the order of the chain, so that anybody can verify it. A sealed
+    event that is gone from the database is still listed there, with its id and seal alone.
+
+    * `PERMISSION_DENIED`: the caller is not TEAM_ADMIN of the team, or no platform admin where that is needed.
+    * `NOT_FOUND`: there is no such team, or the caller may not see it.
     """
 
 class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -70,7 +78,11 @@ class AuditServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_audit_service_pb2.ListAuditEventsResponse, _abc.Awaitable[_audit_service_pb2.ListAuditEventsResponse]]:
         """Lists audit events. TEAM_ADMIN of `team_id`; platform admins may list those of all teams, and of none.
 
-        Newest first; with `chain_after`, sealed ones in the order of the chain, so that anybody can verify it.
+        Newest first; with `chain_after`, sealed ones in the order of the chain, so that anybody can verify it. A sealed
+        event that is gone from the database is still listed there, with its id and seal alone.
+
+        * `PERMISSION_DENIED`: the caller is not TEAM_ADMIN of the team, or no platform admin where that is needed.
+        * `NOT_FOUND`: there is no such team, or the caller may not see it.
         """
 
 def add_AuditServiceServicer_to_server(servicer: AuditServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
