@@ -39,6 +39,7 @@ def snapshot_to_pb(execution: Execution, state: Mapping[str, Any]) -> pb.Executi
         stderr_size=state["stderr_size"],
         stdout_sha256=state["stdout_sha256"] or "",
         stderr_sha256=state["stderr_sha256"] or "",
+        masked_count=state.get("masked_count", 0),
         output_truncated=state["output_truncated"],
         exit_code=state["exit_code"],
         error=_error_to_pb(state),
