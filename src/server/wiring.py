@@ -19,6 +19,8 @@ from kernel.database import sessions
 from kernel.queue import Doorbell
 from kernel.settings import CoreSettings, fail
 from oncall.v1 import (
+    audit_service_pb2,
+    audit_service_pb2_grpc,
     partner_service_pb2,
     partner_service_pb2_grpc,
     runbook_service_pb2,
@@ -45,6 +47,7 @@ from server.operations.record_denial import DenialRecord
 from server.operations.show_status_page import Reception
 from server.process import derived_key, open_cipher, open_engine, open_redis
 from server.rpc.audit_interceptor import AuditInterceptor
+from server.rpc.audit_service import AuditService
 from server.rpc.authentication_interceptor import AuthenticationInterceptor
 from server.rpc.error_interceptor import ErrorInterceptor
 from server.rpc.partner_service import PartnerService
@@ -139,8 +142,7 @@ def build(settings: ServerSettings) -> Platform:
         AuthenticationInterceptor(authenticated),
     ]
     server = grpc.aio.server(interceptors=interceptors, options=OPTIONS)
-    # Some of its RPCs are not built yet; those answer UNIMPLEMENTED.
-    runbooks = RunbookService(env, cipher, announcer, logs)  # type: ignore[abstract]
+    runbooks = RunbookService(env, cipher, announcer, logs)
     runbook_service_pb2_grpc.add_RunbookServiceServicer_to_server(runbooks, server)
     team_service_pb2_grpc.add_TeamServiceServicer_to_server(TeamService(env), server)
     names: tuple[str, ...] = (_name(runbook_service_pb2, "RunbookService"), _name(team_service_pb2, "TeamService"))
@@ -150,6 +152,8 @@ def build(settings: ServerSettings) -> Platform:
     reception = _reception(settings, env)
     partner_service_pb2_grpc.add_PartnerServiceServicer_to_server(PartnerService(reception), server)
     names += (_name(status_page_service_pb2, "StatusPageService"), _name(partner_service_pb2, "PartnerService"))
+    audit_service_pb2_grpc.add_AuditServiceServicer_to_server(AuditService(env), server)
+    names += (_name(audit_service_pb2, "AuditService"),)
     health = health_aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     reflection.enable_server_reflection((*names, _name(health_pb2, "Health"), reflection.SERVICE_NAME), server)

@@ -184,12 +184,6 @@ REFUSED: dict[str, tuple[Callable[[World], Any], Refusal]] = {
         ),
         Refusal(PRECONDITION, "ILLEGAL_TRANSITION"),
     ),
-    "an RPC that is not built": (
-        lambda w: w.server.runbooks.ArchiveRunbook(
-            pb.ArchiveRunbookRequest(runbook_id=str(w.approved.id)), metadata=w.team.author.metadata
-        ),
-        Refusal(grpc.StatusCode.UNIMPLEMENTED, "NOT_IMPLEMENTED"),
-    ),
     "a user by somebody who is no admin": (
         lambda w: w.server.teams.CreateUser(
             team_pb.CreateUserRequest(user=team_pb2.User(email="a@b", display_name="A")),

@@ -10,8 +10,8 @@ from uuid import UUID
 
 from kernel.errors import FailedPrecondition
 from kernel.execution.status import ExecutionStatus
-from server.domain.runbook import ARCHIVED, DEPRECATED, Runbook
-from server.domain.version import ReviewStatus, Version
+from server.domain.runbook import ARCHIVED, DEPRECATED, Runbook, require_approved
+from server.domain.version import Version
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +44,7 @@ def require_runnable(runbook: Runbook, version: Version, *, confirm: bool) -> No
     if not runbook.runnable:
         why = "it is archived" if runbook.status is ARCHIVED else "nothing of it has been approved"
         raise FailedPrecondition(f"the runbook cannot be executed: {why}", reason="RUNBOOK_NOT_RUNNABLE")
-    if version.review.status is not ReviewStatus.APPROVED:
-        raise FailedPrecondition(f"version {version.number} has not been approved", reason="VERSION_NOT_APPROVED")
+    require_approved(version)
     if version.content.requires_confirm and not confirm:
         raise FailedPrecondition(
             "this runbook must be confirmed: execute it with `confirm`", reason="CONFIRMATION_REQUIRED"

@@ -86,13 +86,13 @@ class Runbook:
             raise FailedPrecondition("the runbook is archived; restore it first", reason="RUNBOOK_ARCHIVED")
 
 
-def check_name_and_description(violations: Violations, field: str, name: str, description: str) -> None:
+def check_name(violations: Violations, field: str, name: str) -> None:
     if not _NAME.fullmatch(name):
-        violations.add(
-            f"{field}.name",
-            "must be 1 to 100 letters, digits, '.', '_' or '-', beginning with a letter or digit",
-        )
-    violations.text(f"{field}.description", description, longest=LONGEST_DESCRIPTION)
+        violations.add(field, "must be 1 to 100 letters, digits, '.', '_' or '-', beginning with a letter or digit")
+
+
+def check_description(violations: Violations, field: str, description: str) -> None:
+    violations.text(field, description, longest=LONGEST_DESCRIPTION)
 
 
 def submit(runbook: Runbook, version: Version, *, by: UUID, at: datetime) -> tuple[Runbook, Version]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -14,7 +16,7 @@ from kernel.errors import AlreadyExists
 from kernel.execution.content import VersionContent
 from server.domain.permission import Call, not_found
 from server.domain.request_key import RequestKey
-from server.domain.runbook import DRAFT, Runbook, check_name_and_description
+from server.domain.runbook import DRAFT, Runbook, check_description, check_name
 from server.domain.version import Version, VersionDraft, check_draft
 from server.domain.violation import Violations
 from server.operations.change import change
@@ -41,14 +43,17 @@ async def create_runbook(
     violations = Violations()
     team_id = violations.uuid("runbook.team_id", draft.team_id)
     service_id = violations.optional_uuid("runbook.service_id", draft.service_id)
-    check_name_and_description(violations, "runbook", draft.name, draft.description)
+    check_name(violations, "runbook.name", draft.name)
+    check_description(violations, "runbook.description", draft.description)
     content = _check(violations, version_draft, key)
     async with change(env.sessions, call) as tx:
         call.require(team_id, "team")
         if first := await first_result(tx.session, call, key):
             runbook = await load_runbook(tx.session, call, UUID(first["runbook_id"]))
             return runbook, await load_version(tx.session, runbook, 1)
-        await _require_team_and_service(tx.session, team_id, service_id)
+        if await teams.find(tx.session, team_id) is None:
+            raise not_found("team")
+        await require_service(tx.session, team_id, service_id)
         now = env.now()
         runbook = Runbook(
             id=env.new_id(),
@@ -65,7 +70,8 @@ async def create_runbook(
             updated_at=now,
         )
         version = _version(runbook, content, version_draft, call, now)
-        await _add(tx.session, runbook)
+        with refusing_taken_names():
+            await runbooks.add(tx.session, runbook)
         await versions.add(tx.session, version)
         await remember(tx.session, call, key, {"runbook_id": str(runbook.id)})
         await tx.audit("runbook.created", runbook.id, team_id=team_id, name=runbook.name, digest=version.digest)
@@ -121,18 +127,19 @@ def _version(runbook: Runbook, content: VersionContent, draft: VersionDraft, cal
     )
 
 
-async def _require_team_and_service(session: AsyncSession, team_id: UUID, service_id: UUID | None) -> None:
-    if await teams.find(session, team_id) is None:
-        raise not_found("team")
+async def require_service(session: AsyncSession, team_id: UUID, service_id: UUID | None) -> None:
+    """Refuses a service that is not the team's own; none is always right."""
     if service_id is not None:
         service = await services.find(session, service_id)
         if service is None or service.team_id != team_id:
             raise not_found("service")
 
 
-async def _add(session: AsyncSession, runbook: Runbook) -> None:
+@contextmanager
+def refusing_taken_names() -> Iterator[None]:
+    """Turns the database's refusal of a name that the team uses already into ours; the transaction is over then."""
     try:
-        await runbooks.add(session, runbook)
+        yield
     except IntegrityError as error:
         if constraint_of(error) != "uq_runbooks_team_id_name":
             raise

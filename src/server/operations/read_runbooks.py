@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from server.domain.difference import difference
 from server.domain.page import Page, PageRequest
 from server.domain.permission import Call, not_found
 from server.domain.runbook import Runbook, RunbookStatus
@@ -21,10 +23,14 @@ GREATEST_VERSION = 2**31 - 1
 
 async def load_runbook(session: AsyncSession, call: Call, runbook_id: UUID, *, lock: bool = False) -> Runbook:
     """Answers a runbook that the caller may use as this RPC does; with `lock`, until the transaction ends."""
-    runbook = await runbooks.find(session, runbook_id, lock=lock)
+    runbook = await runbooks.find(session, runbook_id)
     if runbook is None:
         raise not_found("runbook")
     call.require(runbook.team_id, "runbook")
+    if lock:  # only now: whoever may not see it neither waits for a lock nor holds one
+        runbook = await runbooks.find(session, runbook_id, lock=True)
+        if runbook is None:
+            raise not_found("runbook")
     return runbook
 
 
@@ -97,3 +103,17 @@ async def list_versions(env: Environment, call: Call, runbook_id: str, request: 
         await load_runbook(session, call, wanted)
         found = await versions.page(session, wanted, before=before, limit=cursor.size + 1)
     return cursor.page(found, lambda version: version.number)
+
+
+async def diff_versions(env: Environment, call: Call, runbook_id: str, from_version: int, to_version: int) -> str:
+    """Answers unified text of what differs; computed in a thread, for long scripts take a while."""
+    violations = Violations()
+    wanted = violations.uuid("runbook_id", runbook_id)
+    violations.number("from_version", from_version, least=1, greatest=GREATEST_VERSION)
+    violations.number("to_version", to_version, least=1, greatest=GREATEST_VERSION)
+    violations.raise_if_any()
+    async with env.sessions() as session:
+        runbook = await load_runbook(session, call, wanted)
+        old = await load_version(session, runbook, from_version)
+        new = await load_version(session, runbook, to_version)
+    return await asyncio.to_thread(difference, old, new)

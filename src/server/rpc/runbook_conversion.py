@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from kernel.execution.content import ParameterDefinition
 from oncall.v1 import runbook_pb2 as pb
+from oncall.v1 import runbook_service_pb2 as service_pb
 from server.domain.parameter_definition import ParameterDraft
 from server.domain.runbook import Runbook
 from server.domain.version import Version, VersionDraft
+from server.operations.change_runbook import RunbookUpdate
 from server.operations.create_runbook import RunbookDraft
+from server.operations.review_runbook import Decision
 from server.rpc.conversion import enum_from_pb, enum_to_pb, id_to_pb, time_to_pb, value_from_pb, value_to_pb
 
 
@@ -63,6 +66,15 @@ def version_to_pb(version: Version) -> pb.RunbookVersion:
 
 def runbook_from_pb(runbook: pb.Runbook) -> RunbookDraft:
     return RunbookDraft(runbook.team_id, runbook.service_id, runbook.name, runbook.description)
+
+
+def update_from_pb(request: service_pb.UpdateRunbookRequest) -> RunbookUpdate:
+    new = request.runbook
+    return RunbookUpdate(new.id, new.name, new.description, new.service_id, new.etag, list(request.update_mask.paths))
+
+
+def decision_from_pb(request: service_pb.ApproveRunbookRequest | service_pb.RejectRunbookRequest) -> Decision:
+    return Decision(request.runbook_id, request.version, request.digest, request.comment, request.etag)
 
 
 def version_from_pb(version: pb.RunbookVersion) -> VersionDraft:

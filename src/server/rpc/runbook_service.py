@@ -10,7 +10,7 @@ from kernel.errors import FieldViolation, InvalidArgument
 from oncall.v1 import execution_pb2, runbook_pb2, runbook_service_pb2_grpc
 from oncall.v1 import runbook_service_pb2 as pb
 from server.domain.execution import Execution
-from server.operations import create_runbook, read_executions, read_runbooks, review_runbook
+from server.operations import change_runbook, create_runbook, read_executions, read_runbooks, review_runbook
 from server.operations.announce import Announcer
 from server.operations.cancel_execution import cancel_execution
 from server.operations.environment import Environment
@@ -20,7 +20,14 @@ from server.rpc.conversion import enum_from_pb, page_request, request_key, struc
 from server.rpc.current_call import current_call
 from server.rpc.execution_conversion import event_to_pb, execution_to_pb
 from server.rpc.interception import Context
-from server.rpc.runbook_conversion import runbook_from_pb, runbook_to_pb, version_from_pb, version_to_pb
+from server.rpc.runbook_conversion import (
+    decision_from_pb,
+    runbook_from_pb,
+    runbook_to_pb,
+    update_from_pb,
+    version_from_pb,
+    version_to_pb,
+)
 
 
 class RunbookService(runbook_service_pb2_grpc.RunbookServiceServicer):
@@ -76,24 +83,61 @@ class RunbookService(runbook_service_pb2_grpc.RunbookServiceServicer):
         page = await read_runbooks.list_versions(self._env, current_call(), request.runbook_id, page_request(request))
         return pb.ListRunbookVersionsResponse(versions=page.map(version_to_pb), next_page_token=page.next_token)
 
+    async def DiffRunbookVersions(
+        self, request: pb.DiffRunbookVersionsRequest, context: Context
+    ) -> pb.DiffRunbookVersionsResponse:
+        diff = await read_runbooks.diff_versions(
+            self._env, current_call(), request.runbook_id, request.from_version, request.to_version
+        )
+        return pb.DiffRunbookVersionsResponse(diff=diff)
+
+    async def UpdateRunbook(self, request: pb.UpdateRunbookRequest, context: Context) -> pb.UpdateRunbookResponse:
+        runbook = await change_runbook.update_runbook(self._env, current_call(), update_from_pb(request))
+        return pb.UpdateRunbookResponse(runbook=runbook_to_pb(runbook))
+
+    async def RollbackRunbook(self, request: pb.RollbackRunbookRequest, context: Context) -> pb.RollbackRunbookResponse:
+        runbook = await change_runbook.rollback_runbook(
+            self._env, current_call(), request.runbook_id, request.version, etag=request.etag
+        )
+        return pb.RollbackRunbookResponse(runbook=runbook_to_pb(runbook))
+
     async def SubmitRunbookForReview(
         self, request: pb.SubmitRunbookForReviewRequest, context: Context
     ) -> pb.SubmitRunbookForReviewResponse:
         runbook, version = await review_runbook.submit_for_review(
-            self._env, current_call(), request.runbook_id, request.version
+            self._env, current_call(), request.runbook_id, request.version, etag=request.etag
         )
         return pb.SubmitRunbookForReviewResponse(runbook=runbook_to_pb(runbook), version=version_to_pb(version))
 
-    async def ApproveRunbook(self, request: pb.ApproveRunbookRequest, context: Context) -> pb.ApproveRunbookResponse:
-        runbook, version = await review_runbook.approve_version(
-            self._env,
-            current_call(),
-            request.runbook_id,
-            request.version,
-            digest=request.digest,
-            comment=request.comment,
+    async def WithdrawRunbook(self, request: pb.WithdrawRunbookRequest, context: Context) -> pb.WithdrawRunbookResponse:
+        runbook, version = await review_runbook.withdraw_version(
+            self._env, current_call(), request.runbook_id, request.version, etag=request.etag
         )
+        return pb.WithdrawRunbookResponse(runbook=runbook_to_pb(runbook), version=version_to_pb(version))
+
+    async def ApproveRunbook(self, request: pb.ApproveRunbookRequest, context: Context) -> pb.ApproveRunbookResponse:
+        runbook, version = await review_runbook.approve_version(self._env, current_call(), decision_from_pb(request))
         return pb.ApproveRunbookResponse(runbook=runbook_to_pb(runbook), version=version_to_pb(version))
+
+    async def RejectRunbook(self, request: pb.RejectRunbookRequest, context: Context) -> pb.RejectRunbookResponse:
+        runbook, version = await review_runbook.reject_version(self._env, current_call(), decision_from_pb(request))
+        return pb.RejectRunbookResponse(runbook=runbook_to_pb(runbook), version=version_to_pb(version))
+
+    async def DeprecateRunbook(
+        self, request: pb.DeprecateRunbookRequest, context: Context
+    ) -> pb.DeprecateRunbookResponse:
+        runbook = await change_runbook.deprecate_runbook(
+            self._env, current_call(), request.runbook_id, etag=request.etag
+        )
+        return pb.DeprecateRunbookResponse(runbook=runbook_to_pb(runbook))
+
+    async def ArchiveRunbook(self, request: pb.ArchiveRunbookRequest, context: Context) -> pb.ArchiveRunbookResponse:
+        runbook = await change_runbook.archive_runbook(self._env, current_call(), request.runbook_id, etag=request.etag)
+        return pb.ArchiveRunbookResponse(runbook=runbook_to_pb(runbook))
+
+    async def RestoreRunbook(self, request: pb.RestoreRunbookRequest, context: Context) -> pb.RestoreRunbookResponse:
+        runbook = await change_runbook.restore_runbook(self._env, current_call(), request.runbook_id, etag=request.etag)
+        return pb.RestoreRunbookResponse(runbook=runbook_to_pb(runbook))
 
     async def Execute(self, request: pb.ExecuteRequest, context: Context) -> AsyncIterator[pb.ExecuteResponse]:
         order = ExecutionOrder(

@@ -65,6 +65,16 @@ async def save_review(session: AsyncSession, version: Version) -> None:
     )
 
 
+async def any_waits(session: AsyncSession, runbook_id: UUID, *, but: int | None = None) -> bool:
+    """Whether a version of the runbook waits for review, other than `but`."""
+    query = select(runbook_reviews.c.version).where(
+        runbook_reviews.c.runbook_id == runbook_id, runbook_reviews.c.status == ReviewStatus.PENDING_REVIEW
+    )
+    if but is not None:
+        query = query.where(runbook_reviews.c.version != but)
+    return await session.scalar(query.limit(1)) is not None
+
+
 def _of(runbook_id: UUID, script: Any) -> Select[Any]:
     return (
         select(*_HEAD, script, *_REVIEW).join(runbook_reviews, _KEY).where(runbook_versions.c.runbook_id == runbook_id)
