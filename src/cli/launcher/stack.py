@@ -22,7 +22,8 @@ from cli.launcher.supervisor import Supervisor
 
 # With one second for Redis and 3.5 for PostgreSQL they stay below the ten that a person waits after Ctrl-C.
 _GATEWAY_STOP, _EXECUTOR_STOP, _JOBS_STOP, _SERVER_STOP = 1.0, 2.0, 0.7, 1.0
-_EXECUTOR_DRAIN = "1"
+# A script that runs at Ctrl-C has a second to end, then half a second's grace, and is then told as lost, not just left.
+_EXECUTOR_END = {"ONCALL_DRAIN_SECONDS": "0.8", "ONCALL_KILL_GRACE_SECONDS": "0.5"}
 _SECRETS = ("ONCALL_DATABASE_URL", "ONCALL_REDIS_URL", "ONCALL_MASTER_KEY")
 
 
@@ -103,7 +104,7 @@ class Stack:
         server_env = {**self.environment, "ONCALL_SERVER_LISTEN": settings.server_listen}
         server = self._program("server", server_env, _SERVER_STOP, listen="ONCALL_SERVER_LISTEN")
         jobs = self._program("jobs", self.environment, _JOBS_STOP, module="server.jobs")
-        executor_env = {**self.environment, "ONCALL_DRAIN_SECONDS": _EXECUTOR_DRAIN}
+        executor_env = {**self.environment, **_EXECUTOR_END}
         executor = self._program("executor", executor_env, _EXECUTOR_STOP)
         token = write_private(self._data.path / "gateway.token", self.bootstrap("gateway")["token"] + "\n")
         server.wait_until_ready()
