@@ -7,15 +7,12 @@ import asyncio
 import time
 from typing import Any
 
+import grpc
+
 from oncall.client import Client
-from oncall.v1.runbook_pb2 import SCRIPT_LANGUAGE_BASH, Runbook, RunbookVersion
-from oncall.v1.runbook_service_pb2 import (
-    ApproveRunbookRequest,
-    CreateRunbookRequest,
-    SubmitRunbookForReviewRequest,
-)
 from tests.bench.report import Samples, show
 from tests.bench.spawn import BASH, BUBBLEWRAP, first_byte
+from tests.e2e.demo_calls import approve_new
 from tests.stack import running_stack
 
 WARM_UP = 10
@@ -31,7 +28,8 @@ def main() -> None:
 
 async def measure(demo: dict[str, Any], count: int) -> None:
     bash, bubblewrap, execute = Samples("bare bash"), Samples("bare bubblewrap"), Samples("Execute → first byte")
-    runbook_id = await an_approved_runbook(demo)
+    with grpc.insecure_channel(demo["server"]) as channel:
+        runbook_id = approve_new(channel, demo, script="echo x").runbook.id
     async with Client(demo["server"], token=demo["tokens"]["author"]) as client:
         for number in range(WARM_UP + count):
             measured = (
@@ -52,27 +50,6 @@ async def first_output(client: Client, runbook_id: str) -> float:
         if event.HasField("output") and not first:
             first = time.perf_counter() - began
     return first
-
-
-async def an_approved_runbook(demo: dict[str, Any]) -> str:
-    """Makes a runbook that says one byte, written by one person of the demo team and approved by the other."""
-    name = f"bench-{time.time_ns()}"
-    async with (
-        Client(demo["server"], token=demo["tokens"]["author"]) as author,
-        Client(demo["server"], token=demo["tokens"]["reviewer"]) as reviewer,
-    ):
-        created = await author.runbooks.CreateRunbook(
-            CreateRunbookRequest(
-                runbook=Runbook(team_id=demo["team_id"], name=name),
-                version=RunbookVersion(script="echo x", language=SCRIPT_LANGUAGE_BASH),
-            )
-        )
-        runbook_id = created.runbook.id
-        await author.runbooks.SubmitRunbookForReview(SubmitRunbookForReviewRequest(runbook_id=runbook_id, version=1))
-        await reviewer.runbooks.ApproveRunbook(
-            ApproveRunbookRequest(runbook_id=runbook_id, version=1, digest=created.version.digest)
-        )
-    return runbook_id
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from oncall.v1 import runbook_pb2, runbook_service_pb2, secret_service_pb2
 from oncall.v1.execution_pb2 import EXECUTION_STATUS_COMPLETED
 from oncall.v1.runbook_service_pb2_grpc import RunbookServiceStub
 from oncall.v1.secret_service_pb2_grpc import SecretServiceStub
+from tests.e2e.demo_calls import approve_new, metadata_of
 from tests.e2e.launched import Launched
 
 SECRET = 'Zq7/"xylophone-äß+%20"\\9182736455463728'
@@ -61,33 +62,25 @@ class CommandLines(threading.Thread):
 def run_it(stack: Launched) -> bytes:
     """Puts the secret, runs the script, and answers all that gRPC answered."""
     demo = stack.demo()
-    author, reviewer = ([("authorization", f"Bearer {demo['tokens'][who]}")] for who in ("author", "reviewer"))
+    author = metadata_of(demo, "author")
     answers: list[bytes] = []
     with grpc.insecure_channel(demo["server"]) as channel:
         runbooks, secrets = RunbookServiceStub(channel), SecretServiceStub(channel)
         put = secret_service_pb2.PutSecretRequest(team_id=demo["team_id"], name="vault_key", value=SECRET)
         answers.append(secrets.PutSecret(put, metadata=author).SerializeToString())
-        created = runbooks.CreateRunbook(
-            runbook_service_pb2.CreateRunbookRequest(
-                runbook=runbook_pb2.Runbook(team_id=demo["team_id"], name="print-it-all"),
-                version=runbook_pb2.RunbookVersion(
-                    script=PRINT_IT_ALL,
-                    language=runbook_pb2.SCRIPT_LANGUAGE_PYTHON,
-                    secret_names=["vault_key"],
-                    parameters=[
-                        runbook_pb2.ParameterDefinition(
-                            name="pin", type=runbook_pb2.PARAMETER_TYPE_STRING, required=True, sensitive=True
-                        )
-                    ],
-                ),
-            ),
-            metadata=author,
+        pin = runbook_pb2.ParameterDefinition(
+            name="pin", type=runbook_pb2.PARAMETER_TYPE_STRING, required=True, sensitive=True
         )
-        runbook_id, digest = created.runbook.id, created.version.digest
-        submit = runbook_service_pb2.SubmitRunbookForReviewRequest(runbook_id=runbook_id, version=1)
-        answers.append(runbooks.SubmitRunbookForReview(submit, metadata=author).SerializeToString())
-        approve = runbook_service_pb2.ApproveRunbookRequest(runbook_id=runbook_id, version=1, digest=digest)
-        answers.append(runbooks.ApproveRunbook(approve, metadata=reviewer).SerializeToString())
+        approved = approve_new(
+            channel,
+            demo,
+            script=PRINT_IT_ALL,
+            language=runbook_pb2.SCRIPT_LANGUAGE_PYTHON,
+            secret_names=["vault_key"],
+            parameters=[pin],
+        )
+        answers.append(approved.SerializeToString())
+        runbook_id = approved.runbook.id
         execute = runbook_service_pb2.ExecuteRequest(runbook_id=runbook_id, parameters={"pin": SENSITIVE})
         events = [answer.event for answer in runbooks.Execute(execute, metadata=author)]
         last = events[-1].execution
@@ -122,7 +115,7 @@ def dump_of(stack: Launched) -> bytes:
         check=True,
         timeout=60,
     ).stdout
-    assert b"print-it-all" in dump
+    assert b"base64.urlsafe_b64encode" in dump  # the script is there, so this is the database that was used
     return dump
 
 
