@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import grpc
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from sqlalchemy import literal_column, select
 
+from kernel.tables import api_tokens
 from oncall.v1 import runbook_service_pb2 as runbook_pb
 from oncall.v1 import team_pb2
 from oncall.v1 import team_service_pb2 as pb
 from tests.builders import TeamWithPeople, a_person, a_token
 from tests.rpc.conftest import Refusal, RunningServer, refusal_of, stream_refusal_of
+from tests.waiting import eventually
 
 INVALID = Refusal(grpc.StatusCode.UNAUTHENTICATED, "CREDENTIAL_INVALID")
 MISSING = Refusal(grpc.StatusCode.UNAUTHENTICATED, "CREDENTIAL_MISSING")
@@ -106,6 +110,77 @@ async def test_a_token_that_would_not_work_is_not_made(
     )
     expected = Refusal(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_ARGUMENT", ("api_token.expires_at",))
     assert await refusal_of(call) == expected
+
+
+async def test_a_token_works_until_it_expires(running_server: RunningServer, team: TeamWithPeople) -> None:
+    expires_at = Timestamp()
+    expires_at.FromDatetime(datetime.now(UTC) + timedelta(seconds=1))
+    wanted = team_pb2.ApiToken(display_name="short", expires_at=expires_at)
+    created = await running_server.teams.CreateApiToken(
+        pb.CreateApiTokenRequest(api_token=wanted), metadata=team.author.metadata
+    )
+    assert created.api_token.expires_at == expires_at
+    await _caller(running_server, _bearer(created.token))
+
+    async def is_refused() -> bool:
+        try:
+            await _caller(running_server, _bearer(created.token))
+        except grpc.aio.AioRpcError as error:
+            return error.code() is grpc.StatusCode.UNAUTHENTICATED
+        return False
+
+    await eventually(is_refused)
+    assert datetime.now(UTC) >= expires_at.ToDatetime(UTC)
+
+
+async def test_the_last_use_is_known_to_the_minute_and_costs_no_write_for_every_call(
+    running_server: RunningServer, team: TeamWithPeople
+) -> None:
+    before = datetime.now(UTC)
+    created = await running_server.teams.CreateApiToken(
+        pb.CreateApiTokenRequest(api_token=team_pb2.ApiToken(display_name="busy")), metadata=team.author.metadata
+    )
+    assert not created.api_token.HasField("last_used_at")
+    refused = await refusal_of(_caller(running_server, _bearer(created.token[:-1] + "!")))
+    assert refused == INVALID
+
+    async def row() -> tuple[datetime | None, str]:
+        query = select(api_tokens.c.last_used_at, literal_column("xmin::text"))
+        async with running_server.sessions() as session:
+            found = await session.execute(query.where(api_tokens.c.id == UUID(created.api_token.id)))
+            used_at, row_version = found.one()
+            return used_at, row_version
+
+    assert (await row())[0] is None
+    await _caller(running_server, _bearer(created.token))
+    first = await row()
+    assert first[0] is not None
+    assert before - timedelta(minutes=1) <= first[0] <= datetime.now(UTC)
+    if first[0] >= datetime.now(UTC) - timedelta(seconds=50):  # else the minute may turn in between
+        for _ in range(3):
+            await _caller(running_server, _bearer(created.token))
+        assert await row() == first
+
+
+async def test_a_platform_admin_hands_out_and_takes_away_the_tokens_of_anybody(
+    running_server: RunningServer, team: TeamWithPeople
+) -> None:
+    admin = (await a_person(running_server.sessions, platform_admin=True)).metadata
+    wanted = team_pb2.ApiToken(user_id=str(team.observer.id), display_name="for you")
+    created = await running_server.teams.CreateApiToken(pb.CreateApiTokenRequest(api_token=wanted), metadata=admin)
+    assert (await _caller(running_server, _bearer(created.token))).user.id == str(team.observer.id)
+    listing = pb.ListApiTokensRequest(user_id=str(team.observer.id))
+    listed = await running_server.teams.ListApiTokens(listing, metadata=admin)
+    assert created.api_token.id in [token.id for token in listed.api_tokens]
+    revoke = pb.RevokeApiTokenRequest(api_token_id=created.api_token.id)
+    assert (await running_server.teams.RevokeApiToken(revoke, metadata=admin)).api_token.HasField("revoked_at")
+    assert await refusal_of(_caller(running_server, _bearer(created.token))) == INVALID
+    for stranger in (team.author, team.responder):
+        for call in (
+            running_server.teams.ListApiTokens(listing, metadata=stranger.metadata),
+            running_server.teams.CreateApiToken(pb.CreateApiTokenRequest(api_token=wanted), metadata=stranger.metadata),
+        ):
+            assert (await refusal_of(call)).code is grpc.StatusCode.NOT_FOUND
 
 
 async def test_a_service_account_may_call_what_is_named_for_it_and_nothing_else(running_server: RunningServer) -> None:

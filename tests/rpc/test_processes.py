@@ -126,7 +126,12 @@ async def test_a_busy_port_is_one_sentence(environment: dict[str, str]) -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("ONCALL_MASTER_KEY", "c2hvcnQ="), ("ONCALL_DATABASE_URL", "nonsense"), ("ONCALL_REDIS_URL", "x")],
+    [
+        ("ONCALL_MASTER_KEY", "c2hvcnQ="),
+        ("ONCALL_DATABASE_URL", "nonsense"),
+        ("ONCALL_REDIS_URL", "x"),
+        ("ONCALL_ISSUERS_FILE", "missing.json"),
+    ],
 )
 async def test_a_bad_setting_is_one_sentence_that_names_it_and_not_its_value(
     environment: dict[str, str], name: str, value: str

@@ -31,15 +31,23 @@ class Identity:
     email_verified: bool | None = None
     display_name: str = ""
 
+    def require_trusted(self) -> None:
+        """Refuses who can be neither somebody new nor somebody linked, whatever is known here of their address.
+
+        So that only who holds a credible address can find out whether somebody here has it.
+        """
+        if not (self.issuer.create_users or self.issuer.link_by_email):
+            raise _unknown()
+        if self.email_verified is False:
+            raise Unauthenticated("the issuer has not verified your e-mail address", reason="EMAIL_UNVERIFIED")
+
     def newcomer(self) -> UserDraft:
         """Answers the user to make of somebody seen for the first time, where the issuer is trusted to that.
 
         Never a platform admin and never a service account, whatever the token says.
         """
         if not self.issuer.create_users:
-            raise Unauthenticated("nobody here has this identity; ask an admin", reason="USER_UNKNOWN")
-        if self.email_verified is False:
-            raise Unauthenticated("the issuer has not verified your e-mail address", reason="EMAIL_UNVERIFIED")
+            raise _unknown()
         email = self.address
         draft = UserDraft(email, _usable_name(self.display_name) or email.partition("@")[0][:LONGEST_NAME])
         violations = Violations()
@@ -59,6 +67,10 @@ class Identity:
     def proves(self, email: str) -> bool:
         """Whether this identity may be linked to the user who has `email` already."""
         return self.issuer.link_by_email and self.email_verified is True and self.address == email
+
+
+def _unknown() -> Unauthenticated:
+    return Unauthenticated("nobody here has this identity; ask an admin", reason="USER_UNKNOWN")
 
 
 def _usable_name(name: str) -> str:

@@ -49,6 +49,7 @@ async def _find(session: AsyncSession, identity: Identity) -> Caller | None:
 
 async def _admit(env: Environment, session: AsyncSession, identity: Identity) -> None:
     """Links the identity to the user whose address it proves, or to a new one."""
+    identity.require_trusted()
     user = await users.find_by_email(session, identity.address)
     if user is None:
         user = await _create(env, session, identity)
