@@ -15,6 +15,7 @@ from kernel.telemetry import configure
 from server.jobs.rounds import repeat
 from server.jobs.sweep import end_lost_attempts, ring_again
 from server.operations.announce import Announcer
+from server.operations.seal_audit import seal_audit
 from server.process import announce_ready, open_engine, open_redis, require_migrated, stop_signal
 from server.settings import JobsSettings
 
@@ -33,8 +34,12 @@ async def main(settings: JobsSettings) -> None:
     announce_ready(settings.ready_file, {})
     log.info("sweeping")
     jobs = [
-        asyncio.create_task(repeat(name, partial(job, make_session, announcer), every=SWEEP_SECONDS, stop=stop))
-        for name, job in (("end_lost_attempts", end_lost_attempts), ("ring_again", ring_again))
+        asyncio.create_task(repeat(name, job, every=SWEEP_SECONDS, stop=stop))
+        for name, job in (
+            ("end_lost_attempts", partial(end_lost_attempts, make_session, announcer)),
+            ("ring_again", partial(ring_again, make_session, announcer)),
+            ("seal_audit", partial(seal_audit, make_session)),
+        )
     ]
     await stop.wait()
     log.info("stopping")
