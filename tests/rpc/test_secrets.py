@@ -18,7 +18,9 @@ from oncall.v1 import runbook_service_pb2 as runbook_rpc
 from oncall.v1 import secret_pb2
 from oncall.v1 import secret_service_pb2 as pb
 from server.domain.runbook import ARCHIVED, Runbook
-from server.domain.version import ReviewStatus
+from server.domain.version import Review, ReviewStatus, Version
+from server.storage import runbooks as runbook_storage
+from server.storage import versions
 from tests.builders import MASTER_KEY, Person, TeamWithPeople, a_draft_runbook, a_person, a_team, an_approved_runbook
 from tests.rpc.conftest import Refusal, RunningServer, as_refusal, refusal_of, stream_refusal_of
 
@@ -213,6 +215,35 @@ async def test_nothing_runs_whose_secrets_are_gone(vault: Vault) -> None:
     refused = await stream_refusal_of(call)
     assert (refused, refused.metadata) == (MISSING, {"secret_names": "other"})
     assert await vault.server.everything_stored() == before
+
+
+async def test_a_runbook_comes_back_into_service_once_the_team_has_its_secrets_again(vault: Vault) -> None:
+    runbook = await an_approved_runbook(vault.server.sessions, vault.team, _naming("password"))
+    named = {"runbook_id": str(runbook.id)}
+    stub, admin = vault.server.runbooks, vault.team.author.metadata
+    await stub.ArchiveRunbook(runbook_rpc.ArchiveRunbookRequest(**named), metadata=admin)
+    restore = runbook_rpc.RestoreRunbookRequest(**named)
+    refused = await refusal_of(stub.RestoreRunbook(restore, metadata=admin))
+    assert (refused, refused.metadata) == (MISSING, {"secret_names": "password"})
+    await vault.put("password")
+    await stub.RestoreRunbook(restore, metadata=admin)
+    assert await refusal_of(vault.delete("password")) == IN_USE
+
+
+async def test_nobody_rolls_back_to_a_version_whose_secrets_are_gone(vault: Vault) -> None:
+    runbook = await an_approved_runbook(vault.server.sessions, vault.team, _naming("password"))
+    async with vault.server.sessions() as session, session.begin():
+        content, at = _naming(), runbook.created_at
+        reviewed = Review(ReviewStatus.APPROVED, reviewed_by=vault.team.reviewer.id)
+        second = Version(runbook.id, 2, content, content.digest(), "", vault.team.author.id, at, reviewed)
+        await versions.add(session, second)
+        await runbook_storage.save(session, runbook.changed(at, current_version=2, latest_version=2))
+    back = runbook_rpc.RollbackRunbookRequest(runbook_id=str(runbook.id), version=1)
+    call = vault.server.runbooks.RollbackRunbook
+    assert await refusal_of(call(back, metadata=vault.team.author.metadata)) == MISSING
+    await vault.put("password")
+    await call(back, metadata=vault.team.author.metadata)
+    assert await refusal_of(vault.delete("password")) == IN_USE
 
 
 async def test_of_an_approval_and_a_deletion_at_once_one_is_refused(vault: Vault) -> None:

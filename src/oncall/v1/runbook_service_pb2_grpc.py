@@ -234,6 +234,7 @@ class RunbookServiceServicer:
         Naming the current version changes nothing. What was accepted before runs to its end as it was accepted.
         * `FAILED_PRECONDITION`, reason `VERSION_NOT_APPROVED`: that version was never approved.
         * `FAILED_PRECONDITION`, reason `RUNBOOK_ARCHIVED`: the runbook is archived.
+        * `FAILED_PRECONDITION`, reason `SECRET_MISSING`: the team does not have a secret that the version names.
         * `ABORTED`, reason `STALE_ETAG`: `etag` is set and stale.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -259,6 +260,8 @@ class RunbookServiceServicer:
         * `ABORTED`, reason `STALE_ETAG`: `etag` is set and stale: the runbook has changed since it was read.
         * `FAILED_PRECONDITION`, reason `ILLEGAL_TRANSITION`: it does not wait for review; both states are named.
         * `FAILED_PRECONDITION`, reason `RUNBOOK_ARCHIVED`: the runbook is archived.
+        * `FAILED_PRECONDITION`, reason `SECRET_MISSING`: the team does not have a secret that the version names;
+        `secret_names` in the error's metadata has the missing ones.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -310,6 +313,7 @@ class RunbookServiceServicer:
 
         It becomes APPROVED where it has a current version, else PENDING_REVIEW where a version waits, else DRAFT.
         * `FAILED_PRECONDITION`, reason `ILLEGAL_TRANSITION`: it is neither archived nor deprecated; both states are named.
+        * `FAILED_PRECONDITION`, reason `SECRET_MISSING`: the team does not have a secret that its current version names.
         * `ABORTED`, reason `STALE_ETAG`: `etag` is set and stale.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -326,6 +330,7 @@ class RunbookServiceServicer:
         * `FAILED_PRECONDITION`, reason `RUNBOOK_NOT_RUNNABLE`: nothing of it is approved, or it is archived.
         * `FAILED_PRECONDITION`, reason `VERSION_NOT_APPROVED`: the named version is not approved.
         * `FAILED_PRECONDITION`, reason `CONFIRMATION_REQUIRED`: the version wants `confirm`.
+        * `FAILED_PRECONDITION`, reason `SECRET_MISSING`: the team no longer has a secret that the version names.
         * `FAILED_PRECONDITION`, reason `ALREADY_RUNNING`: the version forbids a second execution; `execution_id` in the
         error's metadata names the one that has not ended.
         * `ALREADY_EXISTS`, reason `REQUEST_ID_REUSED`: `request_id` was used with other content.

@@ -81,6 +81,7 @@ class RunbookServiceStub:
     Naming the current version changes nothing. What was accepted before runs to its end as it was accepted.
     * `FAILED_PRECONDITION`, reason `VERSION_NOT_APPROVED`: that version was never approved.
     * `FAILED_PRECONDITION`, reason `RUNBOOK_ARCHIVED`: the runbook is archived.
+    * `FAILED_PRECONDITION`, reason `SECRET_MISSING`: the team does not have a secret that the version names.
     * `ABORTED`, reason `STALE_ETAG`: `etag` is set and stale.
     """
     SubmitRunbookForReview: _grpc.UnaryUnaryMultiCallable[_runbook_service_pb2.SubmitRunbookForReviewRequest, _runbook_service_pb2.SubmitRunbookForReviewResponse]
@@ -98,6 +99,8 @@ class RunbookServiceStub:
     * `ABORTED`, reason `STALE_ETAG`: `etag` is set and stale: the runbook has changed since it was read.
     * `FAILED_PRECONDITION`, reason `ILLEGAL_TRANSITION`: it does not wait for review; both states are named.
     * `FAILED_PRECONDITION`, reason `RUNBOOK_ARCHIVED`: the runbook is archived.
+    * `FAILED_PRECONDITION`, reason `SECRET_MISSING`: the team does not have a secret that the version names;
+      `secret_names` in the error's metadata has the missing ones.
     """
     RejectRunbook: _grpc.UnaryUnaryMultiCallable[_runbook_service_pb2.RejectRunbookRequest, _runbook_service_pb2.RejectRunbookResponse]
     """Rejects a version that waits for review, for good and with a comment. TEAM_ADMIN.
@@ -129,6 +132,7 @@ class RunbookServiceStub:
 
     It becomes APPROVED where it has a current version, else PENDING_REVIEW where a version waits, else DRAFT.
     * `FAILED_PRECONDITION`, reason `ILLEGAL_TRANSITION`: it is neither archived nor deprecated; both states are named.
+    * `FAILED_PRECONDITION`, reason `SECRET_MISSING`: the team does not have a secret that its current version names.
     * `ABORTED`, reason `STALE_ETAG`: `etag` is set and stale.
     """
     Execute: _grpc.UnaryStreamMultiCallable[_runbook_service_pb2.ExecuteRequest, _runbook_service_pb2.ExecuteResponse]
@@ -141,6 +145,7 @@ class RunbookServiceStub:
     * `FAILED_PRECONDITION`, reason `RUNBOOK_NOT_RUNNABLE`: nothing of it is approved, or it is archived.
     * `FAILED_PRECONDITION`, reason `VERSION_NOT_APPROVED`: the named version is not approved.
     * `FAILED_PRECONDITION`, reason `CONFIRMATION_REQUIRED`: the version wants `confirm`.
+    * `FAILED_PRECONDITION`, reason `SECRET_MISSING`: the team no longer has a secret that the version names.
     * `FAILED_PRECONDITION`, reason `ALREADY_RUNNING`: the version forbids a second execution; `execution_id` in the
       error's metadata names the one that has not ended.
     * `ALREADY_EXISTS`, reason `REQUEST_ID_REUSED`: `request_id` was used with other content.
@@ -217,6 +222,7 @@ class RunbookServiceAsyncStub(RunbookServiceStub):
     Naming the current version changes nothing. What was accepted before runs to its end as it was accepted.
     * `FAILED_PRECONDITION`, reason `VERSION_NOT_APPROVED`: that version was never approved.
     * `FAILED_PRECONDITION`, reason `RUNBOOK_ARCHIVED`: the runbook is archived.
+    * `FAILED_PRECONDITION`, reason `SECRET_MISSING`: the team does not have a secret that the version names.
     * `ABORTED`, reason `STALE_ETAG`: `etag` is set and stale.
     """
     SubmitRunbookForReview: _aio.UnaryUnaryMultiCallable[_runbook_service_pb2.SubmitRunbookForReviewRequest, _runbook_service_pb2.SubmitRunbookForReviewResponse]  # type: ignore[assignment]
@@ -234,6 +240,8 @@ class RunbookServiceAsyncStub(RunbookServiceStub):
     * `ABORTED`, reason `STALE_ETAG`: `etag` is set and stale: the runbook has changed since it was read.
     * `FAILED_PRECONDITION`, reason `ILLEGAL_TRANSITION`: it does not wait for review; both states are named.
     * `FAILED_PRECONDITION`, reason `RUNBOOK_ARCHIVED`: the runbook is archived.
+    * `FAILED_PRECONDITION`, reason `SECRET_MISSING`: the team does not have a secret that the version names;
+      `secret_names` in the error's metadata has the missing ones.
     """
     RejectRunbook: _aio.UnaryUnaryMultiCallable[_runbook_service_pb2.RejectRunbookRequest, _runbook_service_pb2.RejectRunbookResponse]  # type: ignore[assignment]
     """Rejects a version that waits for review, for good and with a comment. TEAM_ADMIN.
@@ -265,6 +273,7 @@ class RunbookServiceAsyncStub(RunbookServiceStub):
 
     It becomes APPROVED where it has a current version, else PENDING_REVIEW where a version waits, else DRAFT.
     * `FAILED_PRECONDITION`, reason `ILLEGAL_TRANSITION`: it is neither archived nor deprecated; both states are named.
+    * `FAILED_PRECONDITION`, reason `SECRET_MISSING`: the team does not have a secret that its current version names.
     * `ABORTED`, reason `STALE_ETAG`: `etag` is set and stale.
     """
     Execute: _aio.UnaryStreamMultiCallable[_runbook_service_pb2.ExecuteRequest, _runbook_service_pb2.ExecuteResponse]  # type: ignore[assignment]
@@ -277,6 +286,7 @@ class RunbookServiceAsyncStub(RunbookServiceStub):
     * `FAILED_PRECONDITION`, reason `RUNBOOK_NOT_RUNNABLE`: nothing of it is approved, or it is archived.
     * `FAILED_PRECONDITION`, reason `VERSION_NOT_APPROVED`: the named version is not approved.
     * `FAILED_PRECONDITION`, reason `CONFIRMATION_REQUIRED`: the version wants `confirm`.
+    * `FAILED_PRECONDITION`, reason `SECRET_MISSING`: the team no longer has a secret that the version names.
     * `FAILED_PRECONDITION`, reason `ALREADY_RUNNING`: the version forbids a second execution; `execution_id` in the
       error's metadata names the one that has not ended.
     * `ALREADY_EXISTS`, reason `REQUEST_ID_REUSED`: `request_id` was used with other content.
@@ -404,6 +414,7 @@ class RunbookServiceServicer(metaclass=_abc_1.ABCMeta):
         Naming the current version changes nothing. What was accepted before runs to its end as it was accepted.
         * `FAILED_PRECONDITION`, reason `VERSION_NOT_APPROVED`: that version was never approved.
         * `FAILED_PRECONDITION`, reason `RUNBOOK_ARCHIVED`: the runbook is archived.
+        * `FAILED_PRECONDITION`, reason `SECRET_MISSING`: the team does not have a secret that the version names.
         * `ABORTED`, reason `STALE_ETAG`: `etag` is set and stale.
         """
 
@@ -433,6 +444,8 @@ class RunbookServiceServicer(metaclass=_abc_1.ABCMeta):
         * `ABORTED`, reason `STALE_ETAG`: `etag` is set and stale: the runbook has changed since it was read.
         * `FAILED_PRECONDITION`, reason `ILLEGAL_TRANSITION`: it does not wait for review; both states are named.
         * `FAILED_PRECONDITION`, reason `RUNBOOK_ARCHIVED`: the runbook is archived.
+        * `FAILED_PRECONDITION`, reason `SECRET_MISSING`: the team does not have a secret that the version names;
+          `secret_names` in the error's metadata has the missing ones.
         """
 
     @_abc_1.abstractmethod
@@ -494,6 +507,7 @@ class RunbookServiceServicer(metaclass=_abc_1.ABCMeta):
 
         It becomes APPROVED where it has a current version, else PENDING_REVIEW where a version waits, else DRAFT.
         * `FAILED_PRECONDITION`, reason `ILLEGAL_TRANSITION`: it is neither archived nor deprecated; both states are named.
+        * `FAILED_PRECONDITION`, reason `SECRET_MISSING`: the team does not have a secret that its current version names.
         * `ABORTED`, reason `STALE_ETAG`: `etag` is set and stale.
         """
 
@@ -512,6 +526,7 @@ class RunbookServiceServicer(metaclass=_abc_1.ABCMeta):
         * `FAILED_PRECONDITION`, reason `RUNBOOK_NOT_RUNNABLE`: nothing of it is approved, or it is archived.
         * `FAILED_PRECONDITION`, reason `VERSION_NOT_APPROVED`: the named version is not approved.
         * `FAILED_PRECONDITION`, reason `CONFIRMATION_REQUIRED`: the version wants `confirm`.
+        * `FAILED_PRECONDITION`, reason `SECRET_MISSING`: the team no longer has a secret that the version names.
         * `FAILED_PRECONDITION`, reason `ALREADY_RUNNING`: the version forbids a second execution; `execution_id` in the
           error's metadata names the one that has not ended.
         * `ALREADY_EXISTS`, reason `REQUEST_ID_REUSED`: `request_id` was used with other content.

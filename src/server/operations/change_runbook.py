@@ -14,6 +14,7 @@ from server.domain import retirement
 from server.domain.permission import Call
 from server.domain.runbook import Runbook, check_description, check_name, roll_back
 from server.domain.violation import Violations, require_uuid
+from server.operations.administer_secrets import require_secrets
 from server.operations.change import Change, change
 from server.operations.create_runbook import refusing_taken_names, require_service
 from server.operations.environment import Environment
@@ -64,6 +65,7 @@ async def rollback_runbook(env: Environment, call: Call, runbook_id: str, number
         version = await load_version(tx.session, runbook, number)
         before, runbook = runbook, roll_back(runbook, version, at=env.now())
         if runbook != before:
+            await require_secrets(tx.session, runbook.team_id, version, hold=True)
             await runbooks.save(tx.session, runbook)
             await tx.audit(
                 "runbook.rolled_back",
@@ -92,6 +94,9 @@ async def restore_runbook(env: Environment, call: Call, runbook_id: str, *, etag
     async with _changing(env, call, runbook_id, etag) as (tx, runbook):
         waits = await versions.any_waits(tx.session, runbook.id)
         restored = retirement.restore(runbook, waits=waits, at=env.now())
+        if runbook.current_version is not None:
+            version = await load_version(tx.session, runbook, runbook.current_version)
+            await require_secrets(tx.session, runbook.team_id, version, hold=True)
         return await _save(tx, "runbook.restored", runbook, restored)
 
 
