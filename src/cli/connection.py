@@ -15,7 +15,9 @@ from cli.credentials import Credentials, CredentialsUnusable
 from cli.failure import fail, fail_with
 from oncall.channel import CHANNEL_OPTIONS, authorization
 from oncall.errors import OncallError, from_rpc_error
+from oncall.v1.audit_service_pb2_grpc import AuditServiceStub
 from oncall.v1.runbook_service_pb2_grpc import RunbookServiceStub
+from oncall.v1.secret_service_pb2_grpc import SecretServiceStub
 from oncall.v1.team_service_pb2_grpc import TeamServiceStub
 
 UNARY_TIMEOUT_SECONDS = 20.0
@@ -28,6 +30,8 @@ class Server:
     address: str
     runbooks: RunbookServiceStub
     teams: TeamServiceStub
+    secrets: SecretServiceStub
+    audit: AuditServiceStub
 
 
 @contextmanager
@@ -46,7 +50,13 @@ def connected(with_credentials: Credentials | None = None) -> Iterator[Server]:
         fail(f"cannot connect to {with_credentials.server if with_credentials else 'the server'}: {error}")
     with channel:
         try:
-            yield Server(found.server, RunbookServiceStub(authorized), TeamServiceStub(authorized))
+            yield Server(
+                found.server,
+                runbooks=RunbookServiceStub(authorized),
+                teams=TeamServiceStub(authorized),
+                secrets=SecretServiceStub(authorized),
+                audit=AuditServiceStub(authorized),
+            )
         except OncallError as error:
             fail_with(error, found.server)
 

@@ -18,11 +18,13 @@ class _Oncall(LazyGroup):
         "whoami": Verb("cli.login:whoami", "Say who you are to the server, and in which teams."),
         "logout": Verb("cli.login:logout", "Forget the stored token."),
         "runbook": Verb("cli.runbook:runbook", "Write, read, review and list runbooks."),
+        "secret": Verb("cli.secret:secret", "Put, list and delete the secrets that scripts are given."),
         "run": Verb("cli.run:run", "Run a runbook and show its output as it comes."),
         "watch": Verb("cli.watch:watch", "Show the output of an execution, live or long ended."),
         "cancel": Verb("cli.executions:cancel", "Cancel an execution."),
         "executions": Verb("cli.executions:executions", "List executions, newest first."),
         "execution": Verb("cli.executions:execution", "Show one execution in detail."),
+        "audit": Verb("cli.audit:audit", "Read who did or tried what, and verify that nobody changed it."),
     }
 
 
