@@ -59,6 +59,9 @@ _HINTS = {
     "RUNBOOK_NAME_TAKEN": "choose another name, or add a version with `oncall runbook revise`",
     "RUNBOOK_NOT_RUNNABLE": "see `oncall runbook show`; it runs once a version has been approved",
     "VERSION_NOT_APPROVED": "only an approved version runs; see `oncall runbook show`",
+    "SECRET_MISSING": "store it with `oncall secret put`",
+    "SECRET_IN_USE": "archive it, or approve a version that does without",
+    "SECRET_NAME_TAKEN": "see `oncall secret list`",
     "REQUEST_ID_REUSED": "this request id belongs to another request; leave --request-id out",
     "EXECUTION_ENDED": "see `oncall execution`",
 }

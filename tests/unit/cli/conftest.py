@@ -15,10 +15,13 @@ from google.rpc import error_details_pb2, status_pb2
 from typer.testing import CliRunner, Result
 
 from cli.main import app
-from oncall.v1 import runbook_service_pb2, team_service_pb2
+from oncall.v1 import audit_service_pb2, runbook_service_pb2, secret_service_pb2, team_service_pb2
 
-RUNBOOKS = runbook_service_pb2.DESCRIPTOR.services_by_name["RunbookService"]
-TEAMS = team_service_pb2.DESCRIPTOR.services_by_name["TeamService"]
+SERVICES = [
+    service
+    for module in (audit_service_pb2, runbook_service_pb2, secret_service_pb2, team_service_pb2)
+    for service in module.DESCRIPTOR.services_by_name.values()
+]
 TOKEN = "oct_ABCD_secret"
 SECONDS = 10
 
@@ -61,7 +64,7 @@ class FakeServer:
     """The other end: it runs commands, takes their calls one by one, and answers them."""
 
     def __init__(self) -> None:
-        self.channel = grpc_testing.channel([RUNBOOKS, TEAMS], grpc_testing.strict_real_time())
+        self.channel = grpc_testing.channel(SERVICES, grpc_testing.strict_real_time())
         self.metadata: Any = None
 
     def run(self, *arguments: str, stdin: str | bytes | None = None) -> Future[Result]:
@@ -69,7 +72,7 @@ class FakeServer:
 
     def take(self, method: str) -> tuple[Any, Any]:
         """Answers the request of the next call of `method`, and the call."""
-        for service in (RUNBOOKS, TEAMS):
+        for service in SERVICES:
             if method in service.methods_by_name:
                 descriptor = service.methods_by_name[method]
         streams = method in {"Execute", "WatchExecution"}
