@@ -22,7 +22,8 @@ class Verb(NamedTuple):
 class LazyGroup(TyperGroup):
     """Holds a stand-in for each verb of its table, all that lists and completion ask for.
 
-    A subclass sets `verbs`. One whose module is not installed is left out.
+    A subclass sets `verbs`; commands that are added as usual stand beside them. One whose module is not installed is
+    left out.
     """
 
     verbs: ClassVar[Mapping[str, Verb]] = {}
@@ -35,8 +36,9 @@ class LazyGroup(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Answers the real command: the one about to run, or to complete or explain its own arguments."""
-        name, stand_in, rest = super().resolve_command(ctx, args)
-        return name, stand_in and _load(stand_in.name or "", self.verbs[stand_in.name or ""].place), rest
+        name, command, rest = super().resolve_command(ctx, args)
+        called = (command and command.name) or ""
+        return name, _load(called, self.verbs[called].place) if called in self.verbs else command, rest
 
 
 def _load(name: str, place: str) -> Any:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import typer
 
 from cli.connection import connected
+from cli.lazy import LazyGroup, Verb
 from cli.lookup import RunbookName, TeamOption, find_runbook, find_team, team_names
 from cli.output import Json, print_json, to_json
 from cli.paging import paged
@@ -17,7 +18,16 @@ from cli.runbook_write import create, revise
 from oncall.v1.runbook_pb2 import RunbookStatus
 from oncall.v1.runbook_service_pb2 import GetRunbookVersionRequest, ListRunbooksRequest
 
-runbook = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False)
+
+class _Runbook(LazyGroup):
+    verbs: ClassVar = {
+        "apply": Verb("cli.as_code.apply:apply", "Make the server's runbooks be as files say."),
+        "export": Verb("cli.as_code.export:export", "Write runbooks as files."),
+        "schema": Verb("cli.as_code.schema:schema", "Print the JSON schema of runbook files."),
+    }
+
+
+runbook = typer.Typer(cls=_Runbook, no_args_is_help=True, rich_markup_mode=None, add_completion=False)
 for _verb in (create, revise, submit, approve):
     runbook.command()(_verb)
 

@@ -1,0 +1,115 @@
+"""Does what a plan says, one runbook after the other; what is refused for one does not hold up the others."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+
+from grpc import StatusCode
+
+from cli.as_code.plan import Step
+from cli.as_code.problem import Path
+from cli.connection import Server
+from cli.failure import REFUSED, UNREACHABLE, describe, exit_code
+from oncall.errors import OncallError
+from oncall.v1.runbook_pb2 import Runbook, RunbookVersion
+from oncall.v1.runbook_service_pb2 import (
+    CreateRunbookRequest,
+    CreateRunbookVersionRequest,
+    SubmitRunbookForReviewRequest,
+    UpdateRunbookRequest,
+)
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How far a step came: what was done of its changes, and what went wrong then."""
+
+    step: Step
+    done: list[str] = field(default_factory=list)
+    runbook_id: str = ""
+    version: int = 0
+    error: str = ""
+    code: int = 0
+
+
+def carry_out(server: Server, step: Step) -> Outcome:
+    """Makes the server be as the file says. Ended in the middle, a second apply does what is left."""
+    outcome = Outcome(step)
+    if step.runbook and step.before:
+        outcome.runbook_id, outcome.version = step.runbook.id, step.before.version
+    try:
+        _write(server, step, outcome)
+        if step.submits:
+            server.runbooks.SubmitRunbookForReview(
+                SubmitRunbookForReviewRequest(runbook_id=outcome.runbook_id, version=outcome.version)
+            )
+            outcome.done.append("submitted")
+    except OncallError as error:
+        outcome.error = explain(step, error, server.address)
+        outcome.code = exit_code(error)
+    except _OtherDigest as error:
+        outcome.error, outcome.code = str(error), REFUSED
+    return outcome
+
+
+def _write(server: Server, step: Step, outcome: Outcome) -> None:
+    form, version = step.manifest.form, step.manifest.version
+    if step.runbook is None:
+        wanted = Runbook(team_id=step.team_id, name=form.name, description=form.description, service_id=step.service_id)
+        request = CreateRunbookRequest(runbook=wanted, version=version, request_id=str(uuid.uuid4()))
+        created = server.runbooks.CreateRunbook(request)
+        outcome.runbook_id = created.runbook.id
+        _note_version(step, outcome, created.version, "created")
+        return
+    if step.changed_fields:
+        changed = Runbook(
+            id=step.runbook.id, etag=step.runbook.etag, description=form.description, service_id=step.service_id
+        )
+        update = UpdateRunbookRequest(runbook=changed)
+        update.update_mask.paths.extend(step.changed_fields)
+        server.runbooks.UpdateRunbook(update)
+        outcome.done.append("updated")
+    if step.new_version:
+        added = CreateRunbookVersionRequest(runbook_id=step.runbook.id, version=version, request_id=str(uuid.uuid4()))
+        _note_version(step, outcome, server.runbooks.CreateRunbookVersion(added).version, "new version")
+
+
+class _OtherDigest(Exception):
+    pass
+
+
+def _note_version(step: Step, outcome: Outcome, written: RunbookVersion, what: str) -> None:
+    outcome.done.append(what)
+    outcome.version = written.version
+    if written.digest != step.manifest.digest:
+        raise _OtherDigest(
+            f"the server wrote version {written.version} with another digest than the file has: read it before "
+            "anybody approves it, and use the release of this command that goes with the server"
+        )
+
+
+def explain(step: Step, error: OncallError, address: str) -> str:
+    """Answers why a runbook was refused, bad fields with their lines in the file."""
+    if error.code is not StatusCode.INVALID_ARGUMENT or not error.violations:
+        return describe(error, address)
+    document = step.manifest.document
+    problems = [document.problem(_place(step, bad.field), bad.description) for bad in error.violations]
+    return "the server refused this as wrong:\n" + "\n".join(f"  {problem}" for problem in problems)
+
+
+def _place(step: Step, field_path: str) -> Path:
+    """Answers where in the file a field of the API stands: `version.limits.cpus` is `("limits", "cpus")`."""
+    parts = field_path.removeprefix("version.").removeprefix("runbook.").replace("[", ".").replace("]", "").split(".")
+    path = [int(part) if part.isdigit() else part for part in parts]
+    names: dict[Any, str] = {"service_id": "service", "team_id": "team"}
+    if step.manifest.form.script_file is not None:
+        names["script"] = "script_file"
+    return (names.get(path[0], path[0]), *path[1:])
+
+
+def worst(outcomes: list[Outcome]) -> int:
+    """Answers the exit code of all: a server that went away tells more than what it refused before."""
+    codes = {outcome.code for outcome in outcomes}
+    return UNREACHABLE if UNREACHABLE in codes else max(codes, default=0)

@@ -1,0 +1,63 @@
+"""Puts exported files into a folder: each whole or not at all, and none over what somebody wrote by hand."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from cli.as_code.checking import check
+from cli.as_code.form import RunbookForm
+from cli.as_code.problem import Unusable
+from cli.as_code.yaml_reading import read_documents
+from cli.failure import fail
+
+
+def write_files(folder: Path, files: Mapping[str, str], *, replaceable: Collection[str]) -> list[str]:
+    """Writes the files that are missing or say something else, and answers their names.
+
+    Looks at all of them first: one that says something else and is not `replaceable` ends the command.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        changed = sorted(name for name, content in files.items() if not _says_so(folder / name, content))
+        in_the_way = [name for name in changed if name not in replaceable and (folder / name).exists()]
+        if in_the_way:
+            fail(f"these files say something else; --overwrite replaces them: {', '.join(in_the_way)}")
+        for name in changed:
+            _put(folder / name, files[name].encode())
+    except OSError as error:
+        fail(f"cannot write to {folder}: {error.strerror}")
+    return changed
+
+
+def _says_so(path: Path, content: str) -> bool:
+    """Whether a file holds `content`, or describes the same runbook in other words."""
+    try:
+        found = path.read_bytes()
+    except FileNotFoundError:
+        return False
+    if found == content.encode():
+        return True
+    return path.suffix == ".yaml" and _form(found) == _form(content.encode()) is not None
+
+
+def _form(data: bytes) -> RunbookForm | None:
+    try:
+        documents = read_documents("", data)
+    except Unusable:
+        return None
+    return check(documents[0])[0] if len(documents) == 1 else None
+
+
+def _put(path: Path, data: bytes) -> None:
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".export-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            os.fchmod(file.fileno(), 0o644)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
