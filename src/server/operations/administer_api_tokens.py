@@ -43,6 +43,12 @@ async def issue(
     return record, issued.token
 
 
+async def revoke_others(tx: Change, kept: ApiToken) -> None:
+    """Revokes all other tokens of the same user in the transaction of the caller."""
+    for record in await api_tokens.revoke_others(tx.session, kept.user_id, kept.id):
+        await tx.audit("api_token.revoked", record.id, user_id=str(record.user_id), prefix=record.prefix)
+
+
 async def list_api_tokens(env: Environment, call: Call, user_id: str, request: PageRequest) -> Page[ApiToken]:
     violations = Violations()
     owner = violations.optional_uuid("user_id", user_id)

@@ -81,6 +81,17 @@ async def revoke(session: AsyncSession, token_id: UUID) -> bool:
     return revoked.one_or_none() is not None
 
 
+async def revoke_others(session: AsyncSession, user_id: UUID, kept: UUID) -> list[ApiToken]:
+    """Revokes all of a user's tokens but one, and answers those that were not revoked before."""
+    revoked = await session.execute(
+        update(api_tokens)
+        .where(api_tokens.c.user_id == user_id, api_tokens.c.id != kept, api_tokens.c.revoked_at.is_(None))
+        .values(revoked_at=func.now())
+        .returning(*_RECORD)
+    )
+    return sorted((ApiToken(**row) for row in revoked.mappings()), key=lambda token: token.id)
+
+
 async def touch(session: AsyncSession, token_id: UUID, at: datetime) -> None:
     """Notes the minute of the last use."""
     await session.execute(update(api_tokens).where(api_tokens.c.id == token_id).values(last_used_at=at))
