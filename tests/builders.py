@@ -14,7 +14,7 @@ from kernel.execution.content import ScriptLanguage, VersionContent
 from kernel.ids import new_id
 from server.domain import token as tokens
 from server.domain.permission import Role
-from server.domain.runbook import APPROVED, DRAFT, Runbook
+from server.domain.runbook import Runbook, RunbookStatus
 from server.domain.team import ApiToken, Team, User
 from server.domain.version import Review, ReviewStatus, Version
 from server.storage import api_tokens, runbooks, teams, users, versions
@@ -99,6 +99,14 @@ async def a_draft_runbook(
     return await _a_runbook(sessions, team, content, name, Review())
 
 
+async def a_runbook_in_review(
+    sessions: Sessions, team: TeamWithPeople, content: VersionContent | None = None, *, name: str = ""
+) -> Runbook:
+    """A runbook of which version 1 was written and submitted by the author."""
+    review = Review(ReviewStatus.PENDING_REVIEW, submitted_by=team.author.id, submitted_at=_now())
+    return await _a_runbook(sessions, team, content, name, review)
+
+
 async def _a_runbook(
     sessions: Sessions, team: TeamWithPeople, content: VersionContent | None, name: str, review: Review
 ) -> Runbook:
@@ -111,7 +119,7 @@ async def _a_runbook(
         service_id=None,
         name=name or f"runbook-{next(_numbers)}",
         description="",
-        status=APPROVED if approved else DRAFT,
+        status=RunbookStatus[review.status.name],
         current_version=1 if approved else None,
         latest_version=1,
         revision=1,

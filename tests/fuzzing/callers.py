@@ -1,0 +1,94 @@
+"""Callers of every kind, and real things for their requests to be about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from random import Random
+
+from google.protobuf.descriptor import MethodDescriptor
+
+from kernel.database import Sessions
+from kernel.execution.content import ScriptLanguage, VersionContent
+from server.domain.permission import RULES, Kind
+from tests.builders import (
+    TeamWithPeople,
+    a_draft_runbook,
+    a_person,
+    a_runbook_in_review,
+    a_team,
+    a_token,
+    an_approved_runbook,
+)
+from tests.fuzzing.vocabulary import Vocabulary
+
+Metadata = tuple[tuple[str, str], ...]
+# Who may do much gets to much; all others are to be refused, which is soon seen.
+_WEIGHTS = {
+    "author": 30,
+    "reviewer": 22,
+    "platform admin": 18,
+    "responder": 8,
+    "observer": 6,
+    "gateway": 6,
+    "outsider": 4,
+    "expired": 2,
+    "anonymous": 2,
+    "unknown": 2,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Callers:
+    """By kind, what each sends to say who they are."""
+
+    metadata: dict[str, Metadata]
+
+    def any(self, random: Random, method: MethodDescriptor) -> str:
+        """Picks a caller, most often one who may call this RPC."""
+        rule = RULES[f"{method.containing_service.name}/{method.name}"]
+        if rule.kind is Kind.SERVICE_ACCOUNT and random.random() < 0.8:
+            return rule.account
+        if rule.kind is Kind.PLATFORM_ADMIN and random.random() < 0.6:
+            return "platform admin"
+        return random.choices(list(_WEIGHTS), list(_WEIGHTS.values()))[0]
+
+    @property
+    def tokens(self) -> list[str]:
+        return [value.removeprefix("Bearer ") for pairs in self.metadata.values() for _, value in pairs]
+
+
+async def new_callers(sessions: Sessions, vocabulary: Vocabulary) -> Callers:
+    """Makes a team and people anew: requests that go deep take roles and tokens away, too."""
+    vocabulary.forget()
+    team, outsiders = await a_team(sessions), await a_team(sessions)
+    admin = await a_person(sessions, platform_admin=True)
+    gateway = await a_person(sessions, service_account="gateway")
+    expired = await a_token(sessions, team.author.id, expires_at=datetime.now(UTC) - timedelta(days=1))
+    await _introduce(sessions, vocabulary, team)
+    return Callers(
+        {
+            "author": team.author.metadata,
+            "reviewer": team.reviewer.metadata,
+            "platform admin": admin.metadata,
+            "responder": team.responder.metadata,
+            "observer": team.observer.metadata,
+            "gateway": gateway.metadata,
+            "outsider": outsiders.author.metadata,
+            "expired": (("authorization", f"Bearer {expired}"),),
+            "anonymous": (),
+            "unknown": (("authorization", "Bearer eyJhbGciOiJub25lIn0.e30."),),
+        }
+    )
+
+
+async def _introduce(sessions: Sessions, vocabulary: Vocabulary, team: TeamWithPeople) -> None:
+    vocabulary.remember("team_id", str(team.id))
+    for person in (team.observer, team.responder):
+        vocabulary.remember("user_id", str(person.id))
+    content = VersionContent("echo hello\n", ScriptLanguage.BASH)
+    for make in (an_approved_runbook, a_runbook_in_review, a_draft_runbook):
+        for _ in range(5):
+            runbook = await make(sessions, team, content)
+            vocabulary.remember("runbook_id", str(runbook.id))
+            vocabulary.remember_thing(runbook_id=str(runbook.id), version=1, digest=content.digest())
