@@ -26,7 +26,8 @@ async def load_status_page(session: AsyncSession, call: Call, status_page_id: UU
 async def load_partner(session: AsyncSession, call: Call, partner_id: UUID, *, lock: bool = False) -> Partner:
     """Answers a partner that the caller may use as this RPC does; with `lock`, until the transaction ends."""
     partner = await partners.find(session, partner_id, lock=lock)
-    page = await status_pages.find(session, partner.status_page_id) if partner else None
+    # Looked for also where there is no partner: how long a refusal takes must not tell whether there is one.
+    page = await status_pages.find(session, partner.status_page_id if partner else partner_id)
     if partner is None or page is None:
         raise not_found("partner")
     call.require(page.team_id, "partner")

@@ -1,0 +1,297 @@
+"""One valid request for every RPC, made of real things that are new each time: whoever is allowed gets OK for it.
+
+A class for each service, with a method for each of its RPCs; a new RPC needs a new method, and a test says so.
+"""
+# ruff: noqa: N802 - the methods are named for the RPCs
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+from google.protobuf.field_mask_pb2 import FieldMask
+from google.protobuf.message import Message
+
+from oncall.v1 import (
+    audit_service_pb2,
+    partner_pb2,
+    partner_service_pb2,
+    runbook_pb2,
+    secret_service_pb2,
+    secret_service_pb2_grpc,
+    status_page_pb2,
+    status_page_service_pb2,
+    team_pb2,
+    team_service_pb2,
+)
+from oncall.v1 import runbook_service_pb2 as runbooks
+from tests.builders import Person, TeamWithPeople, a_draft_runbook, a_person, an_approved_runbook
+from tests.rpc.conftest import RunningServer
+from tests.status_pages import PUBLIC, StatusPageDesk
+
+_numbers = count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """A team whose things are asked for; `caller` is who asks, for what is one's own."""
+
+    server: RunningServer
+    team: TeamWithPeople
+    desk: StatusPageDesk
+    caller: Person
+
+    @property
+    def team_id(self) -> str:
+        return str(self.team.id)
+
+
+def new_name(kind: str) -> str:
+    return f"{kind}-{next(_numbers)}"
+
+
+class RunbookService:
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._sessions = world.server.sessions
+
+    async def CreateRunbook(self) -> Message:
+        runbook = runbook_pb2.Runbook(team_id=self._world.team_id, name=new_name("runbook"))
+        return runbooks.CreateRunbookRequest(runbook=runbook, version=_version())
+
+    async def GetRunbook(self) -> Message:
+        return runbooks.GetRunbookRequest(runbook_id=await self._draft())
+
+    async def ListRunbooks(self) -> Message:
+        return runbooks.ListRunbooksRequest(team_id=self._world.team_id)
+
+    async def UpdateRunbook(self) -> Message:
+        runbook = runbook_pb2.Runbook(id=await self._draft(), name=new_name("renamed"))
+        return runbooks.UpdateRunbookRequest(runbook=runbook, update_mask=FieldMask(paths=["name"]))
+
+    async def CreateRunbookVersion(self) -> Message:
+        return runbooks.CreateRunbookVersionRequest(runbook_id=await self._draft(), version=_version())
+
+    async def GetRunbookVersion(self) -> Message:
+        return runbooks.GetRunbookVersionRequest(runbook_id=await self._draft(), version=1)
+
+    async def ListRunbookVersions(self) -> Message:
+        return runbooks.ListRunbookVersionsRequest(runbook_id=await self._draft())
+
+    async def DiffRunbookVersions(self) -> Message:
+        return runbooks.DiffRunbookVersionsRequest(runbook_id=await self._draft(), from_version=1, to_version=1)
+
+    async def RollbackRunbook(self) -> Message:
+        runbook_id = await self._approved()
+        request = runbooks.CreateRunbookVersionRequest(runbook_id=runbook_id, version=_version())
+        stub, team = self._world.server.runbooks, self._world.team
+        version = (await stub.CreateRunbookVersion(request, metadata=team.author.metadata)).version
+        await self._submit(runbook_id)
+        approve = runbooks.ApproveRunbookRequest(runbook_id=runbook_id, version=2, digest=version.digest)
+        await stub.ApproveRunbook(approve, metadata=team.reviewer.metadata)
+        return runbooks.RollbackRunbookRequest(runbook_id=runbook_id, version=1)
+
+    async def SubmitRunbookForReview(self) -> Message:
+        return runbooks.SubmitRunbookForReviewRequest(runbook_id=await self._draft())
+
+    async def ApproveRunbook(self) -> Message:
+        runbook_id, digest = await self._submitted()
+        return runbooks.ApproveRunbookRequest(runbook_id=runbook_id, version=1, digest=digest)
+
+    async def RejectRunbook(self) -> Message:
+        runbook_id, digest = await self._submitted()
+        return runbooks.RejectRunbookRequest(runbook_id=runbook_id, version=1, digest=digest, comment="no")
+
+    async def WithdrawRunbook(self) -> Message:
+        runbook_id, _ = await self._submitted()
+        return runbooks.WithdrawRunbookRequest(runbook_id=runbook_id)
+
+    async def DeprecateRunbook(self) -> Message:
+        return runbooks.DeprecateRunbookRequest(runbook_id=await self._approved())
+
+    async def ArchiveRunbook(self) -> Message:
+        return runbooks.ArchiveRunbookRequest(runbook_id=await self._approved())
+
+    async def RestoreRunbook(self) -> Message:
+        archive = runbooks.ArchiveRunbookRequest(runbook_id=await self._approved())
+        await self._world.server.runbooks.ArchiveRunbook(archive, metadata=self._world.team.author.metadata)
+        return runbooks.RestoreRunbookRequest(runbook_id=archive.runbook_id)
+
+    async def Execute(self) -> Message:
+        return runbooks.ExecuteRequest(runbook_id=await self._approved())
+
+    async def WatchExecution(self) -> Message:
+        return runbooks.WatchExecutionRequest(execution_id=await self._execution())
+
+    async def GetExecution(self) -> Message:
+        return runbooks.GetExecutionRequest(execution_id=await self._execution())
+
+    async def ListExecutions(self) -> Message:
+        return runbooks.ListExecutionsRequest(team_id=self._world.team_id)
+
+    async def CancelExecution(self) -> Message:
+        return runbooks.CancelExecutionRequest(execution_id=await self._execution())
+
+    async def _draft(self) -> str:
+        return str((await a_draft_runbook(self._sessions, self._world.team)).id)
+
+    async def _approved(self) -> str:
+        return str((await an_approved_runbook(self._sessions, self._world.team)).id)
+
+    async def _submitted(self) -> tuple[str, str]:
+        runbook_id = await self._draft()
+        return runbook_id, await self._submit(runbook_id)
+
+    async def _submit(self, runbook_id: str) -> str:
+        request = runbooks.SubmitRunbookForReviewRequest(runbook_id=runbook_id)
+        stub = self._world.server.runbooks
+        submitted = await stub.SubmitRunbookForReview(request, metadata=self._world.team.author.metadata)
+        return submitted.version.digest
+
+    async def _execution(self) -> str:
+        request = runbooks.ExecuteRequest(runbook_id=await self._approved())
+        stream = self._world.server.runbooks.Execute(request, metadata=self._world.team.responder.metadata)
+        first = await anext(aiter(stream))
+        stream.cancel()
+        return first.event.execution.id
+
+
+class TeamService:
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def GetCaller(self) -> Message:
+        return team_service_pb2.GetCallerRequest()
+
+    async def CreateUser(self) -> Message:
+        user = team_pb2.User(email=f"{new_name('new')}@example.org", display_name="New")
+        return team_service_pb2.CreateUserRequest(user=user)
+
+    async def ListUsers(self) -> Message:
+        return team_service_pb2.ListUsersRequest()
+
+    async def CreateTeam(self) -> Message:
+        return team_service_pb2.CreateTeamRequest(team=team_pb2.Team(name=new_name("team")))
+
+    async def ListTeams(self) -> Message:
+        return team_service_pb2.ListTeamsRequest()
+
+    async def SetMember(self) -> Message:
+        somebody = await a_person(self._world.server.sessions)
+        return team_service_pb2.SetMemberRequest(
+            team_id=self._world.team_id, user_id=str(somebody.id), role=team_pb2.ROLE_OBSERVER
+        )
+
+    async def RemoveMember(self) -> Message:
+        request: Any = await self.SetMember()
+        await self._world.server.teams.SetMember(request, metadata=self._world.team.author.metadata)
+        return team_service_pb2.RemoveMemberRequest(team_id=request.team_id, user_id=request.user_id)
+
+    async def ListMembers(self) -> Message:
+        return team_service_pb2.ListMembersRequest(team_id=self._world.team_id)
+
+    async def CreateService(self) -> Message:
+        service = team_pb2.Service(team_id=self._world.team_id, name=new_name("service"))
+        return team_service_pb2.CreateServiceRequest(service=service)
+
+    async def ListServices(self) -> Message:
+        return team_service_pb2.ListServicesRequest(team_id=self._world.team_id)
+
+    async def CreateApiToken(self) -> Message:
+        return team_service_pb2.CreateApiTokenRequest(api_token=team_pb2.ApiToken(display_name="new"))
+
+    async def ListApiTokens(self) -> Message:
+        return team_service_pb2.ListApiTokensRequest(user_id=str(self._world.caller.id))
+
+    async def RevokeApiToken(self) -> Message:
+        """A token of the caller; of somebody who may have none, for those who are refused anyway."""
+        create: Any = await self.CreateApiToken()
+        create.api_token.user_id = str(self._world.caller.id)
+        admin = await a_person(self._world.server.sessions, platform_admin=True)
+        made = await self._world.server.teams.CreateApiToken(create, metadata=admin.metadata)
+        return team_service_pb2.RevokeApiTokenRequest(api_token_id=made.api_token.id)
+
+
+class SecretService:
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def PutSecret(self) -> Message:
+        return secret_service_pb2.PutSecretRequest(
+            team_id=self._world.team_id, name=new_name("secret").replace("-", "_"), value="do not tell anybody"
+        )
+
+    async def ListSecrets(self) -> Message:
+        return secret_service_pb2.ListSecretsRequest(team_id=self._world.team_id)
+
+    async def DeleteSecret(self) -> Message:
+        put: Any = await self.PutSecret()
+        stub = secret_service_pb2_grpc.SecretServiceStub(self._world.server.channel)
+        await stub.PutSecret(put, metadata=self._world.team.author.metadata)
+        return secret_service_pb2.DeleteSecretRequest(team_id=put.team_id, name=put.name)
+
+
+class AuditService:
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def ListAuditEvents(self) -> Message:
+        return audit_service_pb2.ListAuditEventsRequest(team_id=self._world.team_id)
+
+
+class StatusPageService:
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def CreateStatusPage(self) -> Message:
+        page = status_page_pb2.StatusPage(
+            team_id=self._world.team_id, slug=new_name("slug"), name="Acme", visibility=PUBLIC
+        )
+        return status_page_service_pb2.CreateStatusPageRequest(status_page=page)
+
+    async def GetStatusPage(self) -> Message:
+        page = await self._world.desk.a_page()
+        return status_page_service_pb2.StatusPageServiceGetStatusPageRequest(status_page_id=page.id)
+
+    async def CreateComponent(self) -> Message:
+        page = await self._world.desk.a_page()
+        component = status_page_pb2.Component(status_page_id=page.id, name="API")
+        return status_page_service_pb2.CreateComponentRequest(component=component)
+
+
+class PartnerService:
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def CreatePartner(self) -> Message:
+        page = await self._world.desk.a_page()
+        partner = partner_pb2.Partner(status_page_id=page.id, name=new_name("partner"))
+        return partner_service_pb2.CreatePartnerRequest(partner=partner)
+
+    async def GetPartner(self) -> Message:
+        return partner_service_pb2.GetPartnerRequest(partner_id=await self._partner())
+
+    async def RevokePartner(self) -> Message:
+        return partner_service_pb2.RevokePartnerRequest(partner_id=await self._partner())
+
+    async def GetStatusPage(self) -> Message:
+        page = await self._world.desk.a_page(PUBLIC)
+        return partner_service_pb2.GetStatusPageRequest(slug=page.slug, client_ip="192.0.2.7")
+
+    async def _partner(self) -> str:
+        return (await self._world.desk.a_partner(await self._world.desk.a_page())).id
+
+
+SERVICES: tuple[type[Any], ...] = (
+    RunbookService,
+    TeamService,
+    SecretService,
+    AuditService,
+    StatusPageService,
+    PartnerService,
+)
+
+
+def _version() -> runbook_pb2.RunbookVersion:
+    return runbook_pb2.RunbookVersion(script="echo hello", language=runbook_pb2.SCRIPT_LANGUAGE_BASH)
