@@ -24,6 +24,8 @@ from kernel.execution.event import Event
 from kernel.execution.status import AttemptOutcome
 from kernel.lifecycle import AttemptOutput, Claim, Moved
 from kernel.log_stream import publish_events
+from kernel.queue import Doorbell
+from kernel.turns import next_in_line
 
 log = structlog.get_logger()
 
@@ -40,11 +42,20 @@ class LeaseLost(Exception):
 
 
 class Publisher:
-    """Publishes what was committed; where Redis is away, watchers find it in PostgreSQL."""
+    """Tells of what was committed; where Redis is away, watchers and the sweep find it in PostgreSQL."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, doorbell: Doorbell) -> None:
         self._redis = redis
+        self._doorbell = doorbell
         self._away_until = 0.0
+
+    async def ring(self, execution_id: UUID) -> None:
+        """Rings for an execution; a ring that is lost is repeated by the sweep."""
+        try:
+            async with asyncio.timeout(PUBLISH_SECONDS):
+                await self._doorbell.ring(execution_id)
+        except Exception as error:  # noqa: BLE001 - taskiq wraps whatever the client raises
+            log.warning("ring_failed", error=type(error).__name__)
 
     async def publish(self, execution_id: UUID, events: Sequence[Event]) -> None:
         loop = asyncio.get_running_loop()
@@ -106,7 +117,22 @@ class Recorder:
         if moved is None:
             raise LeaseLost
         await self._publisher.publish(self._claim.execution_id, [moved.event])
+        if moved.status.ended:
+            await self._ring_next()
         return moved
+
+    async def _ring_next(self) -> None:
+        """Rings for the execution that waited for this one; where that cannot be done, the sweep does it."""
+        try:
+            async with self._sessions() as session:
+                waiting = await next_in_line(session, self._claim.execution_id)
+        except Exception as error:
+            if not is_disconnect(error):
+                raise
+            log.warning("database_away", error=type(error).__name__)
+            return
+        if waiting is not None:
+            await self._publisher.ring(waiting)
 
     async def patiently(self, work: Callable[[], Awaitable[T]], *, beyond_lease: float = 0.0) -> T:
         """Repeats `work` while the database cannot be reached and the lease is good; LeaseLost after that."""

@@ -26,7 +26,7 @@ from executor.worker import SandboxChoices, Worker
 from kernel import log_stream
 from kernel.cipher import Cipher
 from kernel.database import create_engine, sessions
-from kernel.queue import execution_queue
+from kernel.queue import Doorbell, execution_queue
 
 log = structlog.get_logger()
 
@@ -57,7 +57,7 @@ async def running_executor(
             worker = Worker(
                 executor_id,
                 sessions(engine),
-                Publisher(redis),
+                Publisher(redis, Doorbell(queue)),
                 leases,
                 choices,
                 slots=settings.executor_concurrency,

@@ -101,7 +101,8 @@ class Moved:
 async def create_pending(session: AsyncSession, execution: Mapping[str, Any], *, warnings: Sequence[str] = ()) -> Event:
     """Stores a new execution with the first event of its log; `execution` has the columns that never change.
 
-    It counts as rung, for whoever creates it rings after the commit; a lost ring is repeated by the sweep.
+    It counts as rung, for whoever creates it rings after the commit; a lost ring is repeated by the sweep. Where its
+    concurrency is QUEUE or FORBID, the caller holds `kernel.turns.lock_line`.
     """
     created = insert(executions).values(**execution, status=PENDING, rung_at=func.now()).returning(executions)
     row = (await session.execute(created)).mappings().one()
@@ -254,6 +255,7 @@ async def to_ring_again(session: AsyncSession, *, limit: int = 200) -> list[UUID
             executions.c.status == PENDING,
             executions.c.run_after <= func.now(),
             func.coalesce(executions.c.rung_at < func.now() - RING_AGAIN_AFTER, True),
+            it_is_its_turn(),  # or those that wait for others would take up the limit, and nobody else be rung for
         )
         .order_by(executions.c.run_after)
         .limit(limit)

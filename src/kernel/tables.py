@@ -165,6 +165,8 @@ executions = Table(
     Column("parameters", JSON, nullable=False),  # sensitive values masked
     Column("sealed_parameters", LargeBinary),  # the sensitive ones, encrypted; gone once the execution has ended
     Column("max_attempts", Integer, nullable=False),
+    Column("concurrency", Text, nullable=False),  # the version's, repeated here for the claim
+    Column("arrival", BigInteger, Identity(always=True), nullable=False),  # who came first (kernel.turns)
     _created_at(),
     # What the lifecycle changes (kernel.lifecycle):
     Column("status", Text, nullable=False),
@@ -192,10 +194,17 @@ executions = Table(
     ForeignKeyConstraint(["runbook_id", "version"], ["runbook_versions.runbook_id", "runbook_versions.version"]),
     CheckConstraint("status IN ('PENDING', 'RUNNING', 'COMPLETED', 'FAILED', 'CANCELLED', 'TIMEOUT')", name="status"),
     CheckConstraint("(status = 'RUNNING') = (lease_expires_at IS NOT NULL)", name="running_is_leased"),
+    CheckConstraint("concurrency IN ('ALLOW', 'FORBID', 'QUEUE')", name="concurrency"),
     Index(None, "team_id", "id"),
     Index(None, "runbook_id", "id"),
     Index("ix_executions_incident", "incident_id", "id", postgresql_where=text("incident_id IS NOT NULL")),
     Index("ix_executions_workflow_run", "workflow_run_id", "id", postgresql_where=text("workflow_run_id IS NOT NULL")),
+    Index(
+        "ix_executions_unended",
+        "runbook_id",
+        "arrival",
+        postgresql_where=text("status = 'PENDING' OR status = 'RUNNING'"),
+    ),
     Index("ix_executions_pending", "run_after", postgresql_where=text("status = 'PENDING'")),
     Index("ix_executions_running", "executor_id", postgresql_where=text("status = 'RUNNING'")),
     postgresql_with={"fillfactor": "70"},  # renewals rewrite a row in its own page

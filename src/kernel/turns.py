@@ -1,48 +1,70 @@
-"""Whose turn it is among the executions of a runbook whose version queues them: one at a time, in order.
+"""Whose turn it is: an execution whose version says QUEUE waits for all of its runbook that came before it.
 
-Whoever waits is rung for again by the sweep, so the next one starts within `kernel.lifecycle.RING_AGAIN_AFTER` of the
-end of the one before.
+Who came first is `executions.arrival`, a number that the database gives while whoever inserts holds the lock of the
+runbook's row until the commit (`lock_line`). So, whatever the clocks of the servers say, one that queues never finds
+an earlier one later on, and "all before it have ended", once true, stays true: the claim may read it without a lock,
+on any number of executors at once. The order is total and whoever is first waits for nobody, so nobody waits for ever.
+
+One whose version says ALLOW takes no number under the lock, and need not: at whatever moment of its insertion a
+queued one looks, the answer is right for one of the two orders in which they could have come.
 """
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, select
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, FromClause, func, literal_column, select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel.execution.content import ConcurrencyPolicy
-from kernel.execution.status import PENDING, RUNNING
-from kernel.tables import executions, runbook_versions
+from kernel.execution.status import PENDING
+from kernel.tables import executions, runbooks
+
+
+async def lock_line(session: AsyncSession, runbook_id: UUID) -> None:
+    """Lets nobody else join the line of a runbook before this transaction ends; needed to join it, or to forbid it."""
+    await session.execute(select(runbooks.c.id).where(runbooks.c.id == runbook_id).with_for_update())
 
 
 def it_is_its_turn() -> ColumnElement[bool]:
-    """A condition on `executions`: the version does not queue, or nothing is before this one."""
-    return ~(_is_queued() & _has_others_before())
-
-
-def _is_queued() -> ColumnElement[bool]:
-    """Whether the version of an execution wants one execution of its runbook at a time, in order."""
-    return (
-        select(runbook_versions.c.version)
+    """A condition on `executions`: its version does not queue, or all that came before it have ended."""
+    earlier = executions.alias("earlier")
+    waits = (
+        select(earlier.c.id)
         .where(
-            runbook_versions.c.runbook_id == executions.c.runbook_id,
-            runbook_versions.c.version == executions.c.version,
-            runbook_versions.c.settings["concurrency"].as_string() == ConcurrencyPolicy.QUEUE,
+            earlier.c.runbook_id == executions.c.runbook_id,
+            earlier.c.arrival < executions.c.arrival,
+            is_unended(earlier),
         )
         .exists()
     )
+    return (executions.c.concurrency != ConcurrencyPolicy.QUEUE) | ~waits
 
 
-def _has_others_before() -> ColumnElement[bool]:
-    """Whether another execution of the runbook runs, or waits and is older.
+def is_unended(table: FromClause) -> ColumnElement[bool]:
+    """A condition on executions that wait or run, in the words of the index of them, so that every plan can use it."""
+    return (table.c.status == literal_column("'PENDING'")) | (table.c.status == literal_column("'RUNNING'"))
 
-    Of two claims at once at most one finds nothing before it: the younger sees the elder waiting or running.
+
+async def next_in_line(session: AsyncSession, ended_id: UUID) -> UUID | None:
+    """Answers the execution whose turn has come with the end of another, to be rung for.
+
+    Ask in a transaction that begins after the end was committed: of several that end at once the last one to ask then
+    sees all of them ended. A queue that an answer never left is found by the sweep.
     """
-    other = executions.alias("other")
-    return (
-        select(other.c.id)
+    ended = executions.alias("ended")
+    query = (
+        select(executions.c.id)
         .where(
-            other.c.runbook_id == executions.c.runbook_id,
-            other.c.id != executions.c.id,
-            (other.c.status == RUNNING) | ((other.c.status == PENDING) & (other.c.id < executions.c.id)),
+            executions.c.runbook_id == select(ended.c.runbook_id).where(ended.c.id == ended_id).scalar_subquery(),
+            is_unended(executions),
+            executions.c.status == PENDING,
+            executions.c.run_after <= func.now(),
+            executions.c.concurrency == ConcurrencyPolicy.QUEUE,
+            it_is_its_turn(),
         )
-        .exists()
+        .order_by(executions.c.arrival)
+        .limit(1)
     )
+    found: UUID | None = await session.scalar(query)
+    return found

@@ -78,6 +78,7 @@ class Platform:
                     parameters=parameters,
                     sealed_parameters=None if sealed is None else sealed(execution),
                     max_attempts=1 + content.max_retries,
+                    concurrency=content.concurrency,
                     status="PENDING",
                     **at,
                 ),

@@ -195,7 +195,7 @@ async def test_what_forbids_a_second_execution_has_one_at_a_time(
         except grpc.aio.AioRpcError as error:
             return error.code().name
 
-    outcomes = await asyncio.gather(*(outcome() for _ in range(8)))
+    outcomes = await asyncio.gather(*(outcome() for _ in range(20)))
     (running,) = [found for found in outcomes if found != "FAILED_PRECONDITION"]
     request = pb.ExecuteRequest(runbook_id=str(runbook.id))
     refused = await stream_refusal_of(running_server.runbooks.Execute(request, metadata=team.responder.metadata))

@@ -9,7 +9,7 @@ import structlog
 from kernel import lifecycle
 from kernel.database import Sessions, transaction
 from kernel.lifecycle import Moved
-from server.operations.announce import Announcer
+from server.operations.announce import Announcer, ring_next
 
 log = structlog.get_logger()
 
@@ -21,6 +21,8 @@ async def end_lost_attempts(make_session: Sessions, announcer: Announcer) -> int
         ended += 1
         log.warning("executor_lost", execution_id=str(moved.execution_id), status=moved.status)
         await announcer.execution_moved(moved.execution_id, [moved.event])
+        if moved.status.ended:
+            await ring_next(make_session, announcer, moved.execution_id)
     return ended
 
 

@@ -9,9 +9,11 @@ from uuid import UUID
 import structlog
 from redis.asyncio import Redis
 
+from kernel.database import Sessions
 from kernel.execution.event import Event
 from kernel.log_stream import publish_cancel, publish_events
 from kernel.queue import Doorbell
+from kernel.turns import next_in_line
 
 log = structlog.get_logger()
 
@@ -44,3 +46,11 @@ class Announcer:
             log.warning("announcement_lost", error=type(error).__name__)
             return False
         return True
+
+
+async def ring_next(make_session: Sessions, announcer: Announcer, ended_id: UUID) -> None:
+    """Rings for the execution that waited for one whose end has been committed, if there is one."""
+    async with make_session() as session:
+        waiting = await next_in_line(session, ended_id)
+    if waiting is not None:
+        await announcer.execution_waits(waiting)

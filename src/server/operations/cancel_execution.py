@@ -8,7 +8,7 @@ from kernel.lifecycle import CancelRequested, request_cancel
 from server.domain.execution import Execution
 from server.domain.permission import Call
 from server.domain.violation import require_uuid
-from server.operations.announce import Announcer
+from server.operations.announce import Announcer, ring_next
 from server.operations.change import Change, change
 from server.operations.environment import Environment
 from server.operations.read_executions import load_execution
@@ -28,13 +28,16 @@ async def cancel_execution(env: Environment, call: Call, announcer: Announcer, e
             )
         if not before.status.ended and before.state["cancel_requested_at"] is None:
             await tx.audit("execution.cancel_requested", wanted, team_id=before.team_id)
-        _announce(tx, announcer, before, requested)
+        _announce(env, tx, announcer, before, requested)
         return await load_execution(tx.session, call, wanted, output=True)
 
 
-def _announce(tx: Change, announcer: Announcer, execution: Execution, requested: CancelRequested) -> None:
+def _announce(
+    env: Environment, tx: Change, announcer: Announcer, execution: Execution, requested: CancelRequested
+) -> None:
     event, executor_id = requested.event, requested.executor_id
-    if event is not None:
+    if event is not None:  # it waited, and has ended
         tx.after_commit(lambda: announcer.execution_moved(execution.id, [event]))
+        tx.after_commit(lambda: ring_next(env.sessions, announcer, execution.id))
     if executor_id is not None:
         tx.after_commit(lambda: announcer.cancel_requested(executor_id, execution.id))

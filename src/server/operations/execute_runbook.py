@@ -14,6 +14,7 @@ from kernel.errors import FailedPrecondition
 from kernel.execution.content import ConcurrencyPolicy
 from kernel.execution.status import ExecutionTrigger
 from kernel.lifecycle import create_pending
+from kernel.turns import lock_line
 from server.domain.execution import Execution, require_runnable, warnings_of
 from server.domain.parameter import CheckedParameters, check_values
 from server.domain.permission import Call, not_found
@@ -28,7 +29,7 @@ from server.operations.environment import Environment
 from server.operations.once import first_result, remember
 from server.operations.read_executions import load_execution
 from server.operations.read_runbooks import check_version, load_runbook, load_version
-from server.storage import executions, runbooks
+from server.storage import executions
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +82,13 @@ async def execute_runbook(
 
 
 async def _respect_concurrency(session: AsyncSession, runbook: Runbook, version: Version) -> None:
-    """Refuses a second execution where the version forbids it; the lock makes two at once one after the other."""
+    """Joins the line where the version queues, and refuses a second execution where it forbids one.
+
+    The policy is that of the version about to run; executions of all versions of the runbook count.
+    """
     if version.content.concurrency is ConcurrencyPolicy.ALLOW:
         return
-    await runbooks.find(session, runbook.id, lock=True)
+    await lock_line(session, runbook.id)
     if version.content.concurrency is ConcurrencyPolicy.FORBID:
         running = await executions.find_unended(session, runbook.id)
         if running is not None:
@@ -120,5 +124,6 @@ def _row(
         "parameters": dict(parameters.visible),
         "sealed_parameters": sealed,
         "max_attempts": 1 + version.content.max_retries,
+        "concurrency": version.content.concurrency,
         "created_at": env.now(),
     }

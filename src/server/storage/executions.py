@@ -11,9 +11,10 @@ from uuid import UUID
 from sqlalchemy import RowMapping, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from kernel.execution.status import PENDING, RUNNING, ExecutionStatus
+from kernel.execution.status import ExecutionStatus
 from kernel.lifecycle import STATE_COLUMNS
 from kernel.tables import execution_events, executions
+from kernel.turns import is_unended
 from server.domain.execution import Execution
 
 _FIXED = (
@@ -66,10 +67,11 @@ async def page(session: AsyncSession, wanted: ExecutionFilter, *, before: UUID |
 
 
 async def find_unended(session: AsyncSession, runbook_id: UUID) -> UUID | None:
-    """Answers an execution of the runbook that waits or runs, if there is one."""
+    """Answers the oldest execution of the runbook that waits or runs, if there is one."""
     query = (
         select(executions.c.id)
-        .where(executions.c.runbook_id == runbook_id, executions.c.status.in_([PENDING, RUNNING]))
+        .where(executions.c.runbook_id == runbook_id, is_unended(executions))
+        .order_by(executions.c.arrival)
         .limit(1)
     )
     found: UUID | None = await session.scalar(query)

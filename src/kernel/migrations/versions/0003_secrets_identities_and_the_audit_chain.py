@@ -58,6 +58,7 @@ def upgrade() -> None:
     op.add_column("audit_events", sa.Column("peer", sa.Text(), server_default="", nullable=False))
     op.add_column("audit_events", sa.Column("request_id", sa.Text(), server_default="", nullable=False))
     op.add_column("executions", sa.Column("masked_count", sa.BigInteger(), server_default=sa.text("0"), nullable=False))
+    _let_executions_queue()
     op.create_check_constraint(op.f("ck_audit_events_outcome"), "audit_events", "outcome IN ('DONE', 'DENIED')")
     op.create_index(op.f("ix_audit_events_actor_id_id"), "audit_events", ["actor_id", "id"], unique=False)
     op.create_index(op.f("ix_audit_events_resource_id_id"), "audit_events", ["resource_id", "id"], unique=False)
@@ -82,3 +83,23 @@ def upgrade() -> None:
             f"CREATE TRIGGER {table}_are_never_emptied BEFORE TRUNCATE ON {table} "
             "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
         )
+
+
+def _let_executions_queue() -> None:
+    op.add_column("executions", sa.Column("concurrency", sa.Text(), nullable=True))
+    op.execute("""
+        UPDATE executions SET concurrency = v.settings ->> 'concurrency' FROM runbook_versions v
+        WHERE v.runbook_id = executions.runbook_id AND v.version = executions.version
+    """)
+    op.alter_column("executions", "concurrency", nullable=False)
+    op.add_column("executions", sa.Column("arrival", sa.BigInteger(), sa.Identity(always=True), nullable=False))
+    op.create_check_constraint(
+        op.f("ck_executions_concurrency"), "executions", "concurrency IN ('ALLOW', 'FORBID', 'QUEUE')"
+    )
+    op.create_index(
+        "ix_executions_unended",
+        "executions",
+        ["runbook_id", "arrival"],
+        unique=False,
+        postgresql_where=sa.text("status = 'PENDING' OR status = 'RUNNING'"),
+    )
