@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from cli.launcher.data_folder import DataFolder, write_private
 from cli.launcher.embedded_postgres import EmbeddedPostgres
 from cli.launcher.embedded_redis import EmbeddedRedis
+from cli.launcher.encryption_keys import fingerprint
 from cli.launcher.program import Program, run_once
 from cli.launcher.service_account import service_account
 from cli.launcher.settings import LauncherSettings, base_environment
@@ -24,7 +25,7 @@ from cli.launcher.supervisor import Supervisor
 _GATEWAY_STOP, _EXECUTOR_STOP, _JOBS_STOP, _SERVER_STOP = 1.0, 2.0, 0.7, 1.0
 # A script that runs at Ctrl-C has a second to end, then half a second's grace, and is then told as lost, not just left.
 _EXECUTOR_END = {"ONCALL_DRAIN_SECONDS": "0.8", "ONCALL_KILL_GRACE_SECONDS": "0.5"}
-_SECRETS = ("ONCALL_DATABASE_URL", "ONCALL_REDIS_URL", "ONCALL_MASTER_KEY")
+_SECRETS = ("ONCALL_DATABASE_URL", "ONCALL_REDIS_URL", "ONCALL_MASTER_KEY", "ONCALL_ENCRYPTION_KEYS")
 
 
 class Stack:
@@ -54,9 +55,10 @@ class Stack:
         run_once("migrate", "server.migrate", env=self.environment, log=self._data.log("migrate"))
         self._step("database is of the newest revision")
         self._start_programs()
-        # Without the key: that has a file of its own.
+        # Without the keys: one has a file of its own, and the others whoever gave them keeps.
         told = {name: self.environment[name] for name in ("ONCALL_DATABASE_URL", "ONCALL_REDIS_URL")}
-        self._data.write_json("environment.json", {"server": self.server_address, "environment": told})
+        running = {"server": self.server_address, "environment": told, "keys": fingerprint(self.environment)}
+        self._data.write_json("environment.json", running)
 
     def watch(self) -> None:
         self._supervisor.watch()
