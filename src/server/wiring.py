@@ -131,8 +131,8 @@ def build(settings: ServerSettings) -> Platform:
     cipher = open_cipher(settings)
     issuers = _issuers(settings)
 
-    async def authenticated(credential: str) -> Caller:
-        return await authenticate(env, credential, issuers)
+    async def authenticated(credential: str, peer: str) -> Caller:
+        return await authenticate(env, credential, issuers, peer=peer)
 
     denials = DenialRecord(env)
     interceptors = [

@@ -24,14 +24,16 @@ class Issuers(Protocol):
     async def identify(self, token: str) -> Identity: ...
 
 
-async def authenticate(env: Environment, credential: str, issuers: Issuers | None = None) -> Caller:
+async def authenticate(env: Environment, credential: str, issuers: Issuers | None = None, *, peer: str = "") -> Caller:
     """Answers the caller: an API token begins with `oct_`, all else is a signed token, where there are `issuers`.
+
+    `peer` is the address that the audit names for a first sign-in.
 
     One and the same refusal for every kind of bad credential, so that none can be probed; whoever proves to hold a
     token that was good is told more.
     """
     if issuers is not None and not credential.startswith(token.MARK):
-        return await sign_in(env, await issuers.identify(credential))
+        return await sign_in(env, await issuers.identify(credential), peer)
     return await _with_api_token(env, credential)
 
 

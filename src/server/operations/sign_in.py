@@ -26,7 +26,7 @@ ATTEMPTS = 3
 _RACES = {"uq_users_email", "pk_identities"}
 
 
-async def sign_in(env: Environment, identity: Identity) -> Caller:
+async def sign_in(env: Environment, identity: Identity, peer: str) -> Caller:
     """Answers the caller; Unauthenticated, with a reason, where this identity is nobody here and may not become so."""
     for _ in range(ATTEMPTS):
         async with env.sessions() as session:
@@ -35,7 +35,7 @@ async def sign_in(env: Environment, identity: Identity) -> Caller:
             return known
         try:
             async with transaction(env.sessions) as tx:
-                await _admit(env, tx.session, identity)
+                await _admit(env, tx.session, identity, peer)
         except IntegrityError as error:
             # Somebody signed in for the first time at the same moment: what they made is found in the next round.
             if constraint_of(error) not in _RACES:
@@ -47,33 +47,34 @@ async def _find(session: AsyncSession, identity: Identity) -> Caller | None:
     return await identities.find_caller(session, identity.issuer.name, identity.subject)
 
 
-async def _admit(env: Environment, session: AsyncSession, identity: Identity) -> None:
+async def _admit(env: Environment, session: AsyncSession, identity: Identity, peer: str) -> None:
     """Links the identity to the user whose address it proves, or to a new one."""
     identity.require_trusted()
     user = await users.find_by_email(session, identity.address)
     if user is None:
-        user = await _create(env, session, identity)
+        user = await _create(env, session, identity, peer)
     elif await _find(session, identity):
         return  # made by a sign-in at the same moment, which has been committed since
     elif user.is_platform_admin or user.service_account or not identity.proves(user.email):
         raise Unauthenticated("another user here has your e-mail address; ask an admin", reason="EMAIL_TAKEN")
     else:
-        await append(session, _entry("identity.linked", user.id, identity))
+        await append(session, _entry("identity.linked", user.id, identity, peer))
     await identities.add(session, identity.issuer.name, identity.subject, user.id, env.now())
 
 
-async def _create(env: Environment, session: AsyncSession, identity: Identity) -> User:
+async def _create(env: Environment, session: AsyncSession, identity: Identity, peer: str) -> User:
     draft = identity.newcomer()
     user = User(env.new_id(), draft.email, draft.display_name, False, "", env.now())
     await users.add(session, user)
-    await append(session, _entry("user.created", user.id, identity))
+    await append(session, _entry("user.created", user.id, identity, peer))
     return user
 
 
-def _entry(action: str, user_id: UUID, identity: Identity) -> AuditEntry:
+def _entry(action: str, user_id: UUID, identity: Identity, peer: str) -> AuditEntry:
     return AuditEntry(
         action=action,
         resource_id=str(user_id),
         actor_id=user_id,
         detail={"issuer": identity.issuer.name, "subject": identity.subject},
+        peer=peer,
     )

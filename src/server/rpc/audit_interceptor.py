@@ -1,4 +1,4 @@
-"""Gives each call what the audit says of it besides its caller, and has it noted where it is denied.
+"""Has denied calls noted in the audit.
 
 Noted are refusals for want of permission, and credentials that are no good. Left to the log are calls without any
 credential, which scanners and probes make all day, and things that do not exist for the caller, of which nothing can be
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -19,12 +18,12 @@ from google.protobuf.message import Message
 
 from kernel.errors import PermissionDenied, Unauthenticated
 from server.domain.denial import Denial
-from server.domain.permission import RULES, Call, Kind
-from server.domain.request_key import LONGEST_REQUEST_ID
+from server.domain.permission import RULES, Kind
 from server.domain.status_page import is_slug
+from server.rpc.conversion import request_id_of
 from server.rpc.current_call import Serving, serving
 from server.rpc.interception import Context, Continuation, Handler, wrap
-from server.rpc.peer import address_of, plain_address
+from server.rpc.peer import address_of
 
 NOTHING_PRESENTED = frozenset({"CREDENTIAL_MISSING", "TOKEN_MISSING"})
 
@@ -50,28 +49,12 @@ class AuditInterceptor(grpc.aio.ServerInterceptor):
 
 @asynccontextmanager
 async def _noted(note: Note, current: Serving, request: object, context: Context) -> AsyncIterator[None]:
-    peer = address_of(context.peer())
-    if current.call is not None:
-        current.call = replace(
-            current.call, peer=_believed_address(current.call, request) or peer, request_id=_request_id(request)
-        )
     try:
         yield
     except (PermissionDenied, Unauthenticated) as refusal:
         if refusal.reason not in NOTHING_PRESENTED:
-            await note(_denial(current, request, refusal, peer))
+            await note(_denial(current, request, refusal, address_of(context.peer())))
         raise
-
-
-def _believed_address(call: Call, request: object) -> str:
-    """Answers the address of the gateway's client; nobody but the gateway is believed about one."""
-    return plain_address(getattr(request, "client_ip", "")) if call.caller.service_account == "gateway" else ""
-
-
-def _request_id(request: object) -> str:
-    """Answers the caller's request id, cut to what a valid one can be: this is kept also where it is refused."""
-    given = getattr(request, "request_id", "")
-    return given.replace("\0", "")[:LONGEST_REQUEST_ID] if isinstance(given, str) else ""
 
 
 def _denial(current: Serving, request: object, refusal: PermissionDenied | Unauthenticated, peer: str) -> Denial:
@@ -85,7 +68,7 @@ def _denial(current: Serving, request: object, refusal: PermissionDenied | Unaut
         resource_id=resource_id,
         team_id=refusal.team_id if isinstance(refusal, PermissionDenied) else None,
         peer=call.peer if call else peer,
-        request_id=call.request_id if call else _request_id(request),
+        request_id=call.request_id if call else request_id_of(request),
     )
 
 

@@ -1,4 +1,4 @@
-"""Finds out who calls and whether they may call this RPC at all, before anything of the request is looked at."""
+"""Finds out who calls, from where, and whether they may call this RPC at all, before the request is looked at."""
 
 from __future__ import annotations
 
@@ -10,14 +10,19 @@ import grpc
 
 from kernel.errors import Unauthenticated
 from server.domain.permission import RULES, Call, Caller, Kind
-from server.rpc.current_call import serving
-from server.rpc.interception import Around, Context, Continuation, Handler, wrap
+from server.rpc.conversion import request_id_of
+from server.rpc.current_call import Serving, serving
+from server.rpc.interception import Context, Continuation, Handler, wrap
+from server.rpc.peer import address_of, plain_address
+
+Authenticate = Callable[[str, str], Awaitable[Caller]]
 
 
 class AuthenticationInterceptor(grpc.aio.ServerInterceptor):
-    """Innermost, so that its refusals are mapped and logged like any other."""
+    """Innermost, so that its refusals are mapped, noted and logged like any other."""
 
-    def __init__(self, authenticate: Callable[[str], Awaitable[Caller]]) -> None:
+    def __init__(self, authenticate: Authenticate) -> None:
+        """`authenticate` answers the caller of a credential that comes from an address."""
         self._authenticate = authenticate
 
     async def intercept_service(
@@ -28,13 +33,24 @@ class AuthenticationInterceptor(grpc.aio.ServerInterceptor):
         rule = RULES.get(current.method)
         if handler is None or (rule is not None and rule.kind is Kind.ANONYMOUS):
             return handler
-        try:
-            caller = await self._authenticate(_bearer(handler_call_details.invocation_metadata))
-            current.call = Call(current.method, caller)
-            current.call.admit()
-        except Exception as refusal:  # noqa: BLE001 - raised again where errors are mapped
-            return wrap(handler, _refusing(refusal))
-        return handler
+        return wrap(handler, lambda request, context: _admitted(self._authenticate, current, request, context))
+
+
+@asynccontextmanager
+async def _admitted(
+    authenticate: Authenticate, current: Serving, request: object, context: Context
+) -> AsyncIterator[None]:
+    peer = address_of(context.peer())
+    caller = await authenticate(_bearer(context.invocation_metadata()), peer)
+    call = Call(current.method, caller, _believed_address(caller, request) or peer, request_id_of(request))
+    current.call = call
+    call.admit()
+    yield
+
+
+def _believed_address(caller: Caller, request: object) -> str:
+    """Answers the address of the gateway's client; nobody but the gateway is believed about one."""
+    return plain_address(getattr(request, "client_ip", "")) if caller.service_account == "gateway" else ""
 
 
 def _bearer(metadata: Any) -> str:
@@ -45,12 +61,3 @@ def _bearer(metadata: Any) -> str:
     if scheme.lower() != "bearer" or not credential:
         raise Unauthenticated("send the credential as `authorization: Bearer …`", reason="CREDENTIAL_MISSING")
     return credential.strip()
-
-
-def _refusing(refusal: Exception) -> Around:
-    @asynccontextmanager
-    async def refuse(_: object, __: Context) -> AsyncIterator[None]:
-        raise refusal
-        yield
-
-    return refuse

@@ -14,7 +14,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from kernel.errors import FieldViolation, InvalidArgument
 from server.domain.page import PageRequest
-from server.domain.request_key import RequestKey
+from server.domain.request_key import LONGEST_REQUEST_ID, RequestKey
 
 
 class _Enum(Protocol):
@@ -93,6 +93,12 @@ def struct_to_pb(values: Mapping[str, object]) -> Struct:
 
 def page_request(request: Any) -> PageRequest:
     return PageRequest(request.page_size, request.page_token)
+
+
+def request_id_of(request: Any) -> str:
+    """Answers the caller's request id, cut to what a valid one can be: it is noted also where it is refused."""
+    given = getattr(request, "request_id", "")
+    return given.replace("\0", "")[:LONGEST_REQUEST_ID] if isinstance(given, str) else ""
 
 
 def request_key(request: Any) -> RequestKey:
