@@ -52,7 +52,12 @@ class Shell:
         ours, theirs = pty.openpty()
         termios.tcsetwinsize(theirs, (40, 200))
         process = await asyncio.create_subprocess_exec(
-            ONCALL, *arguments, env=self._environment, stdin=theirs, stdout=theirs, stderr=theirs
+            *(ONCALL, *arguments),
+            env=self._environment,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,  # else it would ask for passwords on the terminal that the tests were started from
         )
         os.close(theirs)
         terminal = Terminal(ours, process)
