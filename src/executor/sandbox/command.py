@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cache
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from executor.sandbox import syscalls
 from kernel.execution.content import NetworkPolicy, ResourceLimits, ScriptLanguage
 
 SANDBOX_UID = 1000
@@ -68,7 +69,8 @@ def open_command(job: Job, resources: ExitStack) -> tuple[list[str], list[int]]:
         **{f"{SECRETS}/{name}": value.encode() for name, value in job.secrets.items()},
     }
     descriptors = {path: _memory_file(data, resources) for path, data in files.items()}
-    arguments = [*_namespaces(job), *_file_systems(job, descriptors), *_environment(job)]
+    filters = [_memory_file(program, resources) for program in syscalls.programs()]
+    arguments = [*_namespaces(job), *_file_systems(job, descriptors), *_environment(job), *_filters(filters)]
     encoded = b"".join(argument.encode() + b"\0" for argument in arguments)
     arguments_fd = _memory_file(encoded, resources)
     interpreter = INTERPRETERS[job.language]
@@ -81,7 +83,7 @@ def open_command(job: Job, resources: ExitStack) -> tuple[list[str], list[int]]:
         *interpreter.arguments,
         f"{INPUT}/{interpreter.script_name}",
     ]
-    return command, [arguments_fd, *descriptors.values()]
+    return command, [arguments_fd, *filters, *descriptors.values()]
 
 
 def _namespaces(job: Job) -> Iterator[str]:
@@ -138,6 +140,11 @@ def _environment(job: Job) -> Iterator[str]:
             variables[f"PARAM_{name.upper()}"] = as_text(value)
     for name, value in variables.items():
         yield from ("--setenv", name, value)
+
+
+def _filters(descriptors: Sequence[int]) -> Iterator[str]:
+    for descriptor in descriptors:
+        yield from ("--add-seccomp-fd", str(descriptor))
 
 
 def as_text(value: str | float | bool) -> str:

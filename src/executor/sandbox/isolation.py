@@ -26,6 +26,7 @@ def isolation_of(cgroups: CgroupRoot, network: NetworkPolicy, user: int | None) 
     mechanisms = {
         "process": "user, pid, ipc and uts namespaces" + ("" if user is None else "; own user"),
         "capabilities": "none",
+        "system calls": "seccomp",
         "filesystem": "mount namespace, read-only system, tmpfs",
         "network": "network namespace" if network is NetworkPolicy.NONE else "",
         "memory": by_cgroup("memory", "rlimit per process"),

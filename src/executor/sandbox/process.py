@@ -22,6 +22,7 @@ from pathlib import Path
 from executor.sandbox import rlimit
 from executor.sandbox.cgroup import Cgroup, CgroupRoot
 from executor.sandbox.command import Job, open_command
+from executor.sandbox.libseccomp import UnavailableError
 
 SETUP_SECONDS = 10.0
 
@@ -157,6 +158,8 @@ async def start(job: Job, *, cgroups: CgroupRoot, name: str, user: int | None) -
             monitor.kill()
             monitor.wait()
         resources.close()
+        if isinstance(error, UnavailableError):
+            raise SandboxError(str(error)) from error
         if isinstance(error, OSError):
             raise SandboxError(f"the sandbox could not be set up: {error.strerror}: {error.filename}") from error
         raise
