@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,12 +35,15 @@ class Answer:
     reason: str = ""
     messages: list[Message] = field(default_factory=list, repr=False)
     problem: str = ""
+    seconds: float = 0.0
+    """How long it took; nothing of a stream, which takes as long as it is read."""
 
 
 async def answer_of(channel: grpc.aio.Channel, request: FuzzedRequest, metadata: Metadata) -> Answer:
     """Sends a request as it is; of a stream, reads the first few messages and leaves."""
     read = GetMessageClass(request.method.output_type).FromString
     messages: list[Message] = []
+    began = time.monotonic()
     try:
         if request.method.server_streaming:
             stream = channel.unary_stream(request.path, response_deserializer=read)(request.content, metadata=metadata)
@@ -49,7 +53,8 @@ async def answer_of(channel: grpc.aio.Channel, request: FuzzedRequest, metadata:
             messages.append(await call(request.content, metadata=metadata, timeout=CALL_SECONDS))
     except grpc.aio.AioRpcError as error:
         return _judged(request, error)
-    return Answer(grpc.StatusCode.OK, messages=messages)
+    seconds = 0.0 if request.method.server_streaming else time.monotonic() - began
+    return Answer(grpc.StatusCode.OK, messages=messages, seconds=seconds)
 
 
 async def _first_few(stream: Any, messages: list[Message]) -> None:

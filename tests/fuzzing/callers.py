@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -21,6 +22,7 @@ from tests.builders import (
     an_approved_runbook,
 )
 from tests.fuzzing.vocabulary import Vocabulary
+from tests.issuing import TokenIssuer
 
 Metadata = tuple[tuple[str, str], ...]
 # Who may do much gets to much; all others are to be refused, which is soon seen.
@@ -34,7 +36,8 @@ _WEIGHTS = {
     "outsider": 4,
     "expired": 2,
     "anonymous": 2,
-    "unknown": 2,
+    "signed in": 3,
+    "forger": 5,
 }
 
 
@@ -43,6 +46,7 @@ class Callers:
     """By kind, what each sends to say who they are."""
 
     metadata: dict[str, Metadata]
+    issuer: TokenIssuer
 
     def any(self, random: Random, method: MethodDescriptor) -> str:
         """Picks a caller, most often one who may call this RPC."""
@@ -53,12 +57,16 @@ class Callers:
             return "platform admin"
         return random.choices(list(_WEIGHTS), list(_WEIGHTS.values()))[0]
 
+    def credential(self, random: Random, caller: str) -> Metadata:
+        """Answers what a caller of this kind sends: the forger something else each time."""
+        return _bearer(_forged(random, self.issuer)) if caller == "forger" else self.metadata[caller]
+
     @property
     def tokens(self) -> list[str]:
         return [value.removeprefix("Bearer ") for pairs in self.metadata.values() for _, value in pairs]
 
 
-async def new_callers(sessions: Sessions, vocabulary: Vocabulary) -> Callers:
+async def new_callers(sessions: Sessions, vocabulary: Vocabulary, issuer: TokenIssuer) -> Callers:
     """Makes a team and people anew: requests that go deep take roles and tokens away, too."""
     vocabulary.forget()
     team, outsiders = await a_team(sessions), await a_team(sessions)
@@ -75,11 +83,30 @@ async def new_callers(sessions: Sessions, vocabulary: Vocabulary) -> Callers:
             "observer": team.observer.metadata,
             "gateway": gateway.metadata,
             "outsider": outsiders.author.metadata,
-            "expired": (("authorization", f"Bearer {expired}"),),
+            "expired": _bearer(expired),
             "anonymous": (),
-            "unknown": (("authorization", "Bearer eyJhbGciOiJub25lIn0.e30."),),
-        }
+            "signed in": _bearer(issuer.token()),
+        },
+        issuer,
     )
+
+
+def _bearer(token: str) -> Metadata:
+    return (("authorization", f"Bearer {token}"),)
+
+
+def _forged(random: Random, issuer: TokenIssuer) -> str:
+    """Answers a signed token with claims that are off, or one that was changed after it had been signed."""
+    claim = random.choice(["iss", "sub", "aud", "exp", "nbf", "iat", "email", "email_verified", "name"])
+    value = random.choice(
+        [None, "", "x", "\x00", "\ud800", -1, 2**70, 1e300, True, [], ["x"] * 50, {}, [[]], "n" * 3000]
+    )
+    claims = issuer.claims(f"subject {random.randrange(50)}", **{claim: value})
+    token = issuer.sign(json.dumps(claims).encode())
+    if random.random() < 0.5:
+        return token
+    place = random.randrange(len(token))
+    return token[:place] + random.choice(["", ".", "A", "=", "-" * 9000, "oct_", "!", " "]) + token[place + 1 :]
 
 
 async def _introduce(sessions: Sessions, vocabulary: Vocabulary, team: TeamWithPeople) -> None:

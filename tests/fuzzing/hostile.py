@@ -69,7 +69,7 @@ class Hostile:
     def spoil(self, message: Message, times: int) -> None:
         """Sets some fields of a message, or of one in it, to hostile values."""
         for _ in range(times):
-            victim = self._random.choice(_messages(message))
+            victim = self._random.choice(messages_in(message))
             if victim.DESCRIPTOR.fields:
                 self.set(victim, self._random.choice(victim.DESCRIPTOR.fields))
 
@@ -142,7 +142,7 @@ class Hostile:
         return self._random.choice(INTEGERS if field.type in _INT32 else LONG_INTEGERS)
 
 
-def _messages(message: Message) -> list[Message]:
+def messages_in(message: Message) -> list[Message]:
     """Answers a message and all in it; Structs are one, whatever they hold."""
     found = [message]
     if isinstance(message, Struct):
@@ -150,5 +150,5 @@ def _messages(message: Message) -> list[Message]:
     for field, value in message.ListFields():
         if field.type == FieldDescriptor.TYPE_MESSAGE:
             for child in value if field.is_repeated else (value,):
-                found += _messages(child)
+                found += messages_in(child)
     return found

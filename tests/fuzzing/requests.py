@@ -13,7 +13,7 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 import oncall.v1
-from tests.fuzzing.hostile import Hostile
+from tests.fuzzing.hostile import Hostile, messages_in
 from tests.fuzzing.plausible import Plausible
 from tests.fuzzing.vocabulary import Vocabulary
 
@@ -107,9 +107,10 @@ class RequestFuzzer:
 
     def _large(self, message: Message) -> bytes:
         """Gives some text of the request a length that only a script might have."""
-        texts = [each for each in message.DESCRIPTOR.fields if each.type == each.TYPE_STRING and not each.is_repeated]
+        victim = self._random.choice(messages_in(message))
+        texts = [each for each in victim.DESCRIPTOR.fields if each.type == each.TYPE_STRING and not each.is_repeated]
         if texts:
-            setattr(message, self._random.choice(texts).name, "x" * _LARGE)
+            setattr(victim, self._random.choice(texts).name, self._random.choice(["x", "x\n"]) * (_LARGE // 2))
         else:
             self._hostile.spoil(message, 5)
         return message.SerializeToString()

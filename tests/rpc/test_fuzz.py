@@ -29,6 +29,7 @@ from tests.fuzzing.answer import Answer, answer_of
 from tests.fuzzing.callers import new_callers
 from tests.fuzzing.requests import FuzzedRequest, RequestFuzzer, all_methods
 from tests.fuzzing.vocabulary import Vocabulary
+from tests.issuing import TokenIssuer, file_entry, issuers_file
 from tests.waiting import eventually
 
 REQUESTS = int(os.environ.get("ONCALL_FUZZ_REQUESTS", "1500"))
@@ -38,6 +39,8 @@ REQUESTS_PER_CALLERS = 960
 WARM_UP = 0.3
 """How much of a run fills pools, caches and the allocator's arenas: memory is watched after it."""
 GREATEST_GROWTH = 32 * 1024 * 1024
+GREATEST_SECONDS = 10.0
+"""Far more than any request may take, and far less than a server that stands still: machines that test are busy."""
 LEAST_OK = 0.08
 MOST_PROBLEMS = 5
 
@@ -51,11 +54,13 @@ class Tally:
     problems: list[str] = field(default_factory=list)
     tokens: list[str] = field(default_factory=list)
     resident: list[int] = field(default_factory=list)
+    slowest: tuple[float, str] = (0.0, "")
 
     def note(self, request: FuzzedRequest, caller: str, answer: Answer) -> None:
         self.codes[answer.code.name] += 1
         if answer.code is grpc.StatusCode.OK:
             self.succeeded.add(request.method.full_name)
+        self.slowest = max(self.slowest, (answer.seconds, f"{request.path} ({request.kind})"))
         if answer.problem:
             self.problems.append(f"{request.path} by {caller} ({request.kind}): {answer.problem}\n{request.excerpt()}")
 
@@ -67,17 +72,20 @@ class Fuzzed:
     address: str
     process: psutil.Process
     log: Path
+    issuer: TokenIssuer
 
 
 @contextlib.asynccontextmanager
 async def _served(database_url: str, redis_url: str, folder: Path) -> AsyncIterator[Fuzzed]:
     ready, log = folder / "ready.json", folder / "server.log"
+    issuer = TokenIssuer("https://issuer.example")
     environment = {
         **os.environ,
         "ONCALL_DATABASE_URL": database_url,
         "ONCALL_REDIS_URL": redis_url,
         "ONCALL_MASTER_KEY": MASTER_KEY,
         "ONCALL_SERVER_LISTEN": "127.0.0.1:0",
+        "ONCALL_ISSUERS_FILE": str(issuers_file(folder, file_entry(folder, issuer, create_users=True))),
         "ONCALL_READY_FILE": str(ready),
     }
     with log.open("wb") as stderr:
@@ -89,7 +97,7 @@ async def _served(database_url: str, redis_url: str, folder: Path) -> AsyncItera
 
     try:
         await eventually(is_ready, within=30)
-        yield Fuzzed(json.loads(ready.read_text())["address"], psutil.Process(process.pid), log)
+        yield Fuzzed(json.loads(ready.read_text())["address"], psutil.Process(process.pid), log, issuer)
         process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(15):
             assert await process.wait() == 0
@@ -108,10 +116,10 @@ async def _fuzz(server: Fuzzed, database_url: str, tally: Tally) -> None:
     async with grpc.aio.insecure_channel(server.address) as channel:
         for sent in range(0, REQUESTS, AT_ONCE):
             if sent % REQUESTS_PER_CALLERS == 0:
-                callers = await new_callers(sessions(engine), vocabulary)
+                callers = await new_callers(sessions(engine), vocabulary, server.issuer)
                 tally.tokens += callers.tokens
             requests = [(fuzzer.request(method), callers.any(random, method)) for method in islice(methods, AT_ONCE)]
-            calls = (answer_of(channel, request, callers.metadata[caller]) for request, caller in requests)
+            calls = (answer_of(channel, request, callers.credential(random, caller)) for request, caller in requests)
             for (request, caller), answer in zip(requests, await asyncio.gather(*calls), strict=True):
                 tally.note(request, caller, answer)
                 for message in answer.messages:
@@ -155,10 +163,12 @@ async def test_no_request_makes_the_server_fail_or_grow(database_url: str, redis
     never = [method.full_name for method in all_methods() if method.full_name not in tally.succeeded]
     print(f"never succeeded: {', '.join(never) or 'none'}")
     print(f"memory: {tally.resident[-1] / 2**20:.0f} MiB, grown by {growth / 2**20:.1f} MiB after the warm-up")
+    print(f"slowest: {tally.slowest[0]:.2f} s, {tally.slowest[1]}")
     assert not tally.problems, "\n".join(tally.problems)
     assert not (faults := _faults_in(log)), "\n".join(faults[:MOST_PROBLEMS])
     assert not [token for token in tally.tokens if len(token) > 30 and token in log]
     assert growth < GREATEST_GROWTH
+    assert tally.slowest[0] < GREATEST_SECONDS, tally.slowest
     # Refusals alone would show nothing: enough of it must have gone through.
     assert tally.codes["OK"] > LEAST_OK * tally.codes.total()
     assert REQUESTS < 10_000 or not never
