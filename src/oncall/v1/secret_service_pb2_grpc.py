@@ -62,6 +62,9 @@ class SecretServiceServicer:
 
     def PutSecret(self, request, context):
         """Puts a secret, new or instead of the value it had. TEAM_ADMIN. Safe to retry.
+
+        Executions that begin from now on get the new value. Of several calls at once, the last one's value stays.
+        * `ALREADY_EXISTS`, reason `SECRET_NAME_TAKEN`: the team has a secret of that name in another case.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -77,7 +80,10 @@ class SecretServiceServicer:
     def DeleteSecret(self, request, context):
         """Deletes a secret; deleting twice changes nothing. TEAM_ADMIN.
 
-        * `FAILED_PRECONDITION`, reason `SECRET_IN_USE`: the current version of a runbook that runs names it.
+        A name counts as it is spelled. A version that names the secret cannot be approved meanwhile: of the two, one is
+        refused.
+        * `FAILED_PRECONDITION`, reason `SECRET_IN_USE`: the current version of a runbook that is not archived names it;
+        `runbooks` in the error's metadata has the first few.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

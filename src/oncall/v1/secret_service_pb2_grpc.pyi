@@ -37,13 +37,20 @@ class SecretServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> SecretServiceAsyncStub: ...
     PutSecret: _grpc.UnaryUnaryMultiCallable[_secret_service_pb2.PutSecretRequest, _secret_service_pb2.PutSecretResponse]
-    """Puts a secret, new or instead of the value it had. TEAM_ADMIN. Safe to retry."""
+    """Puts a secret, new or instead of the value it had. TEAM_ADMIN. Safe to retry.
+
+    Executions that begin from now on get the new value. Of several calls at once, the last one's value stays.
+    * `ALREADY_EXISTS`, reason `SECRET_NAME_TAKEN`: the team has a secret of that name in another case.
+    """
     ListSecrets: _grpc.UnaryUnaryMultiCallable[_secret_service_pb2.ListSecretsRequest, _secret_service_pb2.ListSecretsResponse]
     """Lists a team's secrets by name, without values. OBSERVER."""
     DeleteSecret: _grpc.UnaryUnaryMultiCallable[_secret_service_pb2.DeleteSecretRequest, _secret_service_pb2.DeleteSecretResponse]
     """Deletes a secret; deleting twice changes nothing. TEAM_ADMIN.
 
-    * `FAILED_PRECONDITION`, reason `SECRET_IN_USE`: the current version of a runbook that runs names it.
+    A name counts as it is spelled. A version that names the secret cannot be approved meanwhile: of the two, one is
+    refused.
+    * `FAILED_PRECONDITION`, reason `SECRET_IN_USE`: the current version of a runbook that is not archived names it;
+      `runbooks` in the error's metadata has the first few.
     """
 
 @_typing.type_check_only
@@ -55,13 +62,20 @@ class SecretServiceAsyncStub(SecretServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     PutSecret: _aio.UnaryUnaryMultiCallable[_secret_service_pb2.PutSecretRequest, _secret_service_pb2.PutSecretResponse]  # type: ignore[assignment]
-    """Puts a secret, new or instead of the value it had. TEAM_ADMIN. Safe to retry."""
+    """Puts a secret, new or instead of the value it had. TEAM_ADMIN. Safe to retry.
+
+    Executions that begin from now on get the new value. Of several calls at once, the last one's value stays.
+    * `ALREADY_EXISTS`, reason `SECRET_NAME_TAKEN`: the team has a secret of that name in another case.
+    """
     ListSecrets: _aio.UnaryUnaryMultiCallable[_secret_service_pb2.ListSecretsRequest, _secret_service_pb2.ListSecretsResponse]  # type: ignore[assignment]
     """Lists a team's secrets by name, without values. OBSERVER."""
     DeleteSecret: _aio.UnaryUnaryMultiCallable[_secret_service_pb2.DeleteSecretRequest, _secret_service_pb2.DeleteSecretResponse]  # type: ignore[assignment]
     """Deletes a secret; deleting twice changes nothing. TEAM_ADMIN.
 
-    * `FAILED_PRECONDITION`, reason `SECRET_IN_USE`: the current version of a runbook that runs names it.
+    A name counts as it is spelled. A version that names the secret cannot be approved meanwhile: of the two, one is
+    refused.
+    * `FAILED_PRECONDITION`, reason `SECRET_IN_USE`: the current version of a runbook that is not archived names it;
+      `runbooks` in the error's metadata has the first few.
     """
 
 class SecretServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -76,7 +90,11 @@ class SecretServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _secret_service_pb2.PutSecretRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_secret_service_pb2.PutSecretResponse, _abc.Awaitable[_secret_service_pb2.PutSecretResponse]]:
-        """Puts a secret, new or instead of the value it had. TEAM_ADMIN. Safe to retry."""
+        """Puts a secret, new or instead of the value it had. TEAM_ADMIN. Safe to retry.
+
+        Executions that begin from now on get the new value. Of several calls at once, the last one's value stays.
+        * `ALREADY_EXISTS`, reason `SECRET_NAME_TAKEN`: the team has a secret of that name in another case.
+        """
 
     @_abc_1.abstractmethod
     def ListSecrets(
@@ -94,7 +112,10 @@ class SecretServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_secret_service_pb2.DeleteSecretResponse, _abc.Awaitable[_secret_service_pb2.DeleteSecretResponse]]:
         """Deletes a secret; deleting twice changes nothing. TEAM_ADMIN.
 
-        * `FAILED_PRECONDITION`, reason `SECRET_IN_USE`: the current version of a runbook that runs names it.
+        A name counts as it is spelled. A version that names the secret cannot be approved meanwhile: of the two, one is
+        refused.
+        * `FAILED_PRECONDITION`, reason `SECRET_IN_USE`: the current version of a runbook that is not archived names it;
+          `runbooks` in the error's metadata has the first few.
         """
 
 def add_SecretServiceServicer_to_server(servicer: SecretServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
