@@ -10,14 +10,17 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from kernel.database import transaction
-from oncall.v1 import runbook_pb2, team_pb2
+from kernel.execution.content import ParameterDefinition, ParameterType, ScriptLanguage, VersionContent
+from oncall.v1 import runbook_pb2, secret_service_pb2_grpc, team_pb2
 from oncall.v1 import runbook_service_pb2 as pb
+from oncall.v1 import secret_service_pb2 as secret_pb
 from oncall.v1 import team_service_pb2 as team_pb
 from server.domain.denial import MOST_ROWS, Denial
 from server.domain.page import Pager
 from server.operations.environment import Environment
 from server.operations.record_denial import DenialRecord
 from tests.builders import TeamWithPeople, a_person, an_approved_runbook
+from tests.executors import an_executor, settings_of
 from tests.rpc.audited import audited
 from tests.rpc.conftest import RunningServer, refusal_of
 from tests.status_pages import StatusPageDesk
@@ -82,6 +85,56 @@ async def test_a_denied_attempt_says_the_same_and_why(running_server: RunningSer
             "try-1",
             {"method": "RunbookService/CreateRunbook", "reason": "ROLE_MISSING"},
         ),
+    ]
+
+
+async def test_what_a_denied_request_carried_is_not_kept(running_server: RunningServer, team: TeamWithPeople) -> None:
+    request = secret_pb.PutSecretRequest(team_id=str(team.id), name="DB_PASSWORD", value="hunter2-hunter2")
+    stub = secret_service_pb2_grpc.SecretServiceStub(running_server.channel)
+    await refusal_of(stub.PutSecret(request, metadata=team.observer.metadata))
+    await stub.PutSecret(request, metadata=team.author.metadata)
+    denied, done = await audited(running_server.sessions)
+    assert (denied["outcome"], done["action"]) == ("DENIED", "secret.put")
+    assert "hunter2" not in str(denied) + str(done)
+
+
+async def test_an_executions_beginning_and_end_are_noted_without_its_values(
+    running_server: RunningServer, team: TeamWithPeople, database_url: str, redis_url: str
+) -> None:
+    secret = ParameterDefinition("password", ParameterType.STRING, sensitive=True)
+    content = VersionContent("exit 3", ScriptLanguage.BASH, (secret,))
+    runbook = await an_approved_runbook(running_server.sessions, team, content)
+    request = pb.ExecuteRequest(runbook_id=str(runbook.id), request_id="run-1")
+    request.parameters.update({"password": "hunter2"})
+    execution_id = ""
+    async with an_executor(settings_of(database_url, redis_url)):
+        async for answer in running_server.runbooks.Execute(request, metadata=team.responder.metadata):
+            execution_id = answer.event.execution.id or execution_id
+    created, ended = await audited(running_server.sessions, resource_id=execution_id)
+    assert (created["action"], created["actor_id"], created["request_id"]) == (
+        "execution.created",
+        team.responder.id,
+        "run-1",
+    )
+    assert (ended["action"], ended["actor_id"], ended["team_id"]) == ("execution.ended", None, team.id)
+    assert ended["detail"] == {"status": "FAILED", "exit_code": 3, "error_code": None, "attempt": 1}
+    assert "hunter2" not in str(created) + str(ended)
+
+
+async def test_who_cancels_and_that_it_ended_are_noted_apart(
+    running_server: RunningServer, team: TeamWithPeople
+) -> None:
+    runbook = await an_approved_runbook(running_server.sessions, team)
+    request = pb.ExecuteRequest(runbook_id=str(runbook.id))
+    stream = running_server.runbooks.Execute(request, metadata=team.responder.metadata)
+    execution_id = (await anext(aiter(stream))).event.execution.id
+    cancel = pb.CancelExecutionRequest(execution_id=execution_id)
+    for _ in range(2):
+        await running_server.runbooks.CancelExecution(cancel, metadata=team.author.metadata)
+    rows = await audited(running_server.sessions, resource_id=execution_id)
+    assert sorted((row["action"], row["actor_id"]) for row in rows if row["actor_id"] != team.responder.id) == [
+        ("execution.cancel_requested", team.author.id),
+        ("execution.ended", None),
     ]
 
 

@@ -15,8 +15,12 @@ from typing import Any
 
 import grpc
 import pytest
+from sqlalchemy import func, select
 
 from cli.launcher.embedded_postgres import EmbeddedPostgres
+from kernel.audit import AuditEntry, append
+from kernel.database import create_engine, sessions, transaction
+from kernel.tables import audit_seals
 from oncall.v1 import team_service_pb2 as pb
 from oncall.v1 import team_service_pb2_grpc
 from tests.builders import MASTER_KEY
@@ -105,6 +109,20 @@ async def test_the_first_admin_and_the_gateway_get_tokens_that_work(
 async def test_the_jobs_run_until_they_are_told_to_stop(environment: dict[str, str]) -> None:
     async with _serving(environment, "server.jobs") as ready:
         assert ready == {}
+
+
+async def test_the_jobs_seal_the_audit(environment: dict[str, str], database_url: str) -> None:
+    engine = create_engine(database_url)
+    async with transaction(sessions(engine)) as tx:
+        await append(tx.session, AuditEntry("test.noted", "7"))
+
+    async def sealed() -> bool:
+        async with engine.connect() as connection:
+            return bool(await connection.scalar(select(func.count()).select_from(audit_seals)))
+
+    async with _serving(environment, "server.jobs"):
+        await eventually(sealed)
+    await engine.dispose()
 
 
 @pytest.mark.parametrize("module", ["server", "server.jobs", "server.migrate"])

@@ -56,6 +56,7 @@ class World:
 
     async def actions_on(self, user_id: str) -> list[tuple[str, str, dict[str, object]]]:
         query = select(audit_events.c.action, audit_events.c.actor_id, audit_events.c.detail)
+        query = query.where(audit_events.c.peer == "127.0.0.1")
         async with self.server.sessions() as session:
             rows = await session.execute(query.where(audit_events.c.resource_id == user_id).order_by(audit_events.c.id))
             return [(action, str(actor), detail) for action, actor, detail in rows]
