@@ -37,30 +37,35 @@ print(value, file=sys.stderr)
 """
 
 
-async def with_secret(platform: Platform, script: str, *, name: str = "db_password") -> Record:
-    execution = await platform.an_execution(script, ScriptLanguage.PYTHON, secret_names=("db_password",))
+async def with_secrets(
+    platform: Platform, script: str, values: dict[str, str], *, wanted: tuple[str, ...] = ()
+) -> Record:
+    """Runs a script that names the secrets `wanted` (unset: all of `values`) in a team that has `values`."""
+    names = wanted or tuple(values)
+    execution = await platform.an_execution(script, ScriptLanguage.PYTHON, secret_names=names)
     async with transaction(platform.sessions) as tx:
         row = (await tx.session.execute(select(executions).where(executions.c.id == execution))).one()
         cipher = Cipher(MASTER_KEY)
-        await tx.session.execute(
-            insert(secrets).values(
-                id=new_id(),
-                team_id=row.team_id,
-                name=name,
-                sealed=cipher.seal(VALUE.encode(), context_of(row.team_id, name)),
-                key_id="any",
-                created_by=row.triggered_by,
-                created_at=row.created_at,
-                updated_by=row.triggered_by,
-                updated_at=row.created_at,
+        for name, value in values.items():
+            await tx.session.execute(
+                insert(secrets).values(
+                    id=new_id(),
+                    team_id=row.team_id,
+                    name=name,
+                    sealed=cipher.seal(value.encode(), context_of(row.team_id, name)),
+                    key_id="any",
+                    created_by=row.triggered_by,
+                    created_at=row.created_at,
+                    updated_by=row.triggered_by,
+                    updated_at=row.created_at,
+                )
             )
-        )
     await platform.doorbell.ring(execution)
     return await platform.end_of(execution)
 
 
 async def test_a_secret_is_a_file_and_a_variable_and_masked_in_everything_that_is_kept(platform: Platform) -> None:
-    done = await with_secret(platform, PRINT_IT_ALL)
+    done = await with_secrets(platform, PRINT_IT_ALL, {"db_password": VALUE})
 
     assert (done.status, done.exit_code) == ("COMPLETED", 0), done.stderr
     everything = done.stdout + done.stderr + done._row.stdout.encode() + done._row.stderr.encode()
@@ -73,8 +78,18 @@ async def test_a_secret_is_a_file_and_a_variable_and_masked_in_everything_that_i
     assert done.stdout_size == len(done.bytes_of(OutputStream.STDOUT))
 
 
+async def test_fifty_secrets_of_the_greatest_size_reach_a_script_as_files(platform: Platform) -> None:
+    script = (
+        "import os, pathlib; print(sum(f.stat().st_size for f in pathlib.Path(os.environ['ONCALL_SECRETS']).iterdir()))"
+    )
+    values = {f"secret_{number}": f"{number:02}" * (32 * 1024) for number in range(50)}
+    done = await with_secrets(platform, script, values)
+
+    assert (done.status, done.stdout) == ("COMPLETED", f"{50 * 64 * 1024}\n".encode()), done.error_message
+
+
 async def test_a_secret_that_is_gone_by_now_stops_the_run_before_it_begins(platform: Platform) -> None:
-    done = await with_secret(platform, "print('never')", name="another")
+    done = await with_secrets(platform, "print('never')", {"another": VALUE}, wanted=("db_password",))
 
     assert (done.status, done.error_code, done.stdout) == ("FAILED", "SECRET_MISSING", b"")
     assert "db_password" in done.error_message

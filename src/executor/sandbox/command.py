@@ -26,6 +26,8 @@ SANDBOX_UID = 1000
 INPUT = "/run/oncall"
 SECRETS = f"{INPUT}/secrets"
 SCRATCH = "/sandbox"
+LONGEST_SECRET_VARIABLE = 32 * 1024
+"""Bytes; a longer secret is a file only, for fifty of them must fit into the 2 MiB that the kernel gives an exec."""
 SHARED_MEMORY_BYTES = 16 * 1024 * 1024
 
 
@@ -133,13 +135,17 @@ def _environment(job: Job) -> Iterator[str]:
         "ONCALL_ATTEMPT": str(job.attempt),
         "ONCALL_PARAMETERS": f"{INPUT}/parameters.json",
         "ONCALL_SECRETS": SECRETS,
-        **{f"SECRET_{name.upper()}": value for name, value in job.secrets.items()},
+        **{f"SECRET_{name.upper()}": value for name, value in job.secrets.items() if _fits(value)},
     }
     for name, value in job.parameters.items():
         if value is not None:
             variables[f"PARAM_{name.upper()}"] = as_text(value)
     for name, value in variables.items():
         yield from ("--setenv", name, value)
+
+
+def _fits(secret: str) -> bool:
+    return len(secret.encode()) <= LONGEST_SECRET_VARIABLE
 
 
 def _filters(descriptors: Sequence[int]) -> Iterator[str]:

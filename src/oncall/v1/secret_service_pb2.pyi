@@ -33,7 +33,9 @@ class PutSecretRequest(_message.Message):
     name: _builtins.str
     """`[A-Za-z][A-Za-z0-9_]*`, at most 64 characters."""
     value: _builtins.str
-    """8 bytes to 64 KiB of UTF-8 without NUL; shorter ones could not be masked without masking half of any output."""
+    """8 bytes to 64 KiB of UTF-8 without NUL; shorter ones could not be masked without masking half of any output.
+    Scripts find it in the file `$ONCALL_SECRETS/<name>` and, up to 32 KiB, in the variable `SECRET_<NAME>`.
+    """
     def __init__(
         self,
         *,
