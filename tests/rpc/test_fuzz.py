@@ -164,8 +164,8 @@ async def test_no_request_makes_the_server_fail_or_grow(database_url: str, redis
     print(f"never succeeded: {', '.join(never) or 'none'}")
     print(f"memory: {tally.resident[-1] / 2**20:.0f} MiB, grown by {growth / 2**20:.1f} MiB after the warm-up")
     print(f"slowest: {tally.slowest[0]:.2f} s, {tally.slowest[1]}")
-    assert not tally.problems, "\n".join(tally.problems)
-    assert not (faults := _faults_in(log)), "\n".join(faults[:MOST_PROBLEMS])
+    faults = "\n".join([*tally.problems, *_faults_in(log)[:MOST_PROBLEMS]])
+    assert not faults, faults
     assert not [token for token in tally.tokens if len(token) > 30 and token in log]
     assert growth < GREATEST_GROWTH
     assert tally.slowest[0] < GREATEST_SECONDS, tally.slowest
