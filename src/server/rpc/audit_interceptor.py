@@ -49,11 +49,12 @@ class AuditInterceptor(grpc.aio.ServerInterceptor):
 
 @asynccontextmanager
 async def _noted(note: Note, current: Serving, request: object, context: Context) -> AsyncIterator[None]:
+    peer = address_of(context.peer())  # now, while there certainly is a call to ask
     try:
         yield
     except (PermissionDenied, Unauthenticated) as refusal:
         if refusal.reason not in NOTHING_PRESENTED:
-            await note(_denial(current, request, refusal, address_of(context.peer())))
+            await note(_denial(current, request, refusal, peer))
         raise
 
 

@@ -32,6 +32,9 @@ class TelemetryInterceptor(grpc.aio.ServerInterceptor):
 
 @asynccontextmanager
 async def _logged(serving: Serving, context: Context) -> AsyncIterator[None]:
+    # Asked now, and the code only where the call came to its end: when a client has left a stream, what follows the
+    # yield may run after gRPC has freed the call, and asking a freed call for its peer ends the whole process.
+    peer = address_of(context.peer())
     left = True
     try:
         yield
@@ -46,7 +49,7 @@ async def _logged(serving: Serving, context: Context) -> AsyncIterator[None]:
             code="CANCELLED" if left else _name(context.code()),
             seconds=round(time.monotonic() - serving.started, 4),
             caller_id=str(serving.call.caller.user_id) if serving.call else None,
-            peer=address_of(context.peer()),
+            peer=peer,
             request_id=str(serving.id),
         )
 
