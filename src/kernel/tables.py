@@ -116,8 +116,11 @@ runbooks = Table(
     Column("updated_at", Timestamp, nullable=False),
     CheckConstraint("status IN ('DRAFT', 'PENDING_REVIEW', 'APPROVED', 'DEPRECATED', 'ARCHIVED')", name="status"),
     UniqueConstraint("team_id", "name"),
+    # For lists, newest first, filtered by any of these (server.storage.newest):
     Index(None, "team_id", "id"),
-    Index(None, "service_id"),
+    Index(None, "team_id", "status", "id"),
+    Index(None, "status", "id"),
+    Index(None, "service_id", "id"),
 )
 
 # Written once: a trigger refuses every UPDATE.
@@ -195,8 +198,12 @@ executions = Table(
     CheckConstraint("status IN ('PENDING', 'RUNNING', 'COMPLETED', 'FAILED', 'CANCELLED', 'TIMEOUT')", name="status"),
     CheckConstraint("(status = 'RUNNING') = (lease_expires_at IS NOT NULL)", name="running_is_leased"),
     CheckConstraint("concurrency IN ('ALLOW', 'FORBID', 'QUEUE')", name="concurrency"),
+    # For lists, newest first, filtered by any of these (server.storage.newest):
     Index(None, "team_id", "id"),
+    Index(None, "team_id", "status", "id"),
+    Index(None, "status", "id"),
     Index(None, "runbook_id", "id"),
+    Index(None, "runbook_id", "status", "id"),
     Index("ix_executions_incident", "incident_id", "id", postgresql_where=text("incident_id IS NOT NULL")),
     Index("ix_executions_workflow_run", "workflow_run_id", "id", postgresql_where=text("workflow_run_id IS NOT NULL")),
     Index(

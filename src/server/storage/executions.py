@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, func, select
+from sqlalchemy import RowMapping, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel.execution.status import ExecutionStatus
@@ -16,6 +16,7 @@ from kernel.lifecycle import STATE_COLUMNS
 from kernel.tables import execution_events, executions
 from kernel.turns import is_unended
 from server.domain.execution import Execution
+from server.storage.newest import Listing
 
 _FIXED = (
     "id",
@@ -32,6 +33,20 @@ _FIXED = (
     "created_at",
 )
 _HEAD = [executions.c[name] for name in (*_FIXED, *STATE_COLUMNS)]
+_LISTING = Listing(
+    executions,
+    _HEAD,
+    (
+        ("workflow_run_id",),
+        ("incident_id",),
+        ("runbook_id", "status"),
+        ("runbook_id",),
+        ("team_id", "status"),
+        ("team_id",),
+        ("status",),
+        (),
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +70,18 @@ async def find(session: AsyncSession, execution_id: UUID, *, output: bool = Fals
 
 async def page(session: AsyncSession, wanted: ExecutionFilter, *, before: UUID | None, limit: int) -> list[Execution]:
     """Answers executions older than `before`, newest first, without output."""
-    query = select(*_HEAD).order_by(executions.c.id.desc()).limit(limit)
-    if wanted.team_ids is not None:
-        query = query.where(executions.c.team_id.in_(wanted.team_ids))
-    for name in ("runbook_id", "incident_id", "workflow_run_id", "status"):
-        if (value := getattr(wanted, name)) is not None:
-            query = query.where(executions.c[name] == value)
-    if before is not None:
-        query = query.where(executions.c.id < before)
-    return [_execution(row) for row in (await session.execute(query)).mappings()]
+    rows = await session.execute(page_query(wanted, before=before, limit=limit))
+    return [_execution(row) for row in rows.mappings()]
+
+
+def page_query(wanted: ExecutionFilter, *, before: UUID | None, limit: int) -> Select[Any]:
+    values = {
+        "runbook_id": wanted.runbook_id,
+        "incident_id": wanted.incident_id,
+        "workflow_run_id": wanted.workflow_run_id,
+        "status": wanted.status,
+    }
+    return _LISTING.page(values, team_ids=wanted.team_ids, before=before, limit=limit)
 
 
 async def find_unended(session: AsyncSession, runbook_id: UUID) -> UUID | None:

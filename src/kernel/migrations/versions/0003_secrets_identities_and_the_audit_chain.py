@@ -59,6 +59,7 @@ def upgrade() -> None:
     op.add_column("audit_events", sa.Column("request_id", sa.Text(), server_default="", nullable=False))
     op.add_column("executions", sa.Column("masked_count", sa.BigInteger(), server_default=sa.text("0"), nullable=False))
     _let_executions_queue()
+    _keep_lists_in_order()
     op.create_check_constraint(op.f("ck_audit_events_outcome"), "audit_events", "outcome IN ('DONE', 'DENIED')")
     op.create_index(op.f("ix_audit_events_actor_id_id"), "audit_events", ["actor_id", "id"], unique=False)
     op.create_index(op.f("ix_audit_events_resource_id_id"), "audit_events", ["resource_id", "id"], unique=False)
@@ -103,3 +104,16 @@ def _let_executions_queue() -> None:
         unique=False,
         postgresql_where=sa.text("status = 'PENDING' OR status = 'RUNNING'"),
     )
+
+
+def _keep_lists_in_order() -> None:
+    op.drop_index(op.f("ix_runbooks_service_id"), table_name="runbooks")
+    for table, columns in (
+        ("runbooks", ["service_id", "id"]),
+        ("runbooks", ["status", "id"]),
+        ("runbooks", ["team_id", "status", "id"]),
+        ("executions", ["status", "id"]),
+        ("executions", ["team_id", "status", "id"]),
+        ("executions", ["runbook_id", "status", "id"]),
+    ):
+        op.create_index(op.f(f"ix_{table}_{'_'.join(columns)}"), table, columns, unique=False)

@@ -1,0 +1,163 @@
+"""Lists over 100,000 rows are read along an index, the first page as the thousandth, whatever they are filtered by."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import Select, text
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from kernel.database import create_engine
+from kernel.execution.status import ExecutionStatus
+from server.domain.runbook import RunbookStatus
+from server.storage import executions, runbooks
+from server.storage.executions import ExecutionFilter
+from server.storage.runbooks import RunbookFilter
+
+ROWS = 100_000
+LIMIT = 51  # a page of 50, and one more to see whether more follow
+PAGES_BEFORE = 999
+
+TEAMS = [UUID(int=n) for n in (1, 2, 3)]
+
+# Most rows are the first team's, as it is where one team is much larger than the others; times are interleaved.
+ID = "(lpad(to_hex(1700000000000 + n), 12, '0') || '70008000' || lpad(to_hex(n), 12, '0'))::uuid"
+SMALL_ID = "lpad(to_hex({}), 32, '0')::uuid"
+TEAM = SMALL_ID.format("CASE WHEN n % 10 < 6 THEN 1 WHEN n % 10 < 9 THEN 2 ELSE 3 END")
+PEOPLE_AND_TEAMS = f"""
+    INSERT INTO users (id, email, display_name, created_at) VALUES ({SMALL_ID.format(9)}, 'a@b', 'A', now());
+    INSERT INTO teams (id, name, created_at) SELECT {SMALL_ID.format("n")}, n, now() FROM generate_series(1, 3) n;
+    INSERT INTO services (id, team_id, name, created_at)
+        SELECT {SMALL_ID.format("n")}, {SMALL_ID.format("n")}, n, now() FROM generate_series(1, 3) n;
+"""  # noqa: S608 - nothing of it comes from outside
+MANY_RUNBOOKS = f"""
+    INSERT INTO runbooks (id, team_id, service_id, name, description, status, latest_version, created_by,
+                          created_at, updated_at)
+    SELECT {ID}, {TEAM}, CASE WHEN n % 4 = 0 THEN {TEAM} END, 'runbook-' || n, 'restarts host ' || n,
+           CASE WHEN n % 100 < 90 THEN 'APPROVED' WHEN n % 100 < 99 THEN 'DRAFT' ELSE 'ARCHIVED' END, 1,
+           {SMALL_ID.format(9)}, now(), now()
+    FROM generate_series(1, {{rows}}) n;
+"""  # noqa: S608 - nothing of it comes from outside
+MANY_EXECUTIONS = f"""
+    INSERT INTO runbook_versions (runbook_id, version, script, settings, digest, created_by, created_at)
+        SELECT id, 1, 'true', '{{{{}}}}', 'd', {SMALL_ID.format(9)}, now() FROM runbooks;
+    INSERT INTO executions (id, runbook_id, version, team_id, digest, trigger, incident_id, workflow_run_id, parameters,
+                            max_attempts, concurrency, created_at, status, lease_expires_at)
+    SELECT {ID}, (SELECT array_agg(r.id) FROM runbooks r)[1 + n % 30], 1, {TEAM}, 'd', 'MANUAL',
+           CASE WHEN n % 4 = 0 THEN {SMALL_ID.format("n % 5")} END,
+           CASE WHEN n % 5 = 0 THEN {SMALL_ID.format("n % 7")} END, '{{{{}}}}', 1, 'ALLOW', now(), status,
+           CASE WHEN status = 'RUNNING' THEN now() END
+    FROM (SELECT n, CASE WHEN n % 100 < 90 THEN 'COMPLETED' WHEN n % 100 < 98 THEN 'FAILED' WHEN n % 200 < 199
+                    THEN 'CANCELLED' ELSE 'RUNNING' END AS status FROM generate_series(1, {{rows}}) n) AS s;
+"""  # noqa: S608 - nothing of it comes from outside
+
+
+@dataclass(slots=True)
+class Plan:
+    """How PostgreSQL read a page: the kinds of nodes with the indexes they use, and how many rows it looked at."""
+
+    shape: list[str] = field(default_factory=list)
+    rows_read: int = 0
+
+    @classmethod
+    async def of(cls, connection: AsyncConnection, query: Select[Any]) -> Plan:
+        compiled = str(query.compile(dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True}))
+        explained = await connection.scalar(
+            text(f"EXPLAIN (ANALYZE, FORMAT JSON) {compiled.replace(':', chr(92) + ':')}")
+        )
+        plan = cls()
+        plan._add(explained[0]["Plan"])
+        return plan
+
+    def _add(self, node: dict[str, Any]) -> None:
+        self.shape.append(f"{node['Node Type']} {node.get('Index Name', '')}".strip())
+        if "Relation Name" in node:
+            removed = node.get("Rows Removed by Filter", 0) + node.get("Rows Removed by Index Recheck", 0)
+            self.rows_read += round((node["Actual Rows"] + removed) * node["Actual Loops"])
+        for child in node.get("Plans", []):
+            self._add(child)
+
+
+async def a_full_database(url: str, *statements: str) -> AsyncIterator[AsyncConnection]:
+    engine = create_engine(url, pool_size=1)
+    async with engine.connect() as connection:
+        for statement in ";".join(statements).split(";"):
+            if statement.strip():
+                await connection.exec_driver_sql(statement)
+        await connection.commit()
+        await (await connection.execution_options(isolation_level="AUTOCOMMIT")).exec_driver_sql("VACUUM ANALYZE")
+        yield connection
+    await engine.dispose()
+
+
+@pytest.fixture
+async def with_runbooks(database_url: str) -> AsyncIterator[AsyncConnection]:
+    async for connection in a_full_database(database_url, PEOPLE_AND_TEAMS, MANY_RUNBOOKS.format(rows=ROWS)):
+        yield connection
+
+
+@pytest.fixture
+async def with_executions(database_url: str) -> AsyncIterator[AsyncConnection]:
+    few_runbooks, many = MANY_RUNBOOKS.format(rows=30), MANY_EXECUTIONS.format(rows=ROWS)
+    async for connection in a_full_database(database_url, PEOPLE_AND_TEAMS, few_runbooks, many):
+        yield connection
+
+
+def visible_teams() -> list[list[UUID] | None]:
+    """What callers may see: everything, as a platform admin; one team, the largest and the smallest; several."""
+    return [None, TEAMS[:1], TEAMS[2:], TEAMS]
+
+
+def runbook_filters() -> Iterator[tuple[RunbookFilter, bool]]:
+    """Every combination of filters, and whether an index has all of it, so that little else is read."""
+    for teams, service, status, query in itertools.product(
+        visible_teams(), (None, TEAMS[0]), (None, *RunbookStatus), ("", "host 77", "nowhere")
+    ):
+        exact = not query and service is None
+        yield RunbookFilter(teams, service, status, query), exact
+
+
+def execution_filters(runbook: UUID) -> Iterator[tuple[ExecutionFilter, bool]]:
+    for teams, of_runbook, incident, workflow_run, status in itertools.product(
+        visible_teams(), (None, runbook), (None, UUID(int=4)), (None, UUID(int=5)), (None, *ExecutionStatus)
+    ):
+        exact = not (incident or workflow_run or (of_runbook and teams))
+        yield ExecutionFilter(teams, of_runbook, incident, workflow_run, status), exact
+
+
+async def below_the_first_999_pages(connection: AsyncConnection, table: str) -> UUID:
+    rank = 50 * PAGES_BEFORE
+    found: UUID | None = await connection.scalar(text(f"SELECT id FROM {table} ORDER BY id DESC OFFSET {rank} LIMIT 1"))  # noqa: S608
+    assert found
+    return found
+
+
+async def check(connection: AsyncConnection, query: Any, wanted: Any, deep: UUID, exact: bool) -> None:
+    first = await Plan.of(connection, query(wanted, before=None, limit=LIMIT))
+    thousandth = await Plan.of(connection, query(wanted, before=deep, limit=LIMIT))
+    for plan in (first, thousandth):
+        assert not any(node.startswith("Seq Scan") for node in plan.shape), (wanted, plan)
+        assert any("Index" in node for node in plan.shape), (wanted, plan)
+        if exact:
+            assert plan.rows_read <= LIMIT * len(wanted.team_ids or "*"), (wanted, plan)
+    if exact:
+        assert first.shape == thousandth.shape, wanted
+
+
+async def test_pages_of_runbooks_are_read_along_an_index(with_runbooks: AsyncConnection) -> None:
+    deep = await below_the_first_999_pages(with_runbooks, "runbooks")
+    for wanted, exact in runbook_filters():
+        await check(with_runbooks, runbooks.page_query, wanted, deep, exact)
+
+
+async def test_pages_of_executions_are_read_along_an_index(with_executions: AsyncConnection) -> None:
+    deep = await below_the_first_999_pages(with_executions, "executions")
+    runbook = await with_executions.scalar(text("SELECT runbook_id FROM executions LIMIT 1"))
+    for wanted, exact in execution_filters(runbook):
+        await check(with_executions, executions.page_query, wanted, deep, exact)
