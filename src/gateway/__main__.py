@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import socket
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from gateway.app import create_app
 from gateway.listener import bind, spelled
 from gateway.server_client import connect
 from gateway.settings import GatewaySettings
-from kernel.settings import fail, load
+from kernel.settings import fail, load, write_ready_file
 from kernel.telemetry import configure
 
 GRACE_SECONDS = 3
@@ -75,8 +74,7 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         address = spelled((sockets or [])[0])
         log.info("listening", address=address)
-        if self._ready_file is not None:
-            _write_atomically(self._ready_file, json.dumps({"address": address}))
+        write_ready_file(self._ready_file, {"address": address})
 
 
 def _read_token(file: Path) -> str:
@@ -85,12 +83,6 @@ def _read_token(file: Path) -> str:
     except (OSError, UnicodeError) as error:
         fail(f"cannot start: ONCALL_GATEWAY_TOKEN_FILE cannot be read: {type(error).__name__}")
     return token or fail("cannot start: ONCALL_GATEWAY_TOKEN_FILE is empty")
-
-
-def _write_atomically(file: Path, text: str) -> None:
-    draft = file.with_name(f"{file.name}.new")
-    draft.write_text(text)
-    draft.replace(file)
 
 
 if __name__ == "__main__":

@@ -7,9 +7,9 @@ import asyncio
 import structlog
 import uvloop
 
-from kernel.settings import load
+from kernel.settings import load, write_ready_file
 from kernel.telemetry import configure
-from server.process import announce_ready, require_free, require_migrated, stop_signal
+from server.process import require_free, require_migrated, stop_signal
 from server.settings import ServerSettings
 from server.wiring import build
 
@@ -23,7 +23,7 @@ async def main(settings: ServerSettings) -> None:
     require_free(settings.server_listen, "ONCALL_SERVER_LISTEN")
     port = await platform.start(settings.server_listen)
     address = f"{settings.server_listen.rpartition(':')[0]}:{port}"
-    announce_ready(settings.ready_file, {"address": address})
+    write_ready_file(settings.ready_file, {"address": address})
     log.info("serving", address=address)
     failed = asyncio.create_task(platform.failed())
     stopped = asyncio.create_task(stop.wait())

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import os
 import signal
 import socket
-from pathlib import Path
 
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -93,15 +90,6 @@ def stop_signal() -> asyncio.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     return stop
-
-
-def announce_ready(ready_file: Path | None, content: dict[str, str]) -> None:
-    """Writes the ready file in one step, so that nobody reads half of it."""
-    if ready_file is None:
-        return
-    unfinished = ready_file.with_name(f".{ready_file.name}.{os.getpid()}")
-    unfinished.write_text(json.dumps(content))
-    unfinished.replace(ready_file)
 
 
 def _current_revision(connection: Connection) -> str | None:

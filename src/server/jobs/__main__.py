@@ -10,13 +10,13 @@ import uvloop
 
 from kernel.database import sessions
 from kernel.queue import Doorbell
-from kernel.settings import load
+from kernel.settings import load, write_ready_file
 from kernel.telemetry import configure
 from server.jobs.rounds import repeat
 from server.jobs.sweep import end_lost_attempts, ring_again
 from server.operations.announce import Announcer
 from server.operations.seal_audit import seal_audit
-from server.process import announce_ready, open_engine, open_redis, require_migrated, stop_signal
+from server.process import open_engine, open_redis, require_migrated, stop_signal
 from server.settings import JobsSettings
 
 log = structlog.get_logger()
@@ -31,7 +31,7 @@ async def main(settings: JobsSettings) -> None:
     await require_migrated(engine)
     redis, broker = open_redis(settings)
     announcer, make_session = Announcer(redis, Doorbell(broker)), sessions(engine)
-    announce_ready(settings.ready_file, {})
+    write_ready_file(settings.ready_file, {})
     log.info("sweeping")
     jobs = [
         asyncio.create_task(repeat(name, job, every=SWEEP_SECONDS, stop=stop))
