@@ -265,10 +265,13 @@ class CreateRunbookVersionRequest(_message.Message):
     RUNBOOK_ID_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
     runbook_id: _builtins.str
     """The runbook."""
     request_id: _builtins.str
     """At most 100 characters, chosen by the caller; a repeat answers the first result."""
+    etag: _builtins.str
+    """The runbook's, as it was read; honoured where set."""
     @_builtins.property
     def version(self) -> _runbook_pb2.RunbookVersion:
         """Everything that runs."""
@@ -279,10 +282,11 @@ class CreateRunbookVersionRequest(_message.Message):
         runbook_id: _builtins.str = ...,
         version: _runbook_pb2.RunbookVersion | None = ...,
         request_id: _builtins.str = ...,
+        etag: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["version", b"version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["request_id", b"request_id", "runbook_id", b"runbook_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "request_id", b"request_id", "runbook_id", b"runbook_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

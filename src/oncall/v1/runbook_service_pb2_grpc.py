@@ -199,6 +199,7 @@ class RunbookServiceServicer:
 
         Safe to retry with the same `request_id`.
         * `FAILED_PRECONDITION`, reason `RUNBOOK_ARCHIVED`: the runbook is archived.
+        * `ABORTED`, reason `STALE_ETAG`: `etag` is set and stale.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

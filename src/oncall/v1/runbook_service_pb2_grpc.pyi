@@ -64,6 +64,7 @@ class RunbookServiceStub:
 
     Safe to retry with the same `request_id`.
     * `FAILED_PRECONDITION`, reason `RUNBOOK_ARCHIVED`: the runbook is archived.
+    * `ABORTED`, reason `STALE_ETAG`: `etag` is set and stale.
     """
     GetRunbookVersion: _grpc.UnaryUnaryMultiCallable[_runbook_service_pb2.GetRunbookVersionRequest, _runbook_service_pb2.GetRunbookVersionResponse]
     """Answers one version with its script. OBSERVER."""
@@ -205,6 +206,7 @@ class RunbookServiceAsyncStub(RunbookServiceStub):
 
     Safe to retry with the same `request_id`.
     * `FAILED_PRECONDITION`, reason `RUNBOOK_ARCHIVED`: the runbook is archived.
+    * `ABORTED`, reason `STALE_ETAG`: `etag` is set and stale.
     """
     GetRunbookVersion: _aio.UnaryUnaryMultiCallable[_runbook_service_pb2.GetRunbookVersionRequest, _runbook_service_pb2.GetRunbookVersionResponse]  # type: ignore[assignment]
     """Answers one version with its script. OBSERVER."""
@@ -373,6 +375,7 @@ class RunbookServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Safe to retry with the same `request_id`.
         * `FAILED_PRECONDITION`, reason `RUNBOOK_ARCHIVED`: the runbook is archived.
+        * `ABORTED`, reason `STALE_ETAG`: `etag` is set and stale.
         """
 
     @_abc_1.abstractmethod

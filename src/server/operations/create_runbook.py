@@ -79,7 +79,7 @@ async def create_runbook(
 
 
 async def create_version(
-    env: Environment, call: Call, runbook_id: str, draft: VersionDraft, key: RequestKey
+    env: Environment, call: Call, runbook_id: str, draft: VersionDraft, key: RequestKey, *, etag: str
 ) -> Version:
     """Adds an immutable version; what runs does not change."""
     violations = Violations()
@@ -89,6 +89,7 @@ async def create_version(
         runbook = await load_runbook(tx.session, call, wanted, lock=True)
         if first := await first_result(tx.session, call, key):
             return await load_version(tx.session, runbook, first["version"])
+        runbook.require_etag(etag)
         runbook.refuse_if_archived()
         now = env.now()
         runbook = runbook.changed(now, latest_version=runbook.latest_version + 1)

@@ -67,7 +67,12 @@ class RunbookService(runbook_service_pb2_grpc.RunbookServiceServicer):
         self, request: pb.CreateRunbookVersionRequest, context: Context
     ) -> pb.CreateRunbookVersionResponse:
         version = await create_runbook.create_version(
-            self._env, current_call(), request.runbook_id, version_from_pb(request.version), request_key(request)
+            self._env,
+            current_call(),
+            request.runbook_id,
+            version_from_pb(request.version),
+            request_key(request),
+            etag=request.etag,
         )
         return pb.CreateRunbookVersionResponse(version=version_to_pb(version))
 
