@@ -13,7 +13,7 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarStri
 # Characters that stand for themselves wherever they are: no controls, no line break of any kind, no byte order mark.
 _PLAIN = "[ -~\xa1-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 _PLAIN_LINE = re.compile(f"{_PLAIN}*")
-# Lines that a literal block holds as they are: the first not indented, none ending in a space, no empty ones at the end.
+# Lines that a literal block holds as they are: the first not indented, none ending in a space, none empty at the end.
 _LITERAL = re.compile(rf"(?! )(?:{_PLAIN}*(?<! )\n)*{_PLAIN}+(?<! )\n?")
 
 
