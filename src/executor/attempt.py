@@ -19,12 +19,13 @@ from executor.sandbox.cgroup import CgroupRoot
 from executor.sandbox.command import Job, missing_interpreter
 from executor.sandbox.isolation import isolation_of
 from executor.sandbox.process import Exited, Sandbox, SandboxError
+from kernel.attempt_output import AttemptOutput
 from kernel.cipher import Cipher
 from kernel.database import Sessions
 from kernel.execution.event import OutputStream
 from kernel.execution.output import OutputDigest
 from kernel.execution.status import CANCELLED, COMPLETED, FAILED, TIMEOUT, AttemptOutcome, ErrorCode
-from kernel.lifecycle import AttemptOutput, Claim
+from kernel.lifecycle import Claim
 
 log = structlog.get_logger()
 

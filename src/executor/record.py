@@ -18,11 +18,12 @@ from redis.exceptions import RedisError
 
 from executor.relay import Timed
 from kernel import lifecycle
+from kernel.attempt_output import AttemptOutput
 from kernel.database import Sessions, is_disconnect, transaction
 from kernel.event_log import append_fenced
 from kernel.execution.event import Event
 from kernel.execution.status import AttemptOutcome
-from kernel.lifecycle import AttemptOutput, Claim, Moved
+from kernel.lifecycle import Claim, Moved
 from kernel.log_stream import publish_events
 from kernel.queue import Doorbell
 from kernel.turns import next_in_line

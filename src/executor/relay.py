@@ -13,9 +13,9 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import datetime
 
 from executor.masking import Masker
+from kernel.attempt_output import AttemptOutput
 from kernel.execution.event import Output, OutputStream, Truncated
 from kernel.execution.output import OutputDigest
-from kernel.lifecycle import AttemptOutput
 
 CHUNK_BYTES = 64 * 1024
 BATCH_BYTES = 256 * 1024

@@ -14,18 +14,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, RowMapping, Select, and_, func, insert, literal, select, tuple_, update
+from sqlalchemy import RowMapping, Select, and_, func, insert, literal, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from kernel.attempt_output import AttemptOutput, seal_stored
 from kernel.audit import note_end
-from kernel.event_log import append_state, read_attempt_output
+from kernel.event_log import append_state
 from kernel.execution.content import VersionContent
-from kernel.execution.event import Event, Output, OutputStream, Truncated
-from kernel.execution.output import OutputDigest, SealedOutput
+from kernel.execution.event import Event
 from kernel.execution.status import (
     CANCELLED,
     FAILED,
@@ -37,28 +37,9 @@ from kernel.execution.status import (
     after_attempt,
     retry_delay,
 )
+from kernel.execution_row import lock_running, snapshot_of, update_locked, update_one
 from kernel.tables import executions, runbook_versions
 from kernel.turns import it_is_its_turn
-
-STATE_COLUMNS = (
-    "status",
-    "attempt",
-    "executor_id",
-    "started_at",
-    "completed_at",
-    "cancel_requested_at",
-    "exit_code",
-    "error_code",
-    "error_message",
-    "isolation",
-    "output_truncated",
-    "stdout_size",
-    "stderr_size",
-    "stdout_sha256",
-    "stderr_sha256",
-    "masked_count",
-)
-"""The columns of `executions` that a snapshot in the log repeats; all others never change."""
 
 RING_AGAIN_AFTER = timedelta(seconds=10)
 
@@ -80,16 +61,6 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class AttemptOutput:
-    """What is sealed of an attempt's output."""
-
-    stdout: SealedOutput
-    stderr: SealedOutput
-    truncated: bool = False
-    masked_count: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class Moved:
     """An execution that changed its state: where it went, and the event to publish."""
 
@@ -106,12 +77,12 @@ async def create_pending(session: AsyncSession, execution: Mapping[str, Any], *,
     """
     created = insert(executions).values(**execution, status=PENDING, rung_at=func.now()).returning(executions)
     row = (await session.execute(created)).mappings().one()
-    return await append_state(session, row["id"], _state(row), warnings=warnings)
+    return await append_state(session, row["id"], snapshot_of(row), warnings=warnings)
 
 
 async def claim(session: AsyncSession, execution_id: UUID, executor_id: str, *, lease: timedelta) -> Claim | None:
     """Takes a PENDING execution for `executor_id`; None where there is nothing to take, which is no error."""
-    row = await _update_one(
+    row = await update_one(
         session,
         and_(
             executions.c.id == execution_id,
@@ -140,7 +111,7 @@ async def claim(session: AsyncSession, execution_id: UUID, executor_id: str, *, 
     if row is None:
         return None
     version = (await session.execute(_version_of(row))).one()
-    event = await append_state(session, execution_id, _state(row))
+    event = await append_state(session, execution_id, snapshot_of(row))
     return Claim(
         execution_id=execution_id,
         epoch=row["epoch"],
@@ -189,21 +160,18 @@ async def finish(
 
     None where the epoch is no longer held, and then nothing was written. `jitter` is uniform in 0 to 1.
     """
-    row = await _lock(session, and_(executions.c.id == execution_id, executions.c.epoch == epoch))
+    row = await lock_running(session, and_(executions.c.id == execution_id, executions.c.epoch == epoch))
     if row is None:
         return None
     return await _end_attempt(session, row, outcome, output, isolation=isolation, jitter=jitter)
 
 
 async def expire(session: AsyncSession, *, jitter: float) -> Moved | None:
-    """Ends one attempt whose lease has run out, as lost with its executor; None where there is none.
-
-    What was stored of its output is sealed: by construction that is all any watcher has seen.
-    """
-    row = await _lock(session, executions.c.lease_expires_at < func.now(), skip_locked=True)
+    """Ends one attempt whose lease has run out, as lost with its executor; None where there is none."""
+    row = await lock_running(session, executions.c.lease_expires_at < func.now(), skip_locked=True)
     if row is None:
         return None
-    output = await _seal_stored(session, row["id"], row["attempt"])
+    output = await seal_stored(session, row["id"], row["attempt"])
     outcome = AttemptOutcome(
         FAILED,
         error_code=ErrorCode.EXECUTOR_LOST,
@@ -230,7 +198,7 @@ async def request_cancel(session: AsyncSession, execution_id: UUID) -> CancelReq
     )
     status = ExecutionStatus(row["status"])
     if status is PENDING:
-        moved = await _update_locked(
+        moved = await update_locked(
             session,
             execution_id,
             status=CANCELLED,
@@ -239,10 +207,10 @@ async def request_cancel(session: AsyncSession, execution_id: UUID) -> CancelReq
             sealed_parameters=None,
         )
         await note_end(session, moved)
-        return CancelRequested(CANCELLED, await append_state(session, execution_id, _state(moved)))
+        return CancelRequested(CANCELLED, await append_state(session, execution_id, snapshot_of(moved)))
     if status is RUNNING:
         if row["cancel_requested_at"] is None:
-            await _update_locked(session, execution_id, cancel_requested_at=func.now())
+            await update_locked(session, execution_id, cancel_requested_at=func.now())
         return CancelRequested(RUNNING, executor_id=row["executor_id"])
     return CancelRequested(status)
 
@@ -308,53 +276,10 @@ async def _end_attempt(
         }
     else:
         changes |= {"completed_at": func.now(), "sealed_parameters": None}
-    moved = await _update_locked(session, row["id"], **changes)
+    moved = await update_locked(session, row["id"], **changes)
     if status.ended:
         await note_end(session, moved)
-    return Moved(row["id"], status, await append_state(session, row["id"], _state(moved)))
-
-
-async def _seal_stored(session: AsyncSession, execution_id: UUID, attempt: int) -> AttemptOutput:
-    digests = {stream: OutputDigest() for stream in OutputStream}
-    truncated: set[OutputStream] = set()
-    async for event in read_attempt_output(session, execution_id, attempt):
-        match event.payload:
-            case Output(stream=stream, data=data):
-                digests[stream].feed(data)
-            case Truncated(stream=stream):
-                truncated.add(stream)
-    sealed = {
-        stream: SealedOutput(s.size, None, s.text) if stream in truncated else s
-        for stream, digest in digests.items()
-        for s in [digest.seal()]
-    }
-    return AttemptOutput(sealed[OutputStream.STDOUT], sealed[OutputStream.STDERR], bool(truncated))
-
-
-async def _lock(
-    session: AsyncSession, condition: ColumnElement[bool], *, skip_locked: bool = False
-) -> RowMapping | None:
-    query = (
-        select(executions)
-        .where(condition, executions.c.status == RUNNING)
-        .limit(1)
-        .with_for_update(skip_locked=skip_locked)
-    )
-    row: RowMapping | None = (await session.execute(query)).mappings().one_or_none()
-    return row
-
-
-async def _update_one(session: AsyncSession, condition: ColumnElement[bool], **values: Any) -> RowMapping | None:
-    query = update(executions).where(condition).values(**values).returning(executions)
-    row: RowMapping | None = (await session.execute(query)).mappings().one_or_none()
-    return row
-
-
-async def _update_locked(session: AsyncSession, execution_id: UUID, **values: Any) -> RowMapping:
-    row = await _update_one(session, executions.c.id == execution_id, **values)
-    if row is None:
-        raise LookupError(f"execution {execution_id} vanished under its lock")
-    return row
+    return Moved(row["id"], status, await append_state(session, row["id"], snapshot_of(moved)))
 
 
 def _version_of(row: RowMapping) -> Select[Any]:
@@ -362,8 +287,3 @@ def _version_of(row: RowMapping) -> Select[Any]:
         runbook_versions.c.runbook_id == literal(row["runbook_id"]),
         runbook_versions.c.version == literal(row["version"]),
     )
-
-
-def _state(row: RowMapping) -> dict[str, Any]:
-    state = {name: row[name] for name in STATE_COLUMNS}
-    return {k: v.isoformat() if isinstance(v, datetime) else v for k, v in state.items()}

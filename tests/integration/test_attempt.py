@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 
@@ -16,6 +17,7 @@ from kernel.execution.status import ExecutionStatus
 from tests.builders import MASTER_KEY
 from tests.executors import an_executor
 from tests.integration.conftest import Platform
+from tests.waiting import eventually
 
 HELLO = {
     ScriptLanguage.BASH: 'echo "hello $PARAM_NAME from $BASH_VERSION"; echo oops >&2',
@@ -90,7 +92,6 @@ while view:
     chunks = [e.payload for e in done.events if isinstance(e.payload, Output)]
     assert [c.offset for c in chunks] == [sum(len(c.data) for c in chunks[:n]) for n in range(len(chunks))]
     assert max(len(c.data) for c in chunks) <= 64 * 1024
-    done._row.stdout.encode()
     assert len(done._row.stdout.encode()) <= 64 * 1024
 
 
@@ -149,13 +150,7 @@ async def test_a_failed_attempt_is_repeated_as_often_as_the_version_says(platfor
     assert done.stdout_size == len(b"attempt 2\n")
 
 
-async def _ring_until_ended(platform: Platform, execution: object) -> None:
-    from uuid import UUID
-
-    from tests.waiting import eventually
-
-    assert isinstance(execution, UUID)
-
+async def _ring_until_ended(platform: Platform, execution: UUID) -> None:
     async def ended() -> bool:
         await platform.doorbell.ring(execution)
         return (await platform.status(execution)).ended

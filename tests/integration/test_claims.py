@@ -10,8 +10,10 @@ from sqlalchemy import func, select, update
 
 from executor.settings import ExecutorSettings
 from kernel import event_log, lifecycle
+from kernel.attempt_output import AttemptOutput
 from kernel.database import transaction
 from kernel.execution.event import Event, Output, OutputStream, StateChanged
+from kernel.execution.output import OutputDigest
 from kernel.execution.status import AttemptOutcome, ExecutionStatus
 from kernel.lifecycle import Claim
 from kernel.tables import executions
@@ -20,6 +22,7 @@ from tests.integration.conftest import Platform
 from tests.waiting import eventually
 
 MINUTE = timedelta(minutes=1)
+NOTHING_WRITTEN = AttemptOutput(OutputDigest().seal(), OutputDigest().seal())
 
 
 async def claimed(platform: Platform, *, lease: timedelta = MINUTE, **content: int) -> Claim:
@@ -95,7 +98,7 @@ async def test_an_append_under_an_old_epoch_touches_nothing(platform: Platform) 
             claim.execution_id,
             claim.epoch,
             AttemptOutcome(ExecutionStatus.COMPLETED, 0),
-            await nothing_written(platform, claim),
+            NOTHING_WRITTEN,
             isolation=(),
             jitter=0,
         )
@@ -103,12 +106,6 @@ async def test_an_append_under_an_old_epoch_touches_nothing(platform: Platform) 
 
     assert len(await platform.events(claim.execution_id)) == 2
     assert await platform.status(claim.execution_id) == ExecutionStatus.RUNNING
-
-
-async def nothing_written(platform: Platform, claim: Claim) -> lifecycle.AttemptOutput:
-    from kernel.execution.output import OutputDigest
-
-    return lifecycle.AttemptOutput(OutputDigest().seal(), OutputDigest().seal())
 
 
 async def test_an_append_that_is_repeated_changes_nothing(platform: Platform) -> None:

@@ -12,12 +12,13 @@ from sqlalchemy import func, insert, select, update
 
 from executor.settings import ExecutorSettings
 from kernel import lifecycle, turns
+from kernel.attempt_output import AttemptOutput
 from kernel.database import transaction
 from kernel.execution.content import ConcurrencyPolicy
 from kernel.execution.output import OutputDigest
 from kernel.execution.status import AttemptOutcome, ErrorCode, ExecutionStatus
 from kernel.ids import new_id
-from kernel.lifecycle import AttemptOutput, Claim
+from kernel.lifecycle import Claim
 from kernel.tables import executions
 from tests.executors import an_executor
 from tests.integration.conftest import Platform

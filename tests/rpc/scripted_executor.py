@@ -7,11 +7,12 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from kernel import event_log, lifecycle
+from kernel.attempt_output import AttemptOutput
 from kernel.database import transaction
 from kernel.execution.event import Event, Output, OutputStream
 from kernel.execution.output import OutputDigest
 from kernel.execution.status import AttemptOutcome, ExecutionStatus
-from kernel.lifecycle import AttemptOutput, Claim
+from kernel.lifecycle import Claim
 from kernel.log_stream import publish_events
 from tests.rpc.conftest import RunningServer
 

@@ -12,7 +12,7 @@ from sqlalchemy import RowMapping, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel.execution.status import ExecutionStatus
-from kernel.lifecycle import STATE_COLUMNS
+from kernel.execution_row import STATE_COLUMNS
 from kernel.tables import execution_events, executions
 from kernel.turns import is_unended
 from server.domain.execution import Execution

@@ -1,0 +1,68 @@
+"""Locking and changing one row of `executions`, and the snapshot of it that its log repeats."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, RowMapping, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from kernel.execution.status import RUNNING
+from kernel.tables import executions
+
+STATE_COLUMNS = (
+    "status",
+    "attempt",
+    "executor_id",
+    "started_at",
+    "completed_at",
+    "cancel_requested_at",
+    "exit_code",
+    "error_code",
+    "error_message",
+    "isolation",
+    "output_truncated",
+    "stdout_size",
+    "stderr_size",
+    "stdout_sha256",
+    "stderr_sha256",
+    "masked_count",
+)
+"""The columns of `executions` that a snapshot in the log repeats; all others never change."""
+
+
+async def lock_running(
+    session: AsyncSession, condition: ColumnElement[bool], *, skip_locked: bool = False
+) -> RowMapping | None:
+    """Locks one RUNNING execution that `condition` holds for; None where there is none."""
+    query = (
+        select(executions)
+        .where(condition, executions.c.status == RUNNING)
+        .limit(1)
+        .with_for_update(skip_locked=skip_locked)
+    )
+    row: RowMapping | None = (await session.execute(query)).mappings().one_or_none()
+    return row
+
+
+async def update_one(session: AsyncSession, condition: ColumnElement[bool], **values: Any) -> RowMapping | None:
+    """Changes the execution that `condition` holds for, if one does: a compare-and-set."""
+    query = update(executions).where(condition).values(**values).returning(executions)
+    row: RowMapping | None = (await session.execute(query)).mappings().one_or_none()
+    return row
+
+
+async def update_locked(session: AsyncSession, execution_id: UUID, **values: Any) -> RowMapping:
+    """Changes an execution whose row the caller has locked."""
+    row = await update_one(session, executions.c.id == execution_id, **values)
+    if row is None:
+        raise LookupError(f"execution {execution_id} vanished under its lock")
+    return row
+
+
+def snapshot_of(row: RowMapping) -> dict[str, Any]:
+    """Answers `STATE_COLUMNS` as they stand in the log."""
+    state = {name: row[name] for name in STATE_COLUMNS}
+    return {k: v.isoformat() if isinstance(v, datetime) else v for k, v in state.items()}
