@@ -9,6 +9,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from kernel.errors import Unauthenticated
+
 MARK = "oct_"
 PREFIX_BYTES = 10
 SECRET_BYTES = 32
@@ -42,6 +44,11 @@ class PresentedToken:
     def matches(self, secret_hash: bytes) -> bool:
         """Compares in constant time."""
         return hmac.compare_digest(_hash(self.secret), secret_hash)
+
+
+def bad_credential() -> Unauthenticated:
+    """Answers the one refusal for every kind of bad credential, so that none can be probed."""
+    return Unauthenticated("the credential is unknown, expired or revoked")
 
 
 def parse(token: str) -> PresentedToken | None:

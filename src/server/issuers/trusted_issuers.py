@@ -16,6 +16,7 @@ import structlog
 
 from kernel.errors import Unauthenticated
 from server.domain.issuer import Identity
+from server.domain.token import bad_credential
 from server.domain.violation import why_unstorable
 from server.issuers.configuration import IssuerSettings
 from server.issuers.issuer_keys import IssuerKeys
@@ -66,11 +67,6 @@ class TrustedIssuers:
     async def close(self) -> None:
         for trusted in self._trusted.values():
             await trusted.keys.close()
-
-
-def bad_credential() -> Unauthenticated:
-    """Answers the one refusal for every kind of bad credential, so that none can be probed."""
-    return Unauthenticated("the credential is unknown, expired or revoked")
 
 
 async def _checked(trusted: _Trusted, token: str, header: dict[str, Any]) -> Identity:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from kernel.errors import Unauthenticated
 from server.domain import token
 from server.domain.issuer import Identity
 from server.domain.permission import Caller
@@ -40,19 +39,15 @@ async def authenticate(env: Environment, credential: str, issuers: Issuers | Non
 async def _with_api_token(env: Environment, credential: str) -> Caller:
     presented = token.parse(credential)
     if presented is None:
-        raise _refusal()
+        raise token.bad_credential()
     async with env.sessions() as session:
         known = await api_tokens.find_caller(session, presented.prefix)
     matches = presented.matches(known.secret_hash if known else _NO_HASH)
     now = env.now()
     if known is None or not matches or not known.record.works(now):
-        raise _refusal()
+        raise token.bad_credential()
     await _note_use(env, known.record, now)
     return known.caller
-
-
-def _refusal() -> Unauthenticated:
-    return Unauthenticated("the credential is unknown, expired or revoked")
 
 
 async def _note_use(env: Environment, record: ApiToken, now: datetime) -> None:
