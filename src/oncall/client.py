@@ -19,8 +19,9 @@ from google.protobuf.struct_pb2 import Struct
 
 from oncall.authorized_channel import AuthorizedChannel
 from oncall.channel import CHANNEL_OPTIONS, authorization
-from oncall.errors import FieldViolation, OncallError
+from oncall.errors import FieldViolation, OncallError, TlsRefused
 from oncall.follow import DEFAULT_PATIENCE_SECONDS, Backoff, Progress
+from oncall.repeating import DEFAULT_RETRY_SECONDS
 from oncall.v1.execution_pb2 import ExecutionEvent
 from oncall.v1.runbook_service_pb2 import ExecuteRequest
 from oncall.v1.runbook_service_pb2_grpc import RunbookServiceStub
@@ -30,14 +31,16 @@ if TYPE_CHECKING:
     from oncall.v1.runbook_service_pb2_grpc import RunbookServiceAsyncStub
     from oncall.v1.team_service_pb2_grpc import TeamServiceAsyncStub
 
-__all__ = ["Client", "FieldViolation", "OncallError"]
+__all__ = ["Client", "FieldViolation", "OncallError", "TlsRefused"]
 
 
 class Client:
     """A connection to one server as one caller; use it with `async with`, within one event loop.
 
     `runbooks` and `teams` are the generated stubs; a stub of another service works over `channel`. Every call that
-    fails raises `OncallError`. None of them is repeated by itself, except by `execute` and `watch`.
+    fails raises `OncallError`, `TlsRefused` where no connection could be made because of TLS. What is safe to repeat is
+    repeated by itself while the server is away: reads, and calls that take a request id, which is filled in where it is
+    empty (`oncall.repeating`); `execute` and `watch` go on where they were.
     """
 
     channel: grpc.aio.Channel
@@ -52,10 +55,12 @@ class Client:
         tls: bool = False,
         root_certificates: bytes | None = None,
         patience: float = DEFAULT_PATIENCE_SECONDS,
+        retry_for: float = DEFAULT_RETRY_SECONDS,
     ) -> None:
         """`address` is host:port. `root_certificates` (PEM) implies `tls`, which alone trusts gRPC's own roots.
 
-        `patience` is for how many seconds in a row `execute` and `watch` try to get a lost connection back.
+        `patience` is for how many seconds in a row `execute` and `watch` try to get a lost connection back; `retry_for`
+        for how many other calls that are safe to repeat are repeated (0: never), within their own `timeout` if any.
         """
         authorization(token)  # refuses here what could not be sent
         self.address = address
@@ -63,13 +68,14 @@ class Client:
         self._tls = tls or root_certificates is not None
         self._root_certificates = root_certificates
         self._patience = patience
+        self._retry_for = retry_for
 
     def __repr__(self) -> str:
         return f"Client({self.address!r})"
 
     async def __aenter__(self) -> Self:
         self._connection = self._connect()
-        self.channel = cast("grpc.aio.Channel", AuthorizedChannel(self._connection, self._token))
+        self.channel = cast("grpc.aio.Channel", AuthorizedChannel(self._connection, self._token, self._retry_for))
         self.runbooks = RunbookServiceStub(self.channel)
         self.teams = TeamServiceStub(self.channel)
         return self

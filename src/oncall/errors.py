@@ -9,6 +9,7 @@ from typing import Any
 import grpc
 
 from oncall.rich_status import decode
+from oncall.tls_refusal import why_tls_failed, with_hint
 
 _MADE_BY_THE_TRANSPORT = frozenset({grpc.StatusCode.CANCELLED, grpc.StatusCode.INTERNAL})
 
@@ -58,6 +59,14 @@ class OncallError(Exception):
         return not self.reason and self.code in _MADE_BY_THE_TRANSPORT
 
 
+class TlsRefused(OncallError):
+    """Server and client cannot agree on TLS. Trying again does not help: somebody has to change one of them."""
+
+    @property
+    def is_transient(self) -> bool:
+        return False
+
+
 def from_rpc_error(error: grpc.RpcError) -> OncallError:
     """Answers `error`, as raised by a synchronous or asyncio call, with its rich details read.
 
@@ -67,4 +76,9 @@ def from_rpc_error(error: grpc.RpcError) -> OncallError:
     metadata = dict(status.trailing_metadata() or ())
     details = decode(metadata.get("grpc-status-details-bin", b""))
     violations = [FieldViolation(field, description) for field, description in details.violations]
-    return OncallError(status.code(), details.reason, status.details() or "", violations, metadata=details.metadata)
+    if not details.reason and status.code() is grpc.StatusCode.UNAVAILABLE:
+        sentence = why_tls_failed(status.details() or "")
+        if sentence:
+            return TlsRefused(status.code(), "", sentence)
+    message = with_hint(status.details() or "")
+    return OncallError(status.code(), details.reason, message, violations, metadata=details.metadata)
