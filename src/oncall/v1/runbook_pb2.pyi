@@ -344,6 +344,8 @@ class RunbookVersion(_message.Message):
     been filled in; enum values are written without their prefix, and each parameter as an object with all its
     fields (default, description, max, max_length, min, name, options, pattern, required, sensitive, type), an
     unset one as null.
+    limits.cpus, min, max and the default of a NUMBER are written with a fraction or an exponent, in the fewest digits
+    that read back (1.0, 0.25, 1e+16, 1e-05), and zero without a sign; all other numbers as integers.
     """
     status: Global___RunbookVersionStatus.ValueType
     """Where its review stands."""
