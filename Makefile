@@ -4,7 +4,7 @@
 BIN := .venv/bin
 WORKERS ?= 2
 
-.PHONY: help setup run proto lint types arch test check bench clean
+.PHONY: help setup run proto lint types arch test check client bench clean
 
 help: ## List the targets
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -33,6 +33,9 @@ test: setup ## Run the whole suite against real PostgreSQL, Redis and sandbox
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile
 
 check: lint types arch test ## Everything that CI runs
+
+client: setup ## Build the client's wheel into dist/
+	@tools/build_client.sh dist
 
 bench: setup ## Measure what the platform costs over a bare script
 	$(BIN)/python -m tests.bench
