@@ -7,80 +7,24 @@ import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import grpc
 import pytest
-from google.protobuf.struct_pb2 import Struct
 from redis.asyncio import Redis
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from kernel.database import async_url
-from oncall.v1 import runbook_service_pb2 as rpc
-from oncall.v1.execution_pb2 import OUTPUT_STREAM_STDOUT
-from oncall.v1.secret_service_pb2 import PutSecretRequest
-from oncall.v1.secret_service_pb2_grpc import SecretServiceStub
 from tests.builders import TeamWithPeople
 from tests.executors import an_executor, settings_of
 from tests.rpc.conftest import RunningServer, stream_refusal_of
 from tests.rpc.local_servers import Asked, a_dns_server, a_port_for, a_tls_server, an_http_server
-from tests.rpc.shell import Shell
+from tests.rpc.on_call import Ran, Team
 
 LIBRARY = Path(__file__).parents[2] / "examples/runbooks"
 TOKEN = "the-hook-believes-in-this"
 PASSWORD = "a correct horse, pencil"
-
-
-class Ran(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-class Team:
-    """An author who applies files, a reviewer who approves them, a responder who runs them."""
-
-    def __init__(self, server: RunningServer, people: TeamWithPeople, home: Path) -> None:
-        self.server = server
-        self.people = people
-        self._author = Shell(home, server.address, people.author)
-
-    async def adopts(self, name: str) -> str:
-        """Answers the id of the example, approved and ready to run."""
-        ran = await self._author("runbook", "apply", str(LIBRARY / f"{name}.yaml"), "--yes", "--submit", "--json")
-        assert ran.code == 0, ran.err
-        [applied] = json.loads(ran.out)["runbooks"]
-        request = rpc.ApproveRunbookRequest(
-            runbook_id=applied["runbook_id"], version=applied["version"], digest=applied["digest"]
-        )
-        await self.server.runbooks.ApproveRunbook(request, metadata=self.people.reviewer.metadata)
-        return str(applied["runbook_id"])
-
-    async def runs(self, runbook_id: str, *, confirm: bool = False, **parameters: Any) -> Ran:
-        out, err, last = b"", b"", None
-        async for answer in self.execution(runbook_id, confirm=confirm, **parameters):
-            if answer.event.HasField("output"):
-                if answer.event.output.stream == OUTPUT_STREAM_STDOUT:
-                    out += answer.event.output.data
-                else:
-                    err += answer.event.output.data
-            elif answer.event.HasField("execution"):
-                last = answer.event.execution
-        assert last is not None
-        assert last.HasField("exit_code"), last
-        return Ran(last.exit_code, out.decode(), err.decode())
-
-    def execution(self, runbook_id: str, *, confirm: bool = False, **parameters: Any) -> Any:
-        values = Struct()
-        values.update(parameters)
-        request = rpc.ExecuteRequest(runbook_id=runbook_id, parameters=values, confirm=confirm)
-        return self.server.runbooks.Execute(request, metadata=self.people.responder.metadata)
-
-    async def keeps_secret(self, name: str, value: str) -> None:
-        request = PutSecretRequest(team_id=str(self.people.id), name=name, value=value)
-        await SecretServiceStub(self.server.channel).PutSecret(request, metadata=self.people.author.metadata)
 
 
 @pytest.fixture
@@ -100,7 +44,7 @@ def test_every_example_is_run_here_and_told_of_in_the_readme() -> None:
 
 
 async def test_disk_usage(on_call: Team) -> None:
-    runbook = await on_call.adopts("disk-usage")
+    runbook = await on_call.adopts(LIBRARY / "disk-usage.yaml")
     fine = await on_call.runs(runbook, path="/usr/bin", warn_percent=100, largest=3)
     full = await on_call.runs(runbook, path="/usr", warn_percent=1)
     nowhere = await on_call.runs(runbook, path="/usr/nowhere")
@@ -112,7 +56,7 @@ async def test_disk_usage(on_call: Team) -> None:
 
 
 async def test_host_load(on_call: Team) -> None:
-    runbook = await on_call.adopts("host-load")
+    runbook = await on_call.adopts(LIBRARY / "host-load.yaml")
     fine = await on_call.runs(runbook, warn_load_per_core=1000, warn_memory_percent=100)
     short = await on_call.runs(runbook, warn_load_per_core=1000, warn_memory_percent=0)
     assert (fine.code, fine.err) == (0, "")
@@ -122,7 +66,7 @@ async def test_host_load(on_call: Team) -> None:
 
 
 async def test_tls_expiry(on_call: Team, tmp_path: Path, unused_tcp_port: int) -> None:
-    runbook = await on_call.adopts("tls-expiry")
+    runbook = await on_call.adopts(LIBRARY / "tls-expiry.yaml")
     async with a_tls_server(tmp_path, name="good.test", valid=timedelta(days=40, minutes=5)) as port:
         asked = {"host": "127.0.0.1", "port": port, "server_name": "good.test"}
         good = await on_call.runs(runbook, **asked, trusted=False)
@@ -168,7 +112,7 @@ async def watched_postgres(database_url: str, services_folder: Path, sockets: Pa
 
 async def test_postgres_long_queries(on_call: Team, watched_postgres: int) -> None:
     await on_call.keeps_secret("postgres_password", PASSWORD)
-    runbook = await on_call.adopts("postgres-long-queries")
+    runbook = await on_call.adopts(LIBRARY / "postgres-long-queries.yaml")
     asked = {"host": "127.0.0.1", "port": watched_postgres, "tls": "disable", "user": "watcher"}
     found = await on_call.runs(runbook, **asked, seconds=0)
     none = await on_call.runs(runbook, **asked, seconds=3600)
@@ -186,7 +130,7 @@ async def test_postgres_long_queries(on_call: Team, watched_postgres: int) -> No
 
 
 async def test_http_health(on_call: Team, unused_tcp_port: int) -> None:
-    runbook = await on_call.adopts("http-health")
+    runbook = await on_call.adopts(LIBRARY / "http-health.yaml")
     statuses = iter([200, 200, 503])
     pages = {"/ok?key=hidden": (200, b'{"status": "ready"}'), "/flaky": lambda _: (next(statuses), b"")}
     async with an_http_server(pages) as site:
@@ -207,7 +151,7 @@ async def test_http_health(on_call: Team, unused_tcp_port: int) -> None:
 
 async def test_restart_service(on_call: Team, unused_tcp_port: int) -> None:
     await on_call.keeps_secret("restart_token", TOKEN)
-    runbook = await on_call.adopts("restart-service")
+    runbook = await on_call.adopts(LIBRARY / "restart-service.yaml")
     checks = iter([503, 200])
 
     def hook(asked: Asked) -> tuple[int, bytes]:
@@ -241,7 +185,7 @@ async def test_restart_service(on_call: Team, unused_tcp_port: int) -> None:
 
 
 async def test_log_errors(on_call: Team) -> None:
-    runbook = await on_call.adopts("log-errors")
+    runbook = await on_call.adopts(LIBRARY / "log-errors.yaml")
     lines = [f"2026-01-01T10:0{n % 3}:00Z INFO request {n} done" for n in range(96)]
     lines += [f"2026-01-01T10:05:0{n}Z ERROR no reply from db-{n} after 30 s" for n in range(3)]
     lines += ["2026-01-01T10:06:00Z FATAL out of disk"]
@@ -262,7 +206,7 @@ async def test_log_errors(on_call: Team) -> None:
 
 
 async def test_dns_check(on_call: Team, unused_udp_port: int) -> None:
-    runbook = await on_call.adopts("dns-check")
+    runbook = await on_call.adopts(LIBRARY / "dns-check.yaml")
     async with a_dns_server({"shop.test": ["192.0.2.1", "192.0.2.2"]}) as server:
         asked = {"name": "shop.test", "server": server}
         good = await on_call.runs(runbook, **asked, expected="192.0.2.2, 192.0.2.1")
@@ -279,7 +223,7 @@ async def test_dns_check(on_call: Team, unused_udp_port: int) -> None:
 
 
 async def test_json_compare(on_call: Team) -> None:
-    runbook = await on_call.adopts("json-compare")
+    runbook = await on_call.adopts(LIBRARY / "json-compare.yaml")
     left = {"release": 1, "items": [{"id": 1, "at": "10:00"}, {"id": 2}], "tags": {"a": None}}
     right = {"release": 1, "items": [{"id": 1, "at": "11:00"}, {"id": 3}, {"id": 4}], "tags": {"a": False}}
     pages = {"/1": (200, json.dumps(left).encode()), "/2": (200, json.dumps(right).encode()), "/no": (200, b"<html>")}
@@ -295,7 +239,7 @@ async def test_json_compare(on_call: Team) -> None:
 
 
 async def test_redis_queue_depth(on_call: Team, redis_url: str, sockets: Path) -> None:
-    runbook = await on_call.adopts("redis-queue-depth")
+    runbook = await on_call.adopts(LIBRARY / "redis-queue-depth.yaml")
     async with Redis.from_url(redis_url) as redis, a_port_for(sockets / "redis.sock") as port:
         await redis.rpush("example:mail", *range(30))
         await redis.xadd("example:events", {"a": "1"})

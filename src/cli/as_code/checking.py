@@ -55,7 +55,14 @@ def _problem(document: Document, details: ErrorDetails) -> Problem:
             return document.problem(path, _none_of(details["input"], choices))
         case "string_type":
             return document.problem(path, "must be text: put it in quotes" if path != ("script",) else "must be text")
-    return document.problem(path, _sentence(details["msg"]))
+    return document.problem(path, _SENTENCES.get(details["type"]) or _sentence(details["msg"]))
+
+
+_SENTENCES = {
+    "model_type": "must be a mapping",
+    "model_attributes_type": "must be a mapping",
+    "string_unicode": "must be valid Unicode",
+}
 
 
 def _path(location: tuple[str | int, ...]) -> Path:

@@ -58,6 +58,8 @@ def read(path: Path) -> Manifest:
         ("description: &a x\n", "it.yaml:5: must have no anchor or alias"),
         ("description: [\n", "it.yaml:6: is no YAML:"),
         ("timeout_seconds: " + "9" * 5000 + "\n", "it.yaml:5: timeout_seconds: is no number that can be used"),
+        ('description: "\\ud800"\n', "it.yaml:5: description: must be valid Unicode"),
+        ("limits:\n", "it.yaml:5: limits: must be a mapping"),
         ("? [a]\n: 1\n", "it.yaml:5: a key must be a word"),
         ("parameters: " + "[" * 12 + "]" * 12 + "\n", "it.yaml:5: must be nested at most 10 deep"),
         ("parameters: " + "[" * 100_000, "must be nested at most 10 deep"),
@@ -86,7 +88,7 @@ def test_a_mistake_is_named_with_its_line(tmp_path: Path, text: str, said: str) 
         ("{name: p, type: enum}", "parameters[0].options: is required"),
         ("{name: p, type: enum, options: [blue, red], default: rad}", "must be one of the options: do you mean red?"),
         ("{name: p, type: string, sensitive: true, default: x}", "[0].default: is not for a sensitive parameter"),
-        ("text", "parameters[0]: "),
+        ("text", "parameters[0]: must be a mapping"),
     ],
 )  # fmt: skip
 def test_a_mistake_in_a_parameter_is_named_with_its_line(tmp_path: Path, parameter: str, said: str) -> None:
