@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import grpc
 
+from kernel.execution.content import ParameterDefinition, ParameterType, ScriptLanguage, VersionContent
 from oncall.v1 import runbook_pb2
 from oncall.v1 import runbook_service_pb2 as pb
 from server.domain.permission import Role
@@ -152,3 +153,21 @@ async def test_what_is_written_is_read_back_with_its_defaults_and_its_digest(
     listed = await stub.ListRunbookVersions(pb.ListRunbookVersionsRequest(runbook_id=review.id), metadata=metadata)
     assert [(version.version, version.script) for version in listed.versions] == [(2, ""), (1, "")]
     assert listed.versions[0].digest == written.digest
+
+
+async def test_a_version_that_was_read_can_be_sent_back_as_it_is(
+    running_server: RunningServer, team: TeamWithPeople
+) -> None:
+    types = (ParameterType.STRING, ParameterType.INTEGER, ParameterType.NUMBER, ParameterType.BOOLEAN)
+    parameters = [ParameterDefinition(f"p{number}", kind) for number, kind in enumerate(types)]
+    parameters.append(ParameterDefinition("choice", ParameterType.ENUM, options=("a", "b"), default="a"))
+    content = VersionContent("exit 0", ScriptLanguage.BASH, parameters=tuple(parameters))
+    runbook = await an_approved_runbook(running_server.sessions, team, content)
+    metadata = team.author.metadata
+    read = await running_server.runbooks.GetRunbookVersion(
+        pb.GetRunbookVersionRequest(runbook_id=str(runbook.id)), metadata=metadata
+    )
+    sent = await running_server.runbooks.CreateRunbookVersion(
+        pb.CreateRunbookVersionRequest(runbook_id=str(runbook.id), version=read.version), metadata=metadata
+    )
+    assert (sent.version.version, sent.version.digest) == (2, read.version.digest)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kernel.execution.content import ParameterDefinition
+from kernel.execution.content import ParameterDefinition, ParameterType
 from oncall.v1 import runbook_pb2 as pb
 from oncall.v1 import runbook_service_pb2 as service_pb
 from server.domain.parameter_definition import ParameterDraft
@@ -122,7 +122,7 @@ def _definition_to_pb(definition: ParameterDefinition) -> pb.ParameterDefinition
         pattern=definition.pattern,
         min=definition.min,
         max=definition.max,
-        max_length=definition.max_length,
+        max_length=definition.max_length if definition.type is ParameterType.STRING else 0,  # refused for other types
         options=definition.options,
         sensitive=definition.sensitive,
     )
