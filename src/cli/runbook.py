@@ -12,7 +12,7 @@ from cli.lazy import LazyGroup, Verb
 from cli.lookup import RunbookName, TeamOption, find_runbook, find_team, team_names
 from cli.output import Json, print_json, to_json
 from cli.paging import paged
-from cli.runbook_review import approve, submit
+from cli.runbook_review import approve, reject, submit, withdraw
 from cli.runbook_view import print_runbook, print_runbooks, print_script
 from cli.runbook_write import create, revise
 from oncall.v1.runbook_pb2 import RunbookStatus
@@ -21,6 +21,13 @@ from oncall.v1.runbook_service_pb2 import GetRunbookVersionRequest, ListRunbooks
 
 class _Runbook(LazyGroup):
     verbs: ClassVar = {
+        "versions": Verb("cli.runbook_history:versions", "List a runbook's versions, newest first."),
+        "diff": Verb("cli.runbook_history:diff", "Show what differs between two versions."),
+        "update": Verb("cli.runbook_change:update", "Change a runbook's name, description or service."),
+        "rollback": Verb("cli.runbook_change:rollback", "Make another approved version the one that runs."),
+        "deprecate": Verb("cli.runbook_change:deprecate", "Mark a runbook as one to avoid."),
+        "archive": Verb("cli.runbook_change:archive", "Take a runbook out of service."),
+        "restore": Verb("cli.runbook_change:restore", "Bring an archived or deprecated runbook back into service."),
         "apply": Verb("cli.as_code.apply:apply", "Make the server's runbooks be as files say."),
         "export": Verb("cli.as_code.export:export", "Write runbooks as files."),
         "schema": Verb("cli.as_code.schema:schema", "Print the JSON schema of runbook files."),
@@ -28,7 +35,7 @@ class _Runbook(LazyGroup):
 
 
 runbook = typer.Typer(cls=_Runbook, no_args_is_help=True, rich_markup_mode=None, add_completion=False)
-for _verb in (create, revise, submit, approve):
+for _verb in (create, revise, submit, approve, reject, withdraw):
     runbook.command()(_verb)
 
 

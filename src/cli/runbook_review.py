@@ -1,4 +1,4 @@
-"""`oncall runbook submit` and `approve`: one person hands a version over, another reads it and answers for it."""
+"""`oncall runbook submit`, `withdraw`, `approve` and `reject`: one hands a version over, another answers for it."""
 
 from __future__ import annotations
 
@@ -16,9 +16,14 @@ from oncall.v1.runbook_pb2 import Runbook
 from oncall.v1.runbook_service_pb2 import (
     ApproveRunbookRequest,
     GetRunbookVersionRequest,
+    RejectRunbookRequest,
     SubmitRunbookForReviewRequest,
+    WithdrawRunbookRequest,
 )
 
+DigestOption = Annotated[
+    str, typer.Option(help="The digest of what you read; without it, the version is shown and you are asked.")
+]
 VersionOption = Annotated[int, typer.Option("--version", "-V", min=0, help="A version; by default the newest.")]
 
 
@@ -43,7 +48,7 @@ def approve(
     name: RunbookName,
     team: TeamOption = "",
     version: VersionOption = 0,
-    digest: Annotated[str, typer.Option(help="The digest of what you read; without it, it is shown and asked.")] = "",
+    digest: DigestOption = "",
     comment: Annotated[str, typer.Option(help="What you have to say about it.")] = "",
     as_json: Json = False,
 ) -> None:
@@ -59,7 +64,7 @@ def approve(
         found = find_runbook(server, name, team)
         number = version or found.latest_version
         if not digest:
-            digest = _read_and_confirm(server, found, number)
+            digest = _read_and_confirm(server, found, number, "approve")
         request = ApproveRunbookRequest(runbook_id=found.id, version=number, digest=digest, comment=comment)
         approved = server.runbooks.ApproveRunbook(request)
     if as_json:
@@ -68,8 +73,49 @@ def approve(
     print(f"approved version {number} of {approved.runbook.name}; it runs from now on")
 
 
-def _read_and_confirm(server: Server, found: Runbook, number: int) -> str:
-    """Shows the version to whoever approves it, and answers its digest once they say yes."""
+def reject(
+    name: RunbookName,
+    comment: Annotated[str, typer.Option(help="Why; whoever wrote it reads this.")],
+    team: TeamOption = "",
+    version: VersionOption = 0,
+    digest: DigestOption = "",
+    as_json: Json = False,
+) -> None:
+    """Reject a version that somebody else wrote, for good; it takes a new version to go on.
+
+    \b
+      oncall runbook reject restart-web --version 3 --comment 'It stops every host at once.'
+    """
+    with connected() as server:
+        found = find_runbook(server, name, team)
+        number = version or found.latest_version
+        if not digest:
+            digest = _read_and_confirm(server, found, number, "reject")
+        request = RejectRunbookRequest(runbook_id=found.id, version=number, digest=digest, comment=comment)
+        rejected = server.runbooks.RejectRunbook(request)
+    if as_json:
+        print_json(rejected)
+        return
+    print(f"rejected version {number} of {rejected.runbook.name}")
+
+
+def withdraw(name: RunbookName, team: TeamOption = "", version: VersionOption = 0, as_json: Json = False) -> None:
+    """Take a version that waits for review back to draft.
+
+    \b
+      oncall runbook withdraw restart-web
+    """
+    with connected() as server:
+        request = WithdrawRunbookRequest(runbook_id=find_runbook(server, name, team).id, version=version)
+        withdrawn = server.runbooks.WithdrawRunbook(request)
+    if as_json:
+        print_json(withdrawn)
+        return
+    print(f"version {withdrawn.version.version} of {withdrawn.runbook.name} is a draft again")
+
+
+def _read_and_confirm(server: Server, found: Runbook, number: int, verb: str) -> str:
+    """Shows the version to whoever decides about it, and answers its digest once they say yes."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         fail(
             "name what you read with --digest; without a terminal nobody can be asked (`oncall runbook show` tells it)"
@@ -77,6 +123,6 @@ def _read_and_confirm(server: Server, found: Runbook, number: int) -> str:
     version = server.runbooks.GetRunbookVersion(GetRunbookVersionRequest(runbook_id=found.id, version=number)).version
     print_version(version)
     print()
-    if not typer.confirm(f"Approve version {number} of {found.name} with digest {version.digest[:16]}…?"):
-        fail("not approved", 1)
+    if not typer.confirm(f"{verb.capitalize()} version {number} of {found.name} with digest {version.digest[:16]}…?"):
+        fail("nothing was decided", 1)
     return version.digest

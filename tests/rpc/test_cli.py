@@ -100,6 +100,41 @@ async def test_a_runbook_is_written_reviewed_by_another_and_run(
     assert b"hello world" in detail.out
 
 
+async def test_a_runbook_is_revised_compared_rejected_rolled_back_and_retired(
+    author: Shell, reviewer: Shell, running_server: RunningServer, team: TeamWithPeople, tmp_path: Path
+) -> None:
+    name = (await an_approved_runbook(running_server.sessions, team)).name
+    revise = ("runbook", "revise", name, "--script", "-", "--language", "bash")
+    assert (await author(*revise, stdin="echo changed\n")).code == 0
+    shown = await author("runbook", "diff", name)
+    assert b"-echo hello\n+echo changed\n" in shown.out
+    assert (await author("runbook", "submit", name)).code == 0
+    assert (await author("runbook", "withdraw", name)).code == 0
+    assert (await author("runbook", "submit", name)).code == 0
+    digest = json.loads((await reviewer("runbook", "show", name, "-V", "2", "--json")).out)["version"]["digest"]
+    approved = await reviewer("runbook", "approve", name, "--digest", digest)
+    assert approved.code == 0, approved.err
+
+    assert (await author(*revise, stdin="rm -rf /\n")).code == 0
+    assert (await author("runbook", "submit", name)).code == 0
+    digest = json.loads((await reviewer("runbook", "show", name, "-V", "3", "--json")).out)["version"]["digest"]
+    rejected = await reviewer("runbook", "reject", name, "--digest", digest, "--comment", "never")
+    assert rejected.code == 0, rejected.err
+    listed = json.loads((await author("runbook", "versions", name, "--json")).out)["versions"]
+    assert [(v["version"], v["status"].rpartition("_")[2]) for v in listed] == [
+        (3, "REJECTED"), (2, "APPROVED"), (1, "APPROVED"),
+    ]  # fmt: skip
+
+    assert (await author("runbook", "rollback", name, "--version", "1")).code == 0
+    refused = await author("runbook", "rollback", name, "--version", "3")
+    assert (refused.code, "VERSION_NOT_APPROVED" in refused.err) == (1, True)
+    assert (await author("runbook", "update", name, "--name", "renamed", "--description", "why")).code == 0
+    for verb, status in (("deprecate", b"deprecated"), ("archive", b"archived"), ("restore", b"approved")):
+        assert (await author("runbook", verb, "renamed")).out == b"renamed is " + status + b"\n"
+    runbook = json.loads((await author("runbook", "show", "renamed", "--json")).out)["runbook"]
+    assert (runbook["current_version"], runbook["description"]) == (1, "why")
+
+
 async def test_json_holds_every_byte_of_the_output(
     author: Shell, running_server: RunningServer, team: TeamWithPeople, executor: None
 ) -> None:
