@@ -229,6 +229,22 @@ async def test_what_queues_runs_one_after_the_other_in_order(
             await tx.session.execute(update(executions).where(executions.c.id == UUID(expected)).values(done))
 
 
+async def test_the_next_in_line_is_rung_for_at_once_when_the_one_before_is_cancelled(
+    running_server: RunningServer, team: TeamWithPeople
+) -> None:
+    content = VersionContent("true", ScriptLanguage.BASH, concurrency=ConcurrencyPolicy.QUEUE)
+    runbook = await an_approved_runbook(running_server.sessions, team, content)
+    first, second, third = [(await _execute(running_server, team.responder, runbook)).execution.id for _ in range(3)]
+    redis = running_server.platform.redis
+    await redis.delete("oncall:executions")
+    await _cancel(running_server, team.responder, second)
+    assert first.encode() in (await redis.lrange("oncall:executions", 0, -1))[0]  # again: it may be what holds up all
+    await redis.delete("oncall:executions")
+    await _cancel(running_server, team.responder, first)
+    (ring,) = await redis.lrange("oncall:executions", 0, -1)
+    assert third.encode() in ring
+
+
 async def test_an_observer_may_watch_and_neither_execute_nor_cancel(
     running_server: RunningServer, team: TeamWithPeople
 ) -> None:
