@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from executor.sandbox import syscalls
+from executor.sandbox import network, syscalls
+from executor.sandbox.masks import masks
 from kernel.execution.content import NetworkPolicy, ResourceLimits, ScriptLanguage
 
 SANDBOX_UID = 1000
@@ -90,7 +91,7 @@ def open_command(job: Job, resources: ExitStack) -> tuple[list[str], list[int]]:
 
 def _namespaces(job: Job) -> Iterator[str]:
     yield from ("--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try")
-    if job.network is NetworkPolicy.NONE:
+    if job.network is NetworkPolicy.NONE and not network.prefix():
         yield "--unshare-net"
     yield from ("--uid", str(SANDBOX_UID), "--gid", str(SANDBOX_UID), "--hostname", "sandbox")
     yield from ("--cap-drop", "ALL", "--new-session", "--die-with-parent")
@@ -107,15 +108,19 @@ def _file_systems(job: Job, files: Mapping[str, int]) -> Iterator[str]:
     readable = _ETC + (_ETC_NETWORK if job.network is NetworkPolicy.HOST else ())
     for name in readable:
         yield from ("--ro-bind-try", name, name)
-    yield from ("--proc", "/proc", "--dev", "/dev")
+    yield from ("--proc", "/proc", *masks(), "--dev", "/dev")
     yield from ("--size", str(SHARED_MEMORY_BYTES), "--tmpfs", "/dev/shm", "--remount-ro", "/dev")  # noqa: S108
     yield from ("--size", str(job.limits.disk_bytes), "--tmpfs", SCRATCH)
     yield from ("--dir", f"{SCRATCH}/work", "--perms", "1777", "--dir", f"{SCRATCH}/tmp")  # noqa: S108 - its own
     yield from ("--symlink", f"{SCRATCH[1:]}/tmp", "/tmp", "--chdir", f"{SCRATCH}/work")  # noqa: S108
     yield from ("--perms", "0500", "--dir", SECRETS)
     for destination, descriptor in files.items():
-        yield from ("--perms", "0444", "--file", str(descriptor), destination)
+        yield from ("--perms", _mode(destination), "--file", str(descriptor), destination)
     yield from ("--remount-ro", "/")
+
+
+def _mode(path: str) -> str:
+    return "0400" if path.startswith(f"{INPUT}/") else "0444"
 
 
 _TOP_LEVEL = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")

@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from executor.sandbox import process
+from executor.sandbox import network, process
 from executor.sandbox.cgroup import CgroupRoot
 from executor.sandbox.command import Job
 from executor.sandbox.process import SandboxError
@@ -16,7 +16,7 @@ from kernel.execution.content import NetworkPolicy, ResourceLimits, ScriptLangua
 from kernel.ids import new_id
 
 
-def isolation_of(cgroups: CgroupRoot, network: NetworkPolicy, user: int | None) -> list[dict[str, Any]]:
+def isolation_of(cgroups: CgroupRoot, policy: NetworkPolicy, user: int | None) -> list[dict[str, Any]]:
     """Answers the layers around a sandbox as `Execution.isolation` tells them."""
     held = cgroups.controllers
 
@@ -27,8 +27,8 @@ def isolation_of(cgroups: CgroupRoot, network: NetworkPolicy, user: int | None) 
         "process": "user, pid, ipc and uts namespaces" + ("" if user is None else "; own user"),
         "capabilities": "none",
         "system calls": "seccomp",
-        "filesystem": "mount namespace, read-only system, tmpfs",
-        "network": "network namespace" if network is NetworkPolicy.NONE else "",
+        "filesystem": "mount namespace, read-only system, tmpfs, masked /proc",
+        "network": _network_mechanism(policy),
         "memory": by_cgroup("memory", "rlimit per process"),
         "processes": by_cgroup("pids", "rlimit"),
         "cpu": by_cgroup("cpu", ""),
@@ -36,6 +36,12 @@ def isolation_of(cgroups: CgroupRoot, network: NetworkPolicy, user: int | None) 
         "environment": "cleared",
     }
     return [{"name": name, "mechanism": by, "held": bool(by)} for name, by in mechanisms.items()]
+
+
+def _network_mechanism(policy: NetworkPolicy) -> str:
+    if policy is not NetworkPolicy.NONE:
+        return ""
+    return "network namespace, loopback " + ("down" if network.prefix() else "up")
 
 
 async def prove(cgroups: CgroupRoot, user: int | None) -> None:

@@ -19,10 +19,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from executor.sandbox import rlimit
+from executor.sandbox import network, rlimit
 from executor.sandbox.cgroup import Cgroup, CgroupRoot
 from executor.sandbox.command import Job, open_command
 from executor.sandbox.libseccomp import UnavailableError
+from kernel.execution.content import NetworkPolicy
 
 SETUP_SECONDS = 10.0
 
@@ -144,7 +145,7 @@ async def start(job: Job, *, cgroups: CgroupRoot, name: str, user: int | None) -
     monitor: subprocess.Popen[bytes] | None = None
     try:
         with ExitStack() as inherited:
-            words = [*_as_user(user), *_rlimits(job, cgroups)]
+            words = [*_network(job), *_as_user(user), *_rlimits(job, cgroups)]
             monitor, status_fd, release_fd, outputs = _spawn(job, words, inherited, resources)
         status = _Status(status_fd)
         first_pid = await _first_process(status, outputs[1])
@@ -215,6 +216,10 @@ async def _first_process(status: _Status, stderr_fd: int) -> int:
         said = os.read(stderr_fd, 500).decode("utf-8", "replace").strip()
         raise SandboxError(f"the sandbox could not be set up: {said}")
     raise SandboxError("the sandbox could not be set up: bubblewrap ended without a word")
+
+
+def _network(job: Job) -> tuple[str, ...]:
+    return network.prefix() if job.network is NetworkPolicy.NONE else ()
 
 
 def _as_user(user: int | None) -> list[str]:
