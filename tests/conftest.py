@@ -8,6 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -68,11 +69,18 @@ def postgres(services_folder: Path, sockets: Path, account: ServiceAccount | Non
 
 @pytest.fixture
 def database_url(postgres: EmbeddedPostgres) -> Iterator[str]:
-    """A database of the newest revision that this test has for itself; a copy of the template takes some 20 ms."""
+    """A database of the newest revision that this test has for itself."""
+    with empty_database(postgres) as url:
+        yield url
+
+
+@contextmanager
+def empty_database(server: EmbeddedPostgres) -> Iterator[str]:
+    """Yields the URL of a new database; a copy of the template takes some 20 ms."""
     name = f"oncall_test_{next(_numbers)}"
-    _administer(postgres, f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE} STRATEGY file_copy")
-    yield postgres.url_of(name)
-    _administer(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+    _administer(server, f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE} STRATEGY file_copy")
+    yield server.url_of(name)
+    _administer(server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture(scope="session")
@@ -88,9 +96,14 @@ def redis_server(services_folder: Path, sockets: Path) -> Iterator[EmbeddedRedis
 @pytest.fixture
 def redis_url(redis_server: EmbeddedRedis) -> str:
     """An empty Redis; the tests of this process share it one after the other."""
-    with Redis.from_url(redis_server.url) as client:
+    return empty_redis(redis_server)
+
+
+def empty_redis(server: EmbeddedRedis) -> str:
+    """Empties the Redis of this test process and answers its URL."""
+    with Redis.from_url(server.url) as client:
         client.flushall()
-    return redis_server.url
+    return server.url
 
 
 @pytest.hookimpl(wrapper=True)
