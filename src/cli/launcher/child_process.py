@@ -5,11 +5,11 @@ Start only from the main thread: the kernel ends a child when the *thread* that 
 
 from __future__ import annotations
 
-import ctypes
 import os
+import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,8 +17,8 @@ from cli.launcher.service_account import ServiceAccount
 
 Process = subprocess.Popen[bytes]
 
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None, use_errno=True)
+# Of util-linux, which every distribution has; where the system keeps it, whatever PATH a process is given.
+_SETPRIV = shutil.which("setpriv", path="/usr/bin:/bin:/usr/sbin:/sbin") or "setpriv"
 
 
 def start(
@@ -36,30 +36,26 @@ def start(
     """
     with log.open("ab") as output:
         return subprocess.Popen(
-            [str(part) for part in command],
+            [*mortal(death_signal, account), *(str(part) for part in command)],
             env=dict(env),
             cwd=cwd,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            user=account.uid if account else None,
-            group=account.gid if account else None,
-            extra_groups=[] if account else None,
-            preexec_fn=dies_with_parent(death_signal),
         )
 
 
-def dies_with_parent(death_signal: signal.Signals) -> Callable[[], None]:
-    """Answers what a child calls before it becomes its program; run after the change of user, which would undo it."""
-    launcher = os.getpid()
+def mortal(death_signal: signal.Signals, account: ServiceAccount | None = None) -> list[str]:
+    """Answers the words before a command that let it die with its launcher, and be run by `account`.
 
-    def in_child() -> None:
-        _libc.prctl(_PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
-        if os.getppid() != launcher:  # it died between the fork and this line
-            os._exit(1)
-
-    return in_child
+    A small program does that on its way to the real one, not Python in the child: between fork and exec a process that
+    has had threads, as gRPC's, may crash.
+    """
+    words = [_SETPRIV, f"--pdeathsig={death_signal.name.removeprefix('SIG')}"]
+    if account:
+        words += [f"--reuid={account.uid}", f"--regid={account.gid}", "--clear-groups"]
+    return [*words, "--"]
 
 
 def stop(process: Process, stop_signal: signal.Signals, *, seconds: float) -> bool:

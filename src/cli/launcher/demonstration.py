@@ -17,7 +17,7 @@ def show(stack: Stack, data: DataFolder) -> None:
     """Makes and shows the demo in this terminal; raises CannotStart where it could not be made."""
     admin = stack.bootstrap("admin", "--email", "admin@demo.invalid", "--name", "Demo Administrator")
     demo = subprocess.Popen(
-        [*PYTHON_MODULE, "cli.demo"],
+        [*child_process.mortal(signal.SIGKILL), *PYTHON_MODULE, "cli.demo"],
         env={
             **{name: value for name, value in base_environment().items() if not name.startswith("ONCALL_")},
             "PYTHONIOENCODING": "utf-8",
@@ -29,7 +29,6 @@ def show(stack: Stack, data: DataFolder) -> None:
         stdin=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         start_new_session=True,
-        preexec_fn=child_process.dies_with_parent(signal.SIGKILL),
     )
     try:
         _, errors = demo.communicate()

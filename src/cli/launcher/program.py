@@ -80,12 +80,11 @@ def run_once(name: str, module: str, *arguments: str, env: Mapping[str, str], lo
     log_begins = log.stat().st_size if log.exists() else 0
     with log.open("ab") as errors:
         done = subprocess.run(
-            [*PYTHON_MODULE, module, *arguments],
+            [*child_process.mortal(signal.SIGKILL), *PYTHON_MODULE, module, *arguments],
             env=dict(env),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,
-            preexec_fn=child_process.dies_with_parent(signal.SIGKILL),
             start_new_session=True,
             check=False,
         )
