@@ -4,14 +4,40 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from executor.sandbox.isolation import LAYERS
 from kernel.settings import CoreSettings
 
 MIB = 1024 * 1024
+SANDBOX_REQUIRE = ",".join(name for name in LAYERS if name != "cpu")
 
 
-class ExecutorSettings(CoreSettings):
+class SandboxSettings(BaseSettings):
+    """What concerns isolation alone, so that it can be examined without the rest of an executor."""
+
+    model_config = SettingsConfigDict(env_prefix="ONCALL_", extra="ignore")
+
+    sandbox_require: str = SANDBOX_REQUIRE
+    """Names of layers, separated by commas, without which no executor starts. By default all but `cpu`, which nothing
+    holds without cgroups; memory and processes are then held by rlimits."""
+    sandbox_uid_base: int = Field(default=2_000_000_000, ge=65_536, le=4_000_000_000)
+    """First of the user ids that sandboxes get where the executor is root; nobody else's."""
+
+    def required_layers(self) -> frozenset[str]:
+        return frozenset(name.strip() for name in self.sandbox_require.split(",") if name.strip())
+
+    @field_validator("sandbox_require")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        unknown = {name.strip() for name in value.split(",") if name.strip()} - set(LAYERS)
+        if unknown:
+            raise ValueError(f"unknown layers; there are {', '.join(LAYERS)}")
+        return value
+
+
+class ExecutorSettings(CoreSettings, SandboxSettings):
     """What one executor needs to know; see the README for the variables."""
 
     executor_concurrency: int = Field(default=4, ge=1, le=500)
@@ -24,6 +50,4 @@ class ExecutorSettings(CoreSettings):
     """How long a script has between SIGTERM and SIGKILL."""
     drain_seconds: float = Field(default=30.0, ge=0.0)
     """How long running scripts may go on after SIGTERM to the executor."""
-    sandbox_uid_base: int = Field(default=2_000_000_000, ge=65_536, le=4_000_000_000)
-    """First of the user ids that sandboxes get where the executor is root; nobody else's."""
     ready_file: Path | None = None

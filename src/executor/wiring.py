@@ -21,6 +21,7 @@ from executor.record import Publisher
 from executor.sandbox.cgroup import CgroupRoot, open_root
 from executor.sandbox.isolation import prove
 from executor.sandbox.process import SandboxError
+from executor.sandbox.survey import missing, survey
 from executor.settings import ExecutorSettings
 from executor.worker import SandboxChoices, Worker
 from kernel import log_stream
@@ -51,7 +52,8 @@ async def running_executor(
         engine = create_engine(settings.database_url.get_secret_value(), pool_size=settings.executor_concurrency + 2)
         redis, queue = log_stream.connect(redis_url), execution_queue(redis_url)
         try:
-            await _check(engine, redis, cgroups, users)
+            await _check_isolation(settings, cgroups, users)
+            await _check_services(engine, redis)
             leases = LeaseKeeper(sessions(engine), executor_id, lease_seconds=settings.lease_seconds)
             choices = SandboxChoices(cgroups, cipher, users, settings.output_cap, settings.kill_grace_seconds)
             worker = Worker(
@@ -79,11 +81,21 @@ async def running_executor(
             await engine.dispose()
 
 
-async def _check(engine: AsyncEngine, redis: Redis, cgroups: CgroupRoot, users: range | None) -> None:
+async def _check_isolation(settings: ExecutorSettings, cgroups: CgroupRoot, users: range | None) -> None:
+    user = users[0] if users else None
     try:
-        await prove(cgroups, users[0] if users else None)
+        await prove(cgroups, user)
+        layers = await survey(cgroups, user)
     except SandboxError as error:
         raise CannotStart(f"no script can be isolated on this machine: {error}") from None
+    for layer in layers:
+        log.info("isolation", layer=layer.name, held=layer.held, by=layer.mechanism, to_do=layer.advice)
+    if lacking := missing(layers, settings.required_layers()):
+        what = "; ".join(f"{layer.name}: {layer.advice}" for layer in lacking)
+        raise CannotStart(f"this machine cannot hold what ONCALL_SANDBOX_REQUIRE names: {what}")
+
+
+async def _check_services(engine: AsyncEngine, redis: Redis) -> None:
     try:
         async with engine.connect() as connection:
             await connection.execute(text("SELECT 1"))

@@ -15,6 +15,19 @@ from executor.sandbox.process import SandboxError
 from kernel.execution.content import NetworkPolicy, ResourceLimits, ScriptLanguage
 from kernel.ids import new_id
 
+LAYERS = (
+    "process",
+    "capabilities",
+    "system calls",
+    "filesystem",
+    "network",
+    "memory",
+    "processes",
+    "cpu",
+    "time",
+    "environment",
+)
+
 
 def isolation_of(cgroups: CgroupRoot, policy: NetworkPolicy, user: int | None) -> list[dict[str, Any]]:
     """Answers the layers around a sandbox as `Execution.isolation` tells them."""
@@ -35,7 +48,7 @@ def isolation_of(cgroups: CgroupRoot, policy: NetworkPolicy, user: int | None) -
         "time": "kill of the process namespace",
         "environment": "cleared",
     }
-    return [{"name": name, "mechanism": by, "held": bool(by)} for name, by in mechanisms.items()]
+    return [{"name": name, "mechanism": mechanisms[name], "held": bool(mechanisms[name])} for name in LAYERS]
 
 
 def _network_mechanism(policy: NetworkPolicy) -> str:
