@@ -32,6 +32,7 @@ from kernel.queue import Doorbell, execution_queue
 log = structlog.get_logger()
 
 UIDS_PER_EXECUTOR = 500
+CANCEL_AGAIN_SECONDS = 0.2
 
 
 class CannotStart(Exception):
@@ -125,9 +126,15 @@ def _cgroups(executor_id: str) -> Iterator[CgroupRoot]:
 
 
 async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
-    """Cancels tasks and raises the first failure among them, so that a broken executor does not end as a good one."""
-    for running in tasks:
-        running.cancel()
-    for result in await asyncio.gather(*tasks, return_exceptions=True):
-        if isinstance(result, Exception):
-            raise result
+    """Cancels tasks and raises the first failure among them, so that a broken executor does not end as a good one.
+
+    Again and again: the Redis client may swallow a cancellation that comes while it waits for a message.
+    """
+    left = set(tasks)
+    while left:
+        for running in left:
+            running.cancel()
+        _, left = await asyncio.wait(left, timeout=CANCEL_AGAIN_SECONDS)
+    for ended in tasks:
+        if not ended.cancelled() and (failure := ended.exception()) is not None:
+            raise failure

@@ -139,6 +139,14 @@ async def test_an_executor_that_is_stopped_tells_that_its_attempts_are_lost(
     await gone(execution, within=1)
 
 
+async def test_an_executor_that_had_no_work_stops_at_once(
+    platform: Platform, executor_settings: ExecutorSettings
+) -> None:
+    for _ in range(3):
+        async with asyncio.timeout(10), an_executor(executor_settings):
+            pass
+
+
 @pytest.mark.parametrize("max_retries", [0, 1])
 async def test_a_killed_executor_is_noticed_and_its_script_dies_with_it(
     platform: Platform, tmp_path: Path, max_retries: int

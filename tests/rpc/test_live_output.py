@@ -157,7 +157,7 @@ async def test_cancelling_ends_every_process_of_the_script(running_server: Runni
     cancelled_at = 0.0
     async for answer in call:
         events.append(answer.event)
-        if answer.event.HasField("output"):
+        if answer.event.HasField("output") and not cancelled_at:  # bash may have a last word about its end
             assert len(processes_of(UUID(events[0].execution.id))) >= 3
             request = CancelExecutionRequest(execution_id=events[0].execution.id)
             await running_server.runbooks.CancelExecution(request, metadata=metadata)
