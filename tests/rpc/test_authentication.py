@@ -199,3 +199,14 @@ async def test_health_and_reflection_are_open_to_anybody(running_server: Running
     watching = health.Watch(health_pb2.HealthCheckRequest(service=""))
     assert (await watching.read()).status == health_pb2.HealthCheckResponse.SERVING
     watching.cancel()
+
+
+async def test_a_token_that_is_asked_for_twice_is_made_once_and_shown_once(
+    running_server: RunningServer, team: TeamWithPeople
+) -> None:
+    request = pb.CreateApiTokenRequest(api_token=team_pb2.ApiToken(display_name="laptop"), request_id="one")
+    first = await running_server.teams.CreateApiToken(request, metadata=team.author.metadata)
+    again = await running_server.teams.CreateApiToken(request, metadata=team.author.metadata)
+
+    assert first.token
+    assert (again.api_token.id, again.token) == (first.api_token.id, "")

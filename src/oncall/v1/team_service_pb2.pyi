@@ -550,6 +550,9 @@ class CreateApiTokenRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     API_TOKEN_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """At most 100 characters, chosen by the caller; a repeat answers the first record, without the token."""
     @_builtins.property
     def api_token(self) -> _team_pb2.ApiToken:
         """display_name, expires_at and user_id (empty: the caller) are read."""
@@ -558,10 +561,11 @@ class CreateApiTokenRequest(_message.Message):
         self,
         *,
         api_token: _team_pb2.ApiToken | None = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["api_token", b"api_token"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_token", b"api_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_token", b"api_token", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -189,7 +189,8 @@ class TeamServiceServicer:
     def CreateApiToken(self, request, context):
         """Creates a token for the caller; a platform admin may create one for anybody. The only time its secret is shown.
 
-        Not safe to retry blindly: a lost answer leaves a token that nobody knows; revoke it.
+        With a `request_id`, a retry makes no second token; but it answers none either, for none is stored: where the
+        first answer was lost, revoke that token and create another.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

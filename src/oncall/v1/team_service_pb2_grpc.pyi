@@ -68,7 +68,8 @@ class TeamServiceStub:
     CreateApiToken: _grpc.UnaryUnaryMultiCallable[_team_service_pb2.CreateApiTokenRequest, _team_service_pb2.CreateApiTokenResponse]
     """Creates a token for the caller; a platform admin may create one for anybody. The only time its secret is shown.
 
-    Not safe to retry blindly: a lost answer leaves a token that nobody knows; revoke it.
+    With a `request_id`, a retry makes no second token; but it answers none either, for none is stored: where the
+    first answer was lost, revoke that token and create another.
     """
     ListApiTokens: _grpc.UnaryUnaryMultiCallable[_team_service_pb2.ListApiTokensRequest, _team_service_pb2.ListApiTokensResponse]
     """Lists the caller's tokens; a platform admin may list anybody's; newest first."""
@@ -115,7 +116,8 @@ class TeamServiceAsyncStub(TeamServiceStub):
     CreateApiToken: _aio.UnaryUnaryMultiCallable[_team_service_pb2.CreateApiTokenRequest, _team_service_pb2.CreateApiTokenResponse]  # type: ignore[assignment]
     """Creates a token for the caller; a platform admin may create one for anybody. The only time its secret is shown.
 
-    Not safe to retry blindly: a lost answer leaves a token that nobody knows; revoke it.
+    With a `request_id`, a retry makes no second token; but it answers none either, for none is stored: where the
+    first answer was lost, revoke that token and create another.
     """
     ListApiTokens: _aio.UnaryUnaryMultiCallable[_team_service_pb2.ListApiTokensRequest, _team_service_pb2.ListApiTokensResponse]  # type: ignore[assignment]
     """Lists the caller's tokens; a platform admin may list anybody's; newest first."""
@@ -225,7 +227,8 @@ class TeamServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_team_service_pb2.CreateApiTokenResponse, _abc.Awaitable[_team_service_pb2.CreateApiTokenResponse]]:
         """Creates a token for the caller; a platform admin may create one for anybody. The only time its secret is shown.
 
-        Not safe to retry blindly: a lost answer leaves a token that nobody knows; revoke it.
+        With a `request_id`, a retry makes no second token; but it answers none either, for none is stored: where the
+        first answer was lost, revoke that token and create another.
         """
 
     @_abc_1.abstractmethod

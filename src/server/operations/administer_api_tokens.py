@@ -9,27 +9,37 @@ from uuid import UUID
 from server.domain import token as tokens
 from server.domain.page import Page, PageRequest
 from server.domain.permission import Call, not_found
+from server.domain.request_key import RequestKey
 from server.domain.team import ApiToken, check_name
 from server.domain.violation import Violations, require_uuid
 from server.operations.administer_users import load_user
 from server.operations.change import Change, change
 from server.operations.environment import Environment
+from server.operations.once import first_result, remember
 from server.storage import api_tokens
 
 
 async def create_api_token(
-    env: Environment, call: Call, *, user_id: str, display_name: str, expires_at: datetime | None
+    env: Environment, call: Call, key: RequestKey, *, user_id: str, display_name: str, expires_at: datetime | None
 ) -> tuple[ApiToken, str]:
-    """Answers the record and the token itself, which nobody can read again."""
+    """Answers the record and the token itself, which nobody can read again: a repeat answers an empty one."""
     violations = Violations()
     owner = violations.optional_uuid("api_token.user_id", user_id)
     check_name(violations, "api_token.display_name", display_name)
     if expires_at is not None and expires_at <= env.now():
         violations.add("api_token.expires_at", "must be in the future")
+    key.check(violations)
     violations.raise_if_any()
     async with change(env.sessions, call) as tx:
         user = await load_user(tx.session, _owner(call, owner))
-        return await issue(env, tx, user.id, display_name, expires_at)
+        if first := await first_result(tx.session, call, key):
+            existing = await api_tokens.find(tx.session, UUID(first["api_token_id"]))
+            if existing is None:
+                raise not_found("API token")
+            return existing, ""
+        record, token = await issue(env, tx, user.id, display_name, expires_at)
+        await remember(tx.session, call, key, {"api_token_id": str(record.id)})
+        return record, token
 
 
 async def issue(

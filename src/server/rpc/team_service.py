@@ -78,6 +78,7 @@ class TeamService(team_service_pb2_grpc.TeamServiceServicer):
         record, token = await administer_api_tokens.create_api_token(
             self._env,
             current_call(),
+            request_key(request),
             user_id=wanted.user_id,
             display_name=wanted.display_name,
             expires_at=time_from_pb("api_token.expires_at", wanted.expires_at)
