@@ -81,6 +81,7 @@ class Attempt:
             return
         try:
             inputs = await self._recorder.patiently(self._inputs)
+            secret_forms = inputs.forms()  # before there is a sandbox that nobody follows yet
             sandbox = await self._start(inputs)
         except (InputError, SandboxError) as error:
             code = error.code if isinstance(error, InputError) else ErrorCode.SANDBOX_FAILED
@@ -88,7 +89,7 @@ class Attempt:
             outcome = AttemptOutcome(FAILED, error_code=code, error_message=str(error))
             await self._recorder.finish(outcome, _no_output(), ())
             return
-        await self._follow(sandbox, inputs.forms())
+        await self._follow(sandbox, secret_forms)
 
     async def _inputs(self) -> Inputs:
         return await open_inputs(self._context.sessions, self._context.cipher, self._claim)

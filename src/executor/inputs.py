@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from executor.masking import forms_of
+from executor.sandbox.command import as_text
 from kernel.cipher import Cipher
 from kernel.database import Sessions
 from kernel.execution.status import ErrorCode
@@ -40,7 +41,7 @@ class Inputs:
         yield from self.secrets.values()
         for value in self.sensitive.values():
             if not isinstance(value, bool) and value is not None:
-                yield str(value)
+                yield from {as_text(value), str(value)}  # as the variable shows it, and as the JSON file does
 
 
 async def open_inputs(sessions: Sessions, cipher: Cipher, claim: Claim) -> Inputs:

@@ -16,6 +16,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import update
 
+from executor.sandbox import process
 from executor.settings import ExecutorSettings
 from kernel import lifecycle
 from kernel.database import transaction
@@ -52,6 +53,19 @@ async def test_the_time_limit_ends_the_whole_process_tree(platform: Platform) ->
     assert (done.status, done.error_code, done.exit_code) == ("TIMEOUT", "TIME_LIMIT", None)
     assert done.stdout == b"ready\n"
     assert 1.9 < (done.completed_at - done.started_at).total_seconds() < 10
+
+
+async def test_two_may_wait_for_the_same_end_and_one_of_them_leave() -> None:
+    read, write = os.pipe()
+    leaving, staying = (asyncio.create_task(process._readable(read)) for _ in range(2))
+    await asyncio.sleep(0)
+    leaving.cancel()
+    await asyncio.wait([leaving])
+    os.write(write, b"1")
+    async with asyncio.timeout(5):
+        await staying
+    os.close(read)
+    os.close(write)
 
 
 @pytest.mark.usefixtures("executor")

@@ -105,3 +105,14 @@ async def test_a_sensitive_parameter_is_masked_in_the_output_like_a_secret(platf
 
     assert done.stdout == b'it is ********\n{"password": "********", "port": 5432}'
     assert done.masked_count == 2
+
+
+async def test_a_sensitive_number_is_masked_as_the_variable_and_as_the_file_show_it(platform: Platform) -> None:
+    done = await platform.run(
+        'echo "$PARAM_PIN"; cat "$ONCALL_PARAMETERS"',
+        parameters=(ParameterDefinition("pin", ParameterType.NUMBER, sensitive=True),),
+        parameter_values={"pin": "********"},
+        sealed=lambda execution: Cipher(MASTER_KEY).seal(b'{"pin":918273.0}', str(execution)),
+    )
+
+    assert done.stdout == b'********\n{"pin": ********}'

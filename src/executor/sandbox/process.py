@@ -239,11 +239,13 @@ async def _readable(descriptor: int) -> None:
         if not ready.done():
             ready.set_result(None)
 
-    loop.add_reader(descriptor, done)
+    own = os.dup(descriptor)  # a loop knows one reader a descriptor, and two may wait for the same end
+    loop.add_reader(own, done)
     try:
         await ready
     finally:
-        loop.remove_reader(descriptor)
+        loop.remove_reader(own)
+        os.close(own)
 
 
 def _pids_in_namespace_of(pid: int) -> Iterator[int]:
