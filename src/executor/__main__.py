@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import signal
 
@@ -14,9 +15,16 @@ from kernel import telemetry
 from kernel.cipher import Cipher
 from kernel.settings import fail, load, write_ready_file
 
+EXAMPLES = """examples:
+  python -m executor
+  python -m executor --tags eu,gpu --concurrency 8
+
+All other settings, and these two by default, are in the environment: see the README.
+Ends with 0 after SIGTERM, when what it ran has ended; with 2 where it cannot start."""
+
 
 def main() -> None:
-    settings = load(ExecutorSettings)
+    settings = load(ExecutorSettings, **_options())
     telemetry.configure("executor", settings.log_format)
     try:
         cipher = Cipher.of(settings)
@@ -26,6 +34,29 @@ def main() -> None:
         uvloop.run(serve(settings, cipher))
     except CannotStart as error:
         fail(f"cannot start: {error}")
+
+
+def _options() -> dict[str, str]:
+    """Answers the settings that the command line gives; they are checked as those of the environment are."""
+    parser = argparse.ArgumentParser(
+        prog="python -m executor",
+        description="Runs executions until SIGTERM or SIGINT.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--tags",
+        dest="executor_tags",
+        metavar="TAG,…",
+        help="what it carries: it runs versions that ask for these or for nothing (ONCALL_EXECUTOR_TAGS)",
+    )
+    parser.add_argument(
+        "--concurrency",
+        dest="executor_concurrency",
+        metavar="N",
+        help="executions at one time, 1 to 500 (ONCALL_EXECUTOR_CONCURRENCY)",
+    )
+    return {name: value for name, value in vars(parser.parse_args()).items() if value is not None}
 
 
 async def serve(settings: ExecutorSettings, cipher: Cipher) -> None:

@@ -26,7 +26,7 @@ from kernel.execution.status import AttemptOutcome
 from kernel.lifecycle import Claim, Moved
 from kernel.log_stream import publish_events
 from kernel.queue import Doorbell
-from kernel.turns import next_in_line
+from kernel.turns import Waiting, next_in_line
 
 log = structlog.get_logger()
 
@@ -50,11 +50,11 @@ class Publisher:
         self._doorbell = doorbell
         self._away_until = 0.0
 
-    async def ring(self, execution_id: UUID) -> None:
+    async def ring(self, waiting: Waiting) -> None:
         """Rings for an execution; a ring that is lost is repeated by the sweep."""
         try:
             async with asyncio.timeout(PUBLISH_SECONDS):
-                await self._doorbell.ring(execution_id)
+                await self._doorbell.ring(*waiting)
         except Exception as error:  # noqa: BLE001 - taskiq wraps whatever the client raises
             log.warning("ring_failed", error=type(error).__name__)
 

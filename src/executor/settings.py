@@ -8,6 +8,7 @@ from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from executor.sandbox.isolation import LAYERS
+from kernel.execution.tags import LONGEST_TAG, MOST_CARRIED, Tags, in_order, wrong_tag
 from kernel.settings import CoreSettings
 
 MIB = 1024 * 1024
@@ -42,6 +43,8 @@ class ExecutorSettings(CoreSettings, SandboxSettings):
 
     executor_concurrency: int = Field(default=4, ge=1, le=500)
     """Executions at one time."""
+    executor_tags: str = ""
+    """What this executor carries, separated by commas: it runs versions that ask for these or for nothing."""
     lease_seconds: float = Field(default=9.0, ge=2.0, le=300.0)
     """How long the database believes in this executor without hearing from it; renewed three times as often."""
     output_cap: int = Field(default=16 * MIB, ge=0)
@@ -51,3 +54,16 @@ class ExecutorSettings(CoreSettings, SandboxSettings):
     drain_seconds: float = Field(default=30.0, ge=0.0)
     """How long running scripts may go on after SIGTERM to the executor."""
     ready_file: Path | None = None
+
+    def tags(self) -> Tags:
+        return in_order([tag.strip() for tag in self.executor_tags.split(",") if tag.strip()])
+
+    @field_validator("executor_tags")
+    @classmethod
+    def _are_tags(cls, value: str) -> str:
+        tags = [tag.strip() for tag in value.split(",") if tag.strip()]
+        if wrong_tag(tags) is not None:
+            raise ValueError(f"one is no tag: [a-z0-9][a-z0-9_.-]*, at most {LONGEST_TAG} characters")
+        if len(set(tags)) > MOST_CARRIED:
+            raise ValueError(f"at most {MOST_CARRIED} tags")
+        return value

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import structlog
 from redis.asyncio import Redis
@@ -18,10 +18,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from executor import task
 from executor.leases import LeaseKeeper
 from executor.record import Publisher
+from executor.registration import Offer, Registration
 from executor.sandbox.cgroup import CgroupRoot, open_root
 from executor.sandbox.isolation import prove
 from executor.sandbox.process import SandboxError
-from executor.sandbox.survey import missing, survey
+from executor.sandbox.survey import Layer, missing, survey
 from executor.settings import ExecutorSettings
 from executor.worker import SandboxChoices, Worker
 from kernel import log_stream
@@ -51,11 +52,12 @@ async def running_executor(
     redis_url = settings.redis_url.get_secret_value()
     with _cgroups(executor_id) as cgroups:
         engine = create_engine(settings.database_url.get_secret_value(), pool_size=settings.executor_concurrency + 2)
-        redis, queue = log_stream.connect(redis_url), execution_queue(redis_url)
+        redis, queue = log_stream.connect(redis_url), execution_queue(redis_url, carried=settings.tags())
         try:
-            await _check_isolation(settings, cgroups, users)
+            layers = await _check_isolation(settings, cgroups, users)
             await _check_services(engine, redis)
-            leases = LeaseKeeper(sessions(engine), executor_id, lease_seconds=settings.lease_seconds)
+            registration = _registration(settings, executor_id, engine, layers)
+            leases = LeaseKeeper(sessions(engine), executor_id, registration, lease_seconds=settings.lease_seconds)
             choices = SandboxChoices(cgroups, cipher, users, settings.output_cap, settings.kill_grace_seconds)
             worker = Worker(
                 executor_id,
@@ -64,9 +66,11 @@ async def running_executor(
                 leases,
                 choices,
                 slots=settings.executor_concurrency,
+                tags=settings.tags(),
                 now=lambda: datetime.now(UTC),
             )
             task.register(queue, worker.answer)
+            await registration.begin()
             keeping, listening = asyncio.create_task(leases.run()), asyncio.create_task(leases.listen(redis))
             hearing = asyncio.create_task(task.hear(queue, stop, slots=settings.executor_concurrency))
             keeping.add_done_callback(lambda _: stop.set())  # it never ends by itself: without it no script is safe
@@ -74,15 +78,18 @@ async def running_executor(
             try:
                 yield hearing
             finally:
+                await registration.stop(running=leases.running)
                 await worker.drain(settings.drain_seconds)
                 await _end([hearing, keeping, listening])
+                await registration.end()
         finally:
             await queue.shutdown()
             await redis.aclose()
             await engine.dispose()
 
 
-async def _check_isolation(settings: ExecutorSettings, cgroups: CgroupRoot, users: range | None) -> None:
+async def _check_isolation(settings: ExecutorSettings, cgroups: CgroupRoot, users: range | None) -> Sequence[Layer]:
+    """Answers what holds on this machine."""
     user = users[0] if users else None
     try:
         await prove(cgroups, user)
@@ -94,6 +101,15 @@ async def _check_isolation(settings: ExecutorSettings, cgroups: CgroupRoot, user
     if lacking := missing(layers, settings.required_layers()):
         what = "; ".join(f"{layer.name}: {layer.advice}" for layer in lacking)
         raise CannotStart(f"this machine cannot hold what ONCALL_SANDBOX_REQUIRE names: {what}")
+    return layers
+
+
+def _registration(
+    settings: ExecutorSettings, executor_id: str, engine: AsyncEngine, layers: Sequence[Layer]
+) -> Registration:
+    lease = timedelta(seconds=settings.lease_seconds)
+    offer = Offer(executor_id, settings.tags(), settings.executor_concurrency, layers, lease)
+    return Registration(sessions(engine), offer)
 
 
 async def _check_services(engine: AsyncEngine, redis: Redis) -> None:

@@ -19,6 +19,7 @@ from executor.sandbox.cgroup import CgroupRoot
 from kernel import lifecycle
 from kernel.cipher import Cipher
 from kernel.database import Sessions, is_disconnect, transaction
+from kernel.execution.tags import Tags
 from kernel.lifecycle import Claim
 
 log = structlog.get_logger()
@@ -48,6 +49,7 @@ class Worker:
         choices: SandboxChoices,
         *,
         slots: int,
+        tags: Tags,
         now: Callable[[], datetime],
     ) -> None:
         self._executor_id = executor_id
@@ -55,6 +57,7 @@ class Worker:
         self._publisher = publisher
         self._leases = leases
         self._choices = choices
+        self._tags = tags
         self._now = now
         self._free = list(range(slots))
         self._attempts: dict[UUID, Attempt] = {}
@@ -95,7 +98,9 @@ class Worker:
     async def _claim(self, execution_id: UUID) -> Claim | None:
         try:
             async with transaction(self._sessions) as tx:
-                return await lifecycle.claim(tx.session, execution_id, self._executor_id, lease=self._leases.lease)
+                return await lifecycle.claim(
+                    tx.session, execution_id, self._executor_id, lease=self._leases.lease, tags=self._tags
+                )
         except Exception as error:
             if not is_disconnect(error):
                 raise

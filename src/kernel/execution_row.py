@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, RowMapping, select, update
+from sqlalchemy import CTE, ColumnElement, RowMapping, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel.execution.status import RUNNING
@@ -47,18 +47,14 @@ async def lock_running(
     return row
 
 
-async def update_one(session: AsyncSession, condition: ColumnElement[bool], **values: Any) -> RowMapping | None:
-    """Changes the execution that `condition` holds for, if one does: a compare-and-set."""
-    query = update(executions).where(condition).values(**values).returning(executions)
-    row: RowMapping | None = (await session.execute(query)).mappings().one_or_none()
-    return row
-
-
-async def update_locked(session: AsyncSession, execution_id: UUID, **values: Any) -> RowMapping:
-    """Changes an execution whose row the caller has locked."""
-    row = await update_one(session, executions.c.id == execution_id, **values)
-    if row is None:
-        raise LookupError(f"execution {execution_id} vanished under its lock")
+async def update_locked(
+    session: AsyncSession, execution_id: UUID, *, along: CTE | None = None, **values: Any
+) -> RowMapping:
+    """Changes an execution whose row the caller has locked; `along` is a change elsewhere, in the same statement."""
+    query = update(executions).where(executions.c.id == execution_id).values(**values).returning(executions)
+    if along is not None:
+        query = query.add_cte(along)
+    row: RowMapping = (await session.execute(query)).mappings().one()
     return row
 
 

@@ -12,15 +12,16 @@ caller's transaction and returns the events that it appended, to be published af
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, Select, and_, func, insert, literal, select, tuple_, update
+from sqlalchemy import RowMapping, and_, func, insert, select, true, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from kernel import attempt_record
 from kernel.attempt_output import AttemptOutput, seal_stored
 from kernel.audit import note_end
 from kernel.event_log import append_state
@@ -37,9 +38,10 @@ from kernel.execution.status import (
     after_attempt,
     retry_delay,
 )
-from kernel.execution_row import lock_running, snapshot_of, update_locked, update_one
+from kernel.execution_row import lock_running, snapshot_of, update_locked
+from kernel.executor_registry import somebody_carries
 from kernel.tables import executions, runbook_versions
-from kernel.turns import it_is_its_turn
+from kernel.turns import Waiting, it_is_its_turn
 
 RING_AGAIN_AFTER = timedelta(seconds=10)
 
@@ -80,37 +82,53 @@ async def create_pending(session: AsyncSession, execution: Mapping[str, Any], *,
     return await append_state(session, row["id"], snapshot_of(row), warnings=warnings)
 
 
-async def claim(session: AsyncSession, execution_id: UUID, executor_id: str, *, lease: timedelta) -> Claim | None:
-    """Takes a PENDING execution for `executor_id`; None where there is nothing to take, which is no error."""
-    row = await update_one(
-        session,
-        and_(
+async def claim(
+    session: AsyncSession, execution_id: UUID, executor_id: str, *, lease: timedelta, tags: Collection[str] = ()
+) -> Claim | None:
+    """Takes a PENDING execution for `executor_id`, which carries `tags`; None where there is nothing to take.
+
+    That is no error. Execution, record of the attempt and the version to run are one statement: this stands between
+    the ring and the first byte of output.
+    """
+    took = (
+        update(executions)
+        .where(
             executions.c.id == execution_id,
             executions.c.status == PENDING,
             executions.c.cancel_requested_at.is_(None),
             executions.c.run_after <= func.now(),
+            executions.c.required_tags.contained_by(list(tags)),
             it_is_its_turn(),
-        ),
-        status=RUNNING,
-        epoch=executions.c.epoch + 1,
-        attempt=executions.c.attempt + 1,
-        executor_id=executor_id,
-        lease_expires_at=func.now() + lease,
-        started_at=func.coalesce(executions.c.started_at, func.now()),
-        exit_code=None,
-        error_code=None,
-        error_message="",
-        isolation=[],
-        output_truncated=False,
-        stdout_size=0,
-        stderr_size=0,
-        stdout_sha256=None,
-        stderr_sha256=None,
-        masked_count=0,
+        )
+        .values(
+            status=RUNNING,
+            epoch=executions.c.epoch + 1,
+            attempt=executions.c.attempt + 1,
+            executor_id=executor_id,
+            lease_expires_at=func.now() + lease,
+            started_at=func.coalesce(executions.c.started_at, func.now()),
+            exit_code=None,
+            error_code=None,
+            error_message="",
+            isolation=[],
+            output_truncated=False,
+            stdout_size=0,
+            stderr_size=0,
+            stdout_sha256=None,
+            stderr_sha256=None,
+            masked_count=0,
+        )
+        .returning(executions)
+        .cte("took")
     )
+    query = (
+        select(took, runbook_versions.c.script, runbook_versions.c.settings)
+        .add_cte(attempt_record.begun(took))
+        .where(runbook_versions.c.runbook_id == took.c.runbook_id, runbook_versions.c.version == took.c.version)
+    )
+    row = (await session.execute(query)).mappings().one_or_none()
     if row is None:
         return None
-    version = (await session.execute(_version_of(row))).one()
     event = await append_state(session, execution_id, snapshot_of(row))
     return Claim(
         execution_id=execution_id,
@@ -119,7 +137,7 @@ async def claim(session: AsyncSession, execution_id: UUID, executor_id: str, *, 
         max_attempts=row["max_attempts"],
         team_id=row["team_id"],
         digest=row["digest"],
-        content=VersionContent.from_json(version.script, version.settings),
+        content=VersionContent.from_json(row["script"], row["settings"]),
         parameters=row["parameters"],
         sealed_parameters=row["sealed_parameters"],
         event=event,
@@ -215,15 +233,19 @@ async def request_cancel(session: AsyncSession, execution_id: UUID) -> CancelReq
     return CancelRequested(status)
 
 
-async def to_ring_again(session: AsyncSession, *, limit: int = 200) -> list[UUID]:
-    """Answers PENDING executions that are due and were not rung lately, oldest first, and marks them as rung."""
+async def to_ring_again(session: AsyncSession, *, limit: int = 200) -> list[Waiting]:
+    """Answers PENDING executions that are due and were not rung lately, oldest first, and marks them as rung.
+
+    One whose tags nobody carries is not rung for: nobody would take the ring out of its list.
+    """
     due = (
         select(executions.c.id)
         .where(
             executions.c.status == PENDING,
             executions.c.run_after <= func.now(),
-            func.coalesce(executions.c.rung_at < func.now() - RING_AGAIN_AFTER, True),
+            func.coalesce(executions.c.rung_at < func.now() - RING_AGAIN_AFTER, true()),
             it_is_its_turn(),  # or those that wait for others would take up the limit, and nobody else be rung for
+            somebody_carries(executions.c.required_tags),
         )
         .order_by(executions.c.run_after)
         .limit(limit)
@@ -233,9 +255,9 @@ async def to_ring_again(session: AsyncSession, *, limit: int = 200) -> list[UUID
         update(executions)
         .where(executions.c.id.in_(due.scalar_subquery()))
         .values(rung_at=func.now())
-        .returning(executions.c.id)
+        .returning(executions.c.id, executions.c.required_tags)
     )
-    return sorted(rung.scalars())
+    return sorted(Waiting(row.id, tuple(row.required_tags)) for row in rung)
 
 
 async def _end_attempt(
@@ -276,14 +298,8 @@ async def _end_attempt(
         }
     else:
         changes |= {"completed_at": func.now(), "sealed_parameters": None}
-    moved = await update_locked(session, row["id"], **changes)
+    record = attempt_record.ended(row["id"], row["attempt"], outcome, output)
+    moved = await update_locked(session, row["id"], along=record, **changes)
     if status.ended:
         await note_end(session, moved)
     return Moved(row["id"], status, await append_state(session, row["id"], snapshot_of(moved)))
-
-
-def _version_of(row: RowMapping) -> Select[Any]:
-    return select(runbook_versions.c.script, runbook_versions.c.settings).where(
-        runbook_versions.c.runbook_id == literal(row["runbook_id"]),
-        runbook_versions.c.version == literal(row["version"]),
-    )

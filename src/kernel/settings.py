@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from pydantic import SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -31,10 +31,13 @@ class CoreSettings(BaseSettings):
 SettingsT = TypeVar("SettingsT", bound=BaseSettings)
 
 
-def load(settings: type[SettingsT]) -> SettingsT:
-    """Reads the settings, or ends the process with one line that names each bad one and never its value."""
+def load(settings: type[SettingsT], **given: Any) -> SettingsT:
+    """Reads the settings, or ends the process with one line that names each bad one and never its value.
+
+    What is `given`, from a command line say, counts before the environment.
+    """
     try:
-        return settings()
+        return settings(**given)
     except ValidationError as error:
         problems = ", ".join(
             f"ONCALL_{'_'.join(str(part) for part in problem['loc']).upper()}: {problem['msg'].lower()}"

@@ -27,7 +27,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 metadata = MetaData(
     naming_convention={
@@ -169,6 +169,9 @@ executions = Table(
     Column("sealed_parameters", LargeBinary),  # the sensitive ones, encrypted; gone once the execution has ended
     Column("max_attempts", Integer, nullable=False),
     Column("concurrency", Text, nullable=False),  # the version's, repeated here for the claim
+    Column(
+        "required_tags", ARRAY(Text), nullable=False, server_default=text("'{}'")
+    ),  # likewise; kernel.execution.tags
     Column("arrival", BigInteger, Identity(always=True), nullable=False),  # who came first (kernel.turns)
     _created_at(),
     # What the lifecycle changes (kernel.lifecycle):
@@ -215,6 +218,48 @@ executions = Table(
     Index("ix_executions_pending", "run_after", postgresql_where=text("status = 'PENDING'")),
     Index("ix_executions_running", "executor_id", postgresql_where=text("status = 'RUNNING'")),
     postgresql_with={"fillfactor": "70"},  # renewals rewrite a row in its own page
+)
+
+# Every attempt, written by the statements that begin and end it (kernel.lifecycle).
+execution_attempts = Table(
+    "execution_attempts",
+    metadata,
+    Column("execution_id", Uuid, ForeignKey("executions.id", ondelete="CASCADE"), primary_key=True),
+    Column("attempt", Integer, primary_key=True, autoincrement=False),
+    Column("epoch", Integer, nullable=False),
+    Column("executor_id", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("started_at", Timestamp, nullable=False),
+    Column("ended_at", Timestamp),
+    Column("exit_code", Integer),
+    Column("error_code", Text),
+    Column("error_message", Text, nullable=False, server_default=""),
+    Column("stdout_size", BigInteger, nullable=False, server_default=text("0")),
+    Column("stderr_size", BigInteger, nullable=False, server_default=text("0")),
+    Column("stdout_sha256", Text),
+    Column("stderr_sha256", Text),
+    Column("output_truncated", Boolean, nullable=False, server_default=text("false")),
+    CheckConstraint("status IN ('RUNNING', 'COMPLETED', 'FAILED', 'CANCELLED', 'TIMEOUT')", name="status"),
+    CheckConstraint("(status = 'RUNNING') = (ended_at IS NULL)", name="ended"),
+)
+
+# Who runs executions, as each told of itself with its last renewal. What it says decides nothing about an execution.
+executors = Table(
+    "executors",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("tags", ARRAY(Text), nullable=False),
+    Column("concurrency", Integer, nullable=False),
+    Column("running", Integer, nullable=False),
+    Column("isolation", JSON, nullable=False),
+    Column("started_at", Timestamp, nullable=False),
+    Column("seen_at", Timestamp, nullable=False),
+    Column("lease_expires_at", Timestamp, nullable=False),  # lost after that
+    Column("stopping", Boolean, nullable=False),
+    postgresql_with={"fillfactor": "50"},  # renewals rewrite a row in its own page
 )
 
 execution_events = Table(

@@ -11,6 +11,7 @@ queued one looks, the answer is right for one of the two orders in which they co
 
 from __future__ import annotations
 
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, FromClause, func, literal_column, select
@@ -18,7 +19,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel.execution.content import ConcurrencyPolicy
 from kernel.execution.status import PENDING
+from kernel.execution.tags import Tags
 from kernel.tables import executions, runbooks
+
+
+class Waiting(NamedTuple):
+    """An execution to be rung for, and what it asks of its executor."""
+
+    execution_id: UUID
+    tags: Tags = ()
 
 
 async def lock_line(session: AsyncSession, runbook_id: UUID) -> None:
@@ -46,7 +55,7 @@ def is_unended(table: FromClause) -> ColumnElement[bool]:
     return (table.c.status == literal_column("'PENDING'")) | (table.c.status == literal_column("'RUNNING'"))
 
 
-async def next_in_line(session: AsyncSession, ended_id: UUID) -> UUID | None:
+async def next_in_line(session: AsyncSession, ended_id: UUID) -> Waiting | None:
     """Answers the execution whose turn has come with the end of another, to be rung for.
 
     Ask in a transaction that begins after the end was committed: of several that end at once the last one to ask then
@@ -54,7 +63,7 @@ async def next_in_line(session: AsyncSession, ended_id: UUID) -> UUID | None:
     """
     ended = executions.alias("ended")
     query = (
-        select(executions.c.id)
+        select(executions.c.id, executions.c.required_tags)
         .where(
             executions.c.runbook_id == select(ended.c.runbook_id).where(ended.c.id == ended_id).scalar_subquery(),
             is_unended(executions),
@@ -66,5 +75,5 @@ async def next_in_line(session: AsyncSession, ended_id: UUID) -> UUID | None:
         .order_by(executions.c.arrival)
         .limit(1)
     )
-    found: UUID | None = await session.scalar(query)
-    return found
+    found = (await session.execute(query)).one_or_none()
+    return Waiting(found.id, tuple(found.required_tags)) if found else None

@@ -48,6 +48,8 @@ def canonical_form(version: RunbookVersion) -> bytes:
         "secret_names": sorted(version.secret_names),
         "timeout_seconds": version.timeout_seconds or 60,
     }
+    if version.executor_tags:
+        form["executor_tags"] = sorted(version.executor_tags)
     return json.dumps(form, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 

@@ -21,6 +21,8 @@ from kernel.settings import CoreSettings, fail
 from oncall.v1 import (
     audit_service_pb2,
     audit_service_pb2_grpc,
+    executor_service_pb2,
+    executor_service_pb2_grpc,
     partner_service_pb2,
     partner_service_pb2_grpc,
     runbook_service_pb2,
@@ -50,6 +52,7 @@ from server.rpc.audit_interceptor import AuditInterceptor
 from server.rpc.audit_service import AuditService
 from server.rpc.authentication_interceptor import AuthenticationInterceptor
 from server.rpc.error_interceptor import ErrorInterceptor
+from server.rpc.executor_service import ExecutorService
 from server.rpc.partner_service import PartnerService
 from server.rpc.runbook_service import RunbookService
 from server.rpc.secret_service import SecretService
@@ -153,7 +156,8 @@ def build(settings: ServerSettings) -> Platform:
     partner_service_pb2_grpc.add_PartnerServiceServicer_to_server(PartnerService(reception), server)
     names += (_name(status_page_service_pb2, "StatusPageService"), _name(partner_service_pb2, "PartnerService"))
     audit_service_pb2_grpc.add_AuditServiceServicer_to_server(AuditService(env), server)
-    names += (_name(audit_service_pb2, "AuditService"),)
+    executor_service_pb2_grpc.add_ExecutorServiceServicer_to_server(ExecutorService(env), server)
+    names += (_name(audit_service_pb2, "AuditService"), _name(executor_service_pb2, "ExecutorService"))
     health = health_aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     reflection.enable_server_reflection((*names, _name(health_pb2, "Health"), reflection.SERVICE_NAME), server)

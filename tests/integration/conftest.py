@@ -79,6 +79,7 @@ class Platform:
                     sealed_parameters=None if sealed is None else sealed(execution),
                     max_attempts=1 + content.max_retries,
                     concurrency=content.concurrency,
+                    required_tags=list(content.executor_tags),
                     status="PENDING",
                     **at,
                 ),

@@ -161,6 +161,6 @@ async def test_an_execution_that_nobody_claimed_is_cancelled_at_once(platform: P
 async def test_a_lost_ring_is_rung_again_but_not_at_once(platform: Platform) -> None:
     execution = await platform.an_execution("exit 0")
     async with transaction(platform.sessions) as tx:
-        assert await lifecycle.to_ring_again(tx.session) == [execution]
+        assert await lifecycle.to_ring_again(tx.session) == [(execution, ())]
     async with transaction(platform.sessions) as tx:
         assert await lifecycle.to_ring_again(tx.session) == []

@@ -210,8 +210,8 @@ async def sweeping(platform: Platform) -> AsyncIterator[None]:
                 await lifecycle.expire(tx.session, jitter=0.0)
             async with transaction(platform.sessions) as tx:
                 due = await lifecycle.to_ring_again(tx.session)
-            for execution in due:
-                await platform.doorbell.ring(execution)
+            for waiting in due:
+                await platform.doorbell.ring(*waiting)
             await asyncio.sleep(0.2)
 
     task = asyncio.create_task(sweep())

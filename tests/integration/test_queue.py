@@ -39,6 +39,7 @@ class Line:
             row = (await tx.session.execute(select(executions).where(executions.c.id == self.first))).mappings().one()
             await turns.lock_line(tx.session, row["runbook_id"])
             kept = ("runbook_id", "version", "team_id", "digest", "trigger", "parameters", "max_attempts", "created_at")
+            kept += ("required_tags",)
             new = {name: row[name] for name in kept} | {"id": identifier or new_id(), "concurrency": concurrency}
             await lifecycle.create_pending(tx.session, new)
         execution_id: UUID = new["id"]
@@ -65,13 +66,14 @@ class Line:
 
     async def next_after(self, ended: UUID) -> UUID | None:
         async with self._platform.sessions() as session:
-            return await turns.next_in_line(session, ended)
+            waiting = await turns.next_in_line(session, ended)
+        return waiting and waiting.execution_id
 
     async def rung(self) -> list[UUID]:
         """Answers what the sweep rings for, as if nothing had been rung lately."""
         async with transaction(self._platform.sessions) as tx:
             await tx.session.execute(update(executions).values(rung_at=func.now() - MINUTE))
-            return await lifecycle.to_ring_again(tx.session)
+            return [waiting.execution_id for waiting in await lifecycle.to_ring_again(tx.session)]
 
 
 async def a_line(platform: Platform, concurrency: ConcurrencyPolicy = QUEUE, **content: int) -> Line:

@@ -15,6 +15,7 @@ from google.protobuf.message import Message
 
 from oncall.v1 import (
     audit_service_pb2,
+    executor_service_pb2,
     partner_pb2,
     partner_service_pb2,
     runbook_pb2,
@@ -240,6 +241,14 @@ class AuditService:
         return audit_service_pb2.ListAuditEventsRequest(team_id=self._world.team_id)
 
 
+class ExecutorService:
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def ListExecutors(self) -> Message:
+        return executor_service_pb2.ListExecutorsRequest()
+
+
 class StatusPageService:
     def __init__(self, world: World) -> None:
         self._world = world
@@ -288,6 +297,7 @@ SERVICES: tuple[type[Any], ...] = (
     TeamService,
     SecretService,
     AuditService,
+    ExecutorService,
     StatusPageService,
     PartnerService,
 )

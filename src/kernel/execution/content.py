@@ -82,10 +82,14 @@ class VersionContent:
     network: NetworkPolicy = NetworkPolicy.NONE
     limits: ResourceLimits = ResourceLimits()
     concurrency: ConcurrencyPolicy = ConcurrencyPolicy.ALLOW
+    executor_tags: tuple[str, ...] = ()
 
     def canonical(self) -> bytes:
         form = asdict(self)
         form["secret_names"] = sorted(self.secret_names)
+        form["executor_tags"] = sorted(self.executor_tags)
+        if not self.executor_tags:
+            del form["executor_tags"]  # as it was before there were any, so that older digests stay true
         form["limits"]["cpus"] = _canonical_float(self.limits.cpus)
         for parameter in form["parameters"]:
             for bound in ("min", "max"):
@@ -118,6 +122,7 @@ class VersionContent:
             network=NetworkPolicy(form["network"]),
             limits=ResourceLimits(**form["limits"]),
             concurrency=ConcurrencyPolicy(form["concurrency"]),
+            executor_tags=tuple(form.get("executor_tags", ())),
         )
 
 

@@ -144,6 +144,7 @@ class Execution(_message.Message):
     COMPLETED_AT_FIELD_NUMBER: _builtins.int
     CANCEL_REQUESTED_AT_FIELD_NUMBER: _builtins.int
     MASKED_COUNT_FIELD_NUMBER: _builtins.int
+    ATTEMPTS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUIDv7, given by the server."""
     runbook_id: _builtins.str
@@ -218,6 +219,10 @@ class Execution(_message.Message):
     def cancel_requested_at(self) -> _timestamp_pb2.Timestamp:
         """When somebody first asked for it to be cancelled."""
 
+    @_builtins.property
+    def attempts(self) -> _containers.RepeatedCompositeFieldContainer[Global___ExecutionAttempt]:
+        """Every attempt that has begun, the first one first. Only in the answer of GetExecution, empty everywhere else."""
+
     def __init__(
         self,
         *,
@@ -250,16 +255,93 @@ class Execution(_message.Message):
         completed_at: _timestamp_pb2.Timestamp | None = ...,
         cancel_requested_at: _timestamp_pb2.Timestamp | None = ...,
         masked_count: _builtins.int = ...,
+        attempts: _abc.Iterable[Global___ExecutionAttempt] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code", "cancel_requested_at", b"cancel_requested_at", "completed_at", b"completed_at", "created_at", b"created_at", "error", b"error", "exit_code", b"exit_code", "parameters", b"parameters", "started_at", b"started_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code", "attempt", b"attempt", "cancel_requested_at", b"cancel_requested_at", "completed_at", b"completed_at", "created_at", b"created_at", "digest", b"digest", "error", b"error", "executor_id", b"executor_id", "exit_code", b"exit_code", "id", b"id", "incident_id", b"incident_id", "isolation", b"isolation", "masked_count", b"masked_count", "max_attempts", b"max_attempts", "output_truncated", b"output_truncated", "parameters", b"parameters", "runbook_id", b"runbook_id", "started_at", b"started_at", "status", b"status", "stderr", b"stderr", "stderr_sha256", b"stderr_sha256", "stderr_size", b"stderr_size", "stdout", b"stdout", "stdout_sha256", b"stdout_sha256", "stdout_size", b"stdout_size", "team_id", b"team_id", "trigger", b"trigger", "triggered_by", b"triggered_by", "version", b"version", "workflow_run_id", b"workflow_run_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code", "attempt", b"attempt", "attempts", b"attempts", "cancel_requested_at", b"cancel_requested_at", "completed_at", b"completed_at", "created_at", b"created_at", "digest", b"digest", "error", b"error", "executor_id", b"executor_id", "exit_code", b"exit_code", "id", b"id", "incident_id", b"incident_id", "isolation", b"isolation", "masked_count", b"masked_count", "max_attempts", b"max_attempts", "output_truncated", b"output_truncated", "parameters", b"parameters", "runbook_id", b"runbook_id", "started_at", b"started_at", "status", b"status", "stderr", b"stderr", "stderr_sha256", b"stderr_sha256", "stderr_size", b"stderr_size", "stdout", b"stdout", "stdout_sha256", b"stdout_sha256", "stdout_size", b"stdout_size", "team_id", b"team_id", "trigger", b"trigger", "triggered_by", b"triggered_by", "version", b"version", "workflow_run_id", b"workflow_run_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__exit_code: _TypeAlias = _typing.Literal["exit_code"]  # noqa: Y015
     _WhichOneofArgType__exit_code: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__exit_code) -> _WhichOneofReturnType__exit_code | None: ...
 
 Global___Execution: _TypeAlias = Execution  # noqa: Y015
+
+@_typing.final
+class ExecutionAttempt(_message.Message):
+    """One attempt of an execution: who ran it and how it ended."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ATTEMPT_FIELD_NUMBER: _builtins.int
+    EXECUTOR_ID_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    EXIT_CODE_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    STARTED_AT_FIELD_NUMBER: _builtins.int
+    ENDED_AT_FIELD_NUMBER: _builtins.int
+    STDOUT_SIZE_FIELD_NUMBER: _builtins.int
+    STDERR_SIZE_FIELD_NUMBER: _builtins.int
+    STDOUT_SHA256_FIELD_NUMBER: _builtins.int
+    STDERR_SHA256_FIELD_NUMBER: _builtins.int
+    OUTPUT_TRUNCATED_FIELD_NUMBER: _builtins.int
+    attempt: _builtins.int
+    """1, 2, 3 …"""
+    executor_id: _builtins.str
+    """The executor that runs or ran it."""
+    status: Global___ExecutionStatus.ValueType
+    """RUNNING, COMPLETED, FAILED, CANCELLED or TIMEOUT. The execution itself is PENDING again where another one follows."""
+    exit_code: _builtins.int
+    """Where the script ended by itself; 128 + n where signal n ended it."""
+    stdout_size: _builtins.int
+    """Bytes, those past the cap included. Set at the end."""
+    stderr_size: _builtins.int
+    """As `stdout_size`."""
+    stdout_sha256: _builtins.str
+    """Lowercase hexadecimal SHA-256 over all bytes, those past the cap included. Set at the end; empty where the executor
+    was lost after the cap was reached, for then nobody knows.
+    """
+    stderr_sha256: _builtins.str
+    """As `stdout_sha256`."""
+    output_truncated: _builtins.bool
+    """Whether either stream exceeded the cap."""
+    @_builtins.property
+    def error(self) -> Global___ExecutionError:
+        """Why it did not complete, where there is more to say than the exit code."""
+
+    @_builtins.property
+    def started_at(self) -> _timestamp_pb2.Timestamp:
+        """When it began."""
+
+    @_builtins.property
+    def ended_at(self) -> _timestamp_pb2.Timestamp:
+        """When it ended; unset while it runs."""
+
+    def __init__(
+        self,
+        *,
+        attempt: _builtins.int = ...,
+        executor_id: _builtins.str = ...,
+        status: Global___ExecutionStatus.ValueType = ...,
+        exit_code: _builtins.int | None = ...,
+        error: Global___ExecutionError | None = ...,
+        started_at: _timestamp_pb2.Timestamp | None = ...,
+        ended_at: _timestamp_pb2.Timestamp | None = ...,
+        stdout_size: _builtins.int = ...,
+        stderr_size: _builtins.int = ...,
+        stdout_sha256: _builtins.str = ...,
+        stderr_sha256: _builtins.str = ...,
+        output_truncated: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code", "ended_at", b"ended_at", "error", b"error", "exit_code", b"exit_code", "started_at", b"started_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code", "attempt", b"attempt", "ended_at", b"ended_at", "error", b"error", "executor_id", b"executor_id", "exit_code", b"exit_code", "output_truncated", b"output_truncated", "started_at", b"started_at", "status", b"status", "stderr_sha256", b"stderr_sha256", "stderr_size", b"stderr_size", "stdout_sha256", b"stdout_sha256", "stdout_size", b"stdout_size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__exit_code: _TypeAlias = _typing.Literal["exit_code"]  # noqa: Y015
+    _WhichOneofArgType__exit_code: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__exit_code) -> _WhichOneofReturnType__exit_code | None: ...
+
+Global___ExecutionAttempt: _TypeAlias = ExecutionAttempt  # noqa: Y015
 
 @_typing.final
 class ExecutionError(_message.Message):

@@ -315,6 +315,7 @@ class RunbookVersion(_message.Message):
     REVIEWED_BY_FIELD_NUMBER: _builtins.int
     REVIEWED_AT_FIELD_NUMBER: _builtins.int
     REVIEW_COMMENT_FIELD_NUMBER: _builtins.int
+    EXECUTOR_TAGS_FIELD_NUMBER: _builtins.int
     runbook_id: _builtins.str
     """The runbook it belongs to."""
     version: _builtins.int
@@ -343,7 +344,8 @@ class RunbookVersion(_message.Message):
     network, parameters, requires_confirm, script, secret_names (sorted) and timeout_seconds, after defaults have
     been filled in; enum values are written without their prefix, and each parameter as an object with all its
     fields (default, description, max, max_length, min, name, options, pattern, required, sensitive, type), an
-    unset one as null.
+    unset one as null. Where there are executor_tags the key executor_tags (sorted) is among them; where there are none
+    it is left out, so that a version from before there were tags keeps its digest.
     limits.cpus, min, max and the default of a NUMBER are written with a fraction or an exponent, in the fewest digits
     that read back (1.0, 0.25, 1e+16, 1e-05), and zero without a sign; all other numbers as integers.
     """
@@ -381,6 +383,12 @@ class RunbookVersion(_message.Message):
     def reviewed_at(self) -> _timestamp_pb2.Timestamp:
         """When it was approved or rejected."""
 
+    @_builtins.property
+    def executor_tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What an executor must carry to run it, all of these; at most 4, each `[a-z0-9][a-z0-9_.-]*` of at most 32
+        characters, unique; answered sorted. Empty: any executor may run it. See `Executor.tags`.
+        """
+
     def __init__(
         self,
         *,
@@ -406,10 +414,11 @@ class RunbookVersion(_message.Message):
         reviewed_by: _builtins.str = ...,
         reviewed_at: _timestamp_pb2.Timestamp | None = ...,
         review_comment: _builtins.str = ...,
+        executor_tags: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "limits", b"limits", "reviewed_at", b"reviewed_at", "submitted_at", b"submitted_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["change_note", b"change_note", "concurrency", b"concurrency", "created_at", b"created_at", "created_by", b"created_by", "digest", b"digest", "language", b"language", "limits", b"limits", "max_retries", b"max_retries", "network", b"network", "parameters", b"parameters", "requires_confirm", b"requires_confirm", "review_comment", b"review_comment", "reviewed_at", b"reviewed_at", "reviewed_by", b"reviewed_by", "runbook_id", b"runbook_id", "script", b"script", "secret_names", b"secret_names", "status", b"status", "submitted_at", b"submitted_at", "submitted_by", b"submitted_by", "timeout_seconds", b"timeout_seconds", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change_note", b"change_note", "concurrency", b"concurrency", "created_at", b"created_at", "created_by", b"created_by", "digest", b"digest", "executor_tags", b"executor_tags", "language", b"language", "limits", b"limits", "max_retries", b"max_retries", "network", b"network", "parameters", b"parameters", "requires_confirm", b"requires_confirm", "review_comment", b"review_comment", "reviewed_at", b"reviewed_at", "reviewed_by", b"reviewed_by", "runbook_id", b"runbook_id", "script", b"script", "secret_names", b"secret_names", "status", b"status", "submitted_at", b"submitted_at", "submitted_by", b"submitted_by", "timeout_seconds", b"timeout_seconds", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

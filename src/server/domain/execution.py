@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,6 +12,25 @@ from kernel.errors import FailedPrecondition
 from kernel.execution.status import ExecutionStatus
 from server.domain.runbook import ARCHIVED, DEPRECATED, Runbook, require_approved
 from server.domain.version import Version
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionAttempt:
+    """One attempt: who ran it and how it ended."""
+
+    attempt: int
+    executor_id: str
+    status: ExecutionStatus
+    started_at: datetime
+    ended_at: datetime | None
+    exit_code: int | None
+    error_code: str | None
+    error_message: str
+    stdout_size: int
+    stderr_size: int
+    stdout_sha256: str | None
+    stderr_sha256: str | None
+    output_truncated: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +52,7 @@ class Execution:
     state: Mapping[str, Any]
     stdout: str = ""
     stderr: str = ""
+    attempts: Sequence[ExecutionAttempt] = ()
 
     @property
     def status(self) -> ExecutionStatus:
@@ -51,6 +71,9 @@ def require_runnable(runbook: Runbook, version: Version, *, confirm: bool) -> No
         )
 
 
-def warnings_of(runbook: Runbook) -> tuple[str, ...]:
+def warnings_of(runbook: Runbook, version: Version, *, nobody_carries_tags: bool = False) -> tuple[str, ...]:
     """Answers what the first event should tell whoever executes the runbook."""
-    return ("this runbook is deprecated",) if runbook.status is DEPRECATED else ()
+    warnings = ["this runbook is deprecated"] if runbook.status is DEPRECATED else []
+    if nobody_carries_tags:
+        warnings.append(f"no executor with the tags {', '.join(version.content.executor_tags)} is known; it waits")
+    return tuple(warnings)

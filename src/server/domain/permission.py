@@ -87,6 +87,9 @@ RULES: Mapping[str, Rule] = {
     "SecretService/ListSecrets": OBSERVER,
     "SecretService/DeleteSecret": TEAM_ADMIN,
     "AuditService/ListAuditEvents": TEAM_ADMIN,
+    # Executors serve all teams, and whoever waits for one must see why; machine names tell colleagues nothing they may
+    # not know, and no script runs any the easier for them.
+    "ExecutorService/ListExecutors": AUTHENTICATED,
     "StatusPageService/CreateStatusPage": TEAM_ADMIN,
     "StatusPageService/GetStatusPage": OBSERVER,
     "StatusPageService/CreateComponent": TEAM_ADMIN,

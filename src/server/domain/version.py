@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import TypeVar
 from uuid import UUID
 
+from kernel.execution import tags
 from kernel.execution.content import (
     MIB,
     ConcurrencyPolicy,
@@ -80,6 +81,7 @@ class VersionDraft:
     processes: int = 0
     disk_bytes: int = 0
     concurrency: str = ""
+    executor_tags: Sequence[str] = ()
     change_note: str = ""
 
 
@@ -96,6 +98,7 @@ def check_draft(violations: Violations, field: str, draft: VersionDraft) -> Vers
     concurrency = _choice(
         found, f"{field}.concurrency", ConcurrencyPolicy, draft.concurrency, default=ConcurrencyPolicy.ALLOW
     )
+    _check_executor_tags(found, f"{field}.executor_tags", draft.executor_tags)
     limits = _limits(found, f"{field}.limits", draft)
     parameters = check_definitions(found, f"{field}.parameters", draft.parameters)
     found.text(f"{field}.change_note", draft.change_note, longest=LONGEST_CHANGE_NOTE)
@@ -112,6 +115,7 @@ def check_draft(violations: Violations, field: str, draft: VersionDraft) -> Vers
         network=network,
         limits=limits,
         concurrency=concurrency,
+        executor_tags=tags.in_order(draft.executor_tags),
     )
     if len(replace(content, script="").canonical()) > GREATEST_SETTINGS_BYTES:
         violations.add(f"{field}.parameters", f"must have at most {GREATEST_SETTINGS_BYTES:,} bytes in all")
@@ -146,6 +150,16 @@ def _check_secret_names(violations: Violations, field: str, names: Sequence[str]
     violations.unique(field, [name.lower() for name in names])  # `SECRET_<NAME>` is in upper case
     for index, name in enumerate(names):
         secret.check_name(violations, f"{field}[{index}]", name)
+
+
+def _check_executor_tags(violations: Violations, field: str, wanted: Sequence[str]) -> None:
+    if len(wanted) > tags.MOST_ASKED_FOR:
+        violations.add(field, f"must be at most {tags.MOST_ASKED_FOR}")
+        return
+    violations.unique(field, wanted)
+    for index, tag in enumerate(wanted):
+        if not tags.TAG.fullmatch(tag):
+            violations.add(f"{field}[{index}]", f"must match {tags.TAG.pattern}")
 
 
 def _limits(violations: Violations, field: str, draft: VersionDraft) -> ResourceLimits:

@@ -13,7 +13,7 @@ from kernel.queue import Doorbell
 from kernel.settings import load, write_ready_file
 from kernel.telemetry import configure
 from server.jobs.rounds import repeat
-from server.jobs.sweep import end_lost_attempts, ring_again
+from server.jobs.sweep import end_lost_attempts, forget_executors, ring_again
 from server.operations.announce import Announcer
 from server.operations.seal_audit import seal_audit
 from server.process import open_engine, open_redis, require_migrated, stop_signal
@@ -38,6 +38,7 @@ async def main(settings: JobsSettings) -> None:
         for name, job in (
             ("end_lost_attempts", partial(end_lost_attempts, make_session, announcer)),
             ("ring_again", partial(ring_again, make_session, announcer)),
+            ("forget_executors", partial(forget_executors, make_session)),
             ("seal_audit", partial(seal_audit, make_session)),
         )
     ]

@@ -13,7 +13,7 @@ from kernel.database import Sessions
 from kernel.execution.event import Event
 from kernel.log_stream import publish_cancel, publish_events
 from kernel.queue import Doorbell
-from kernel.turns import next_in_line
+from kernel.turns import Waiting, next_in_line
 
 log = structlog.get_logger()
 
@@ -28,9 +28,9 @@ class Announcer:
         self._redis = redis
         self._doorbell = doorbell
 
-    async def execution_waits(self, execution_id: UUID) -> bool:
+    async def execution_waits(self, waiting: Waiting) -> bool:
         """Rings for an executor; False where nobody heard it."""
-        return await self._briefly(self._doorbell.ring(execution_id))
+        return await self._briefly(self._doorbell.ring(*waiting))
 
     async def execution_moved(self, execution_id: UUID, events: Sequence[Event]) -> bool:
         return await self._briefly(publish_events(self._redis, execution_id, events))

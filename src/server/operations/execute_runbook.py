@@ -14,7 +14,7 @@ from kernel.errors import FailedPrecondition
 from kernel.execution.content import ConcurrencyPolicy
 from kernel.execution.status import ExecutionTrigger
 from kernel.lifecycle import create_pending
-from kernel.turns import lock_line
+from kernel.turns import Waiting, lock_line
 from server.domain.execution import Execution, require_runnable, warnings_of
 from server.domain.parameter import CheckedParameters, check_values
 from server.domain.permission import Call, not_found
@@ -29,7 +29,7 @@ from server.operations.environment import Environment
 from server.operations.once import first_result, remember
 from server.operations.read_executions import load_execution
 from server.operations.read_runbooks import check_version, load_runbook, load_version
-from server.storage import executions
+from server.storage import executions, executors
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,8 @@ async def execute_runbook(
         await _respect_concurrency(tx.session, runbook, version)
         execution_id = env.new_id()
         row = _row(env, call, execution_id, version, runbook, parameters, cipher)
-        await create_pending(tx.session, row, warnings=warnings_of(runbook))
+        nobody = await executors.nobody_carries(tx.session, version.content.executor_tags)
+        await create_pending(tx.session, row, warnings=warnings_of(runbook, version, nobody_carries_tags=nobody))
         await remember(tx.session, call, key, {"execution_id": str(execution_id)})
         await tx.audit(
             "execution.created",
@@ -77,7 +78,7 @@ async def execute_runbook(
             digest=version.digest,
         )
         # Its first event is not published: nobody can have followed what did not exist.
-        tx.after_commit(lambda: announcer.execution_waits(execution_id))
+        tx.after_commit(lambda: announcer.execution_waits(Waiting(execution_id, version.content.executor_tags)))
         return await load_execution(tx.session, call, execution_id)
 
 
@@ -125,5 +126,6 @@ def _row(
         "sealed_parameters": sealed,
         "max_attempts": 1 + version.content.max_retries,
         "concurrency": version.content.concurrency,
+        "required_tags": list(version.content.executor_tags),
         "created_at": env.now(),
     }

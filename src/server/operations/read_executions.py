@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -25,10 +26,12 @@ async def load_execution(session: AsyncSession, call: Call, execution_id: UUID, 
     return execution
 
 
-async def get_execution(env: Environment, call: Call, execution_id: str, *, output: bool = True) -> Execution:
+async def get_execution(env: Environment, call: Call, execution_id: str, *, whole: bool = True) -> Execution:
+    """Answers an execution; the `whole` of it, with its output and its attempts."""
     wanted = require_uuid("execution_id", execution_id)
     async with env.sessions() as session:
-        return await load_execution(session, call, wanted, output=output)
+        execution = await load_execution(session, call, wanted, output=whole)
+        return replace(execution, attempts=await executions.attempts_of(session, wanted)) if whole else execution
 
 
 async def list_executions(

@@ -7,7 +7,7 @@ from typing import Any
 
 from kernel.execution.event import Event, Output, StateChanged, Truncated
 from oncall.v1 import execution_pb2 as pb
-from server.domain.execution import Execution
+from server.domain.execution import Execution, ExecutionAttempt
 from server.rpc.conversion import enum_to_pb, id_to_pb, struct_to_pb, time_to_pb
 
 
@@ -16,6 +16,7 @@ def execution_to_pb(execution: Execution) -> pb.Execution:
     message = snapshot_to_pb(execution, execution.state)
     message.stdout = execution.stdout
     message.stderr = execution.stderr
+    message.attempts.extend(_attempt_to_pb(attempt) for attempt in execution.attempts)
     return message
 
 
@@ -42,7 +43,7 @@ def snapshot_to_pb(execution: Execution, state: Mapping[str, Any]) -> pb.Executi
         masked_count=state.get("masked_count", 0),
         output_truncated=state["output_truncated"],
         exit_code=state["exit_code"],
-        error=_error_to_pb(state),
+        error=_error_to_pb(state["error_code"], state["error_message"]),
         isolation=[pb.IsolationLayer(**layer) for layer in state["isolation"]],
         executor_id=state["executor_id"] or "",
         created_at=time_to_pb(execution.created_at),
@@ -70,7 +71,22 @@ def event_to_pb(execution: Execution, event: Event) -> pb.ExecutionEvent:
     return message
 
 
-def _error_to_pb(state: Mapping[str, Any]) -> pb.ExecutionError | None:
-    if state["error_code"] is None:
-        return None
-    return pb.ExecutionError(code=state["error_code"], message=state["error_message"])
+def _attempt_to_pb(attempt: ExecutionAttempt) -> pb.ExecutionAttempt:
+    return pb.ExecutionAttempt(
+        attempt=attempt.attempt,
+        executor_id=attempt.executor_id,
+        status=enum_to_pb(pb.ExecutionStatus, "EXECUTION_STATUS_", attempt.status),
+        exit_code=attempt.exit_code,
+        error=_error_to_pb(attempt.error_code, attempt.error_message),
+        started_at=time_to_pb(attempt.started_at),
+        ended_at=time_to_pb(attempt.ended_at),
+        stdout_size=attempt.stdout_size,
+        stderr_size=attempt.stderr_size,
+        stdout_sha256=attempt.stdout_sha256 or "",
+        stderr_sha256=attempt.stderr_sha256 or "",
+        output_truncated=attempt.output_truncated,
+    )
+
+
+def _error_to_pb(code: str | None, message: str) -> pb.ExecutionError | None:
+    return None if code is None else pb.ExecutionError(code=code, message=message)

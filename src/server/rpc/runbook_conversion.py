@@ -43,6 +43,7 @@ def version_to_pb(version: Version) -> pb.RunbookVersion:
         max_retries=content.max_retries,
         requires_confirm=content.requires_confirm,
         secret_names=content.secret_names,
+        executor_tags=content.executor_tags,
         network=enum_to_pb(pb.NetworkPolicy, "NETWORK_POLICY_", content.network),
         limits=pb.ResourceLimits(
             memory_bytes=content.limits.memory_bytes,
@@ -86,6 +87,7 @@ def version_from_pb(version: pb.RunbookVersion) -> VersionDraft:
         max_retries=version.max_retries,
         requires_confirm=version.requires_confirm,
         secret_names=list(version.secret_names),
+        executor_tags=list(version.executor_tags),
         network=enum_from_pb(pb.NetworkPolicy, "NETWORK_POLICY_", version.network),
         memory_bytes=version.limits.memory_bytes,
         cpus=version.limits.cpus,

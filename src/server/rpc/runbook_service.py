@@ -164,7 +164,7 @@ class RunbookService(runbook_service_pb2_grpc.RunbookServiceServicer):
     ) -> AsyncIterator[pb.WatchExecutionResponse]:
         if request.after_sequence < 0:
             raise InvalidArgument([FieldViolation("after_sequence", "must not be negative")])
-        execution = await read_executions.get_execution(self._env, current_call(), request.execution_id, output=False)
+        execution = await read_executions.get_execution(self._env, current_call(), request.execution_id, whole=False)
         async with aclosing(self._events(execution, request.after_sequence)) as events:
             async for event in events:
                 yield pb.WatchExecutionResponse(event=event)

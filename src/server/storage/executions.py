@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -13,9 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel.execution.status import ExecutionStatus
 from kernel.execution_row import STATE_COLUMNS
-from kernel.tables import execution_events, executions
+from kernel.tables import execution_attempts, execution_events, executions
 from kernel.turns import is_unended
-from server.domain.execution import Execution
+from server.domain.execution import Execution, ExecutionAttempt
 from server.storage.newest import Listing
 
 _FIXED = (
@@ -66,6 +66,16 @@ async def find(session: AsyncSession, execution_id: UUID, *, output: bool = Fals
     query = select(*columns).where(executions.c.id == execution_id)
     row = (await session.execute(query)).mappings().one_or_none()
     return _execution(row) if row else None
+
+
+async def attempts_of(session: AsyncSession, execution_id: UUID) -> list[ExecutionAttempt]:
+    """Answers every attempt that has begun, the first one first."""
+    query = (
+        select(*(execution_attempts.c[field.name] for field in fields(ExecutionAttempt)))
+        .where(execution_attempts.c.execution_id == execution_id)
+        .order_by(execution_attempts.c.attempt)
+    )
+    return [ExecutionAttempt(**row) for row in (await session.execute(query)).mappings()]
 
 
 async def page(session: AsyncSession, wanted: ExecutionFilter, *, before: UUID | None, limit: int) -> list[Execution]:

@@ -37,6 +37,7 @@ CHANGES: list[dict[str, Any]] = [
     {"network": NetworkPolicy.HOST},
     {"limits": ResourceLimits(cpus=2)},
     {"concurrency": ConcurrencyPolicy.QUEUE},
+    {"executor_tags": ("eu",)},
 ]
 
 
@@ -99,3 +100,18 @@ def test_the_canonical_form_is_what_the_contract_says() -> None:
         canonical
         == json.dumps(json.loads(canonical), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
     )
+
+
+def test_a_version_from_before_there_were_tags_keeps_its_digest() -> None:
+    stored = json.loads(json.dumps(BASE.to_json()))
+    del stored["executor_tags"]
+
+    assert VersionContent.from_json(BASE.script, stored).digest() == BASE.digest()
+    assert BASE.digest() == "8222e31acec4a959c8a14bb95ff270894df0b735257d7bfa0e74b5e225f16ea5"
+
+
+def test_tags_are_sorted_in_the_canonical_form() -> None:
+    tagged = [dataclasses.replace(BASE, executor_tags=tags) for tags in (("gpu", "eu"), ("eu", "gpu"))]
+
+    assert json.loads(tagged[0].canonical())["executor_tags"] == ["eu", "gpu"]
+    assert tagged[0].digest() == tagged[1].digest()

@@ -76,3 +76,9 @@ def test_nothing_that_ends_an_attempt_leaves_it_running() -> None:
 def test_a_retry_waits_longer_each_time_but_never_long(attempt: int, jitter: float) -> None:
     assert 0.5 <= retry_delay(attempt, jitter) <= 13.5
     assert retry_delay(attempt + 1, jitter) >= retry_delay(attempt, jitter)
+
+
+def test_those_that_fail_together_do_not_come_back_together() -> None:
+    """The jitter spreads each wait over as much as its middle."""
+    for attempt, middle in enumerate((1.0, 3.0, 9.0), start=1):
+        assert [retry_delay(attempt, jitter) for jitter in (0.0, 0.5, 1.0)] == [middle / 2, middle, middle * 1.5]

@@ -84,6 +84,7 @@ def test_every_setting_that_the_digest_sees_is_seen() -> None:
         replace(base, limits=ResourceLimits(cpus=2)),
         replace(base, secret_names=("s",)),
         replace(base, requires_confirm=True),
+        replace(base, executor_tags=("eu",)),
     ):
         shown = difference(*versions(base, changed))
         assert shown.startswith("--- version 1/settings\n+++ version 2/settings\n@@")
