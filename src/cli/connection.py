@@ -16,6 +16,7 @@ from cli.failure import fail, fail_with
 from oncall.channel import CHANNEL_OPTIONS, authorization
 from oncall.errors import OncallError, from_rpc_error
 from oncall.v1.audit_service_pb2_grpc import AuditServiceStub
+from oncall.v1.executor_service_pb2_grpc import ExecutorServiceStub
 from oncall.v1.runbook_service_pb2_grpc import RunbookServiceStub
 from oncall.v1.secret_service_pb2_grpc import SecretServiceStub
 from oncall.v1.team_service_pb2_grpc import TeamServiceStub
@@ -32,6 +33,7 @@ class Server:
     teams: TeamServiceStub
     secrets: SecretServiceStub
     audit: AuditServiceStub
+    executors: ExecutorServiceStub
 
 
 @contextmanager
@@ -56,6 +58,7 @@ def connected(with_credentials: Credentials | None = None) -> Iterator[Server]:
                 teams=TeamServiceStub(authorized),
                 secrets=SecretServiceStub(authorized),
                 audit=AuditServiceStub(authorized),
+                executors=ExecutorServiceStub(authorized),
             )
         except OncallError as error:
             fail_with(error, found.server)

@@ -17,7 +17,7 @@ from cli.paging import paged
 from cli.visible import visible_block
 from cli.watch import ExecutionId
 from oncall.errors import OncallError
-from oncall.v1.execution_pb2 import EXECUTION_STATUS_CANCELLED, Execution, ExecutionStatus
+from oncall.v1.execution_pb2 import EXECUTION_STATUS_CANCELLED, Execution, ExecutionAttempt, ExecutionStatus
 from oncall.v1.runbook_service_pb2 import (
     CancelExecutionRequest,
     GetExecutionRequest,
@@ -26,6 +26,7 @@ from oncall.v1.runbook_service_pb2 import (
 )
 
 _POLL_SECONDS = 0.3
+_ATTEMPT_COLUMNS = ("ATTEMPT", "STATUS", "EXIT", "ERROR", "BEGAN", "ENDED", "STDOUT", "STDERR", "EXECUTOR")
 
 
 class Status(StrEnum):
@@ -79,7 +80,7 @@ def executions(
 
 
 def execution(execution_id: ExecutionId, as_json: Json = False) -> None:
-    """Show one execution in detail: parameters, times, what isolated it, and the ends of its output.
+    """Show one execution in detail: parameters, times, what isolated it, its attempts, and the ends of its output.
 
     \b
       oncall execution 0199c3a1-8f0e-7cc2-9d0b-5a3f0c7a1b2e
@@ -91,6 +92,9 @@ def execution(execution_id: ExecutionId, as_json: Json = False) -> None:
             return
         runbook = _runbook_names(server, {found.runbook_id})[found.runbook_id]
     print_details(_details(found, runbook))
+    if len(found.attempts) > 1:
+        print()
+        print_table(_ATTEMPT_COLUMNS, [_attempt_row(attempt) for attempt in found.attempts], empty="")
     for stream, text in (("stdout", found.stdout), ("stderr", found.stderr)):
         if text:
             print(f"\n{stream}:\n{visible_block(text)}")
@@ -147,6 +151,20 @@ def _details(found: Execution, runbook: str) -> list[tuple[str, str]]:
         ("stderr", _sealed(found.stderr_size, found.stderr_sha256)),
         ("truncated", "yes: later bytes are counted, not kept" if found.output_truncated else ""),
     ]
+
+
+def _attempt_row(attempt: ExecutionAttempt) -> tuple[str, ...]:
+    return (
+        str(attempt.attempt),
+        enum_name(attempt, "status"),
+        str(attempt.exit_code) if attempt.HasField("exit_code") else "",
+        attempt.error.code,
+        local_time(attempt.started_at),
+        local_time(attempt.ended_at),
+        str(attempt.stdout_size),
+        str(attempt.stderr_size),
+        attempt.executor_id,
+    )
 
 
 def _sealed(size: int, sha256: str) -> str:

@@ -24,6 +24,8 @@ class _Oncall(LazyGroup):
         "cancel": Verb("cli.executions:cancel", "Cancel an execution."),
         "executions": Verb("cli.executions:executions", "List executions, newest first."),
         "execution": Verb("cli.executions:execution", "Show one execution in detail."),
+        "executors": Verb("cli.executors:executors", "List who runs executions, by the name of the machine."),
+        "doctor": Verb("cli.doctor:doctor", "Say layer by layer what isolation this machine can give to scripts."),
         "audit": Verb("cli.audit:audit", "Read who did or tried what, and verify that nobody changed it."),
     }
 

@@ -29,6 +29,9 @@ _STATUS_STYLES = {
     "FAILED": "red",
     "TIMEOUT": "red",
     "REJECTED": "red",
+    "READY": "green",
+    "STOPPING": "yellow",
+    "LOST": "red",
 }
 
 

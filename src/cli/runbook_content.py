@@ -44,6 +44,10 @@ NetworkOption = Annotated[Network, typer.Option(help="What it may reach: nothing
 SecretOption = Annotated[
     list[str] | None, typer.Option("--secret", metavar="NAME", help="A secret of the team that it is given; repeat it.")
 ]
+TagOption = Annotated[
+    list[str] | None,
+    typer.Option("--executor-tag", metavar="TAG", help="What an executor must carry to run it; repeat it, up to 4."),
+]
 SpecOption = Annotated[
     list[str] | None,
     typer.Option("--parameter", "-p", metavar="SPEC", help="A parameter, NAME[:TYPE][:MODIFIER…]; repeat it."),
@@ -63,6 +67,7 @@ def read_version(
     requires_confirm: bool,
     network: Network,
     secrets: list[str] | None,
+    tags: list[str] | None,
     specs: list[str] | None,
     definitions_file: str,
     note: str,
@@ -78,6 +83,7 @@ def read_version(
         requires_confirm=requires_confirm,
         network=NETWORK_POLICY_HOST if network is Network.HOST else NETWORK_POLICY_NONE,
         secret_names=secrets or [],
+        executor_tags=tags or [],
         change_note=note,
     )
 

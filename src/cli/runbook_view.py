@@ -84,6 +84,7 @@ def _settings(version: RunbookVersion) -> Iterator[tuple[str, str]]:
     yield "secrets", ", ".join(version.secret_names)
     yield "limits", ", ".join(_limits(version))
     yield "concurrency", enum_name(version, "concurrency").lower()
+    yield "executor tags", ", ".join(version.executor_tags)
     yield "note", version.change_note.replace("\n", " ")
     yield "created", f"{local_time(version.created_at)} by {version.created_by}"
     yield "submitted", f"{local_time(version.submitted_at)} by {version.submitted_by}" if version.submitted_by else ""

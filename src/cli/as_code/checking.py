@@ -114,6 +114,7 @@ def _contradictions(filled: RunbookForm) -> Iterator[tuple[Path, str]]:
     for field, names in (
         ("parameters", [parameter.name for parameter in filled.parameters]),
         ("secret_names", filled.secret_names),
+        ("executor_tags", filled.executor_tags),
     ):
         for index, name in enumerate(names):
             if name in names[:index]:

@@ -36,6 +36,7 @@ def to_version(form: RunbookForm, script: str) -> RunbookVersion:
         network=NetworkPolicy.Value(f"NETWORK_POLICY_{form.network.upper()}"),
         limits=ResourceLimits(**form.limits.model_dump()),
         concurrency=ConcurrencyPolicy.Value(f"CONCURRENCY_POLICY_{form.concurrency.upper()}"),
+        executor_tags=sorted(form.executor_tags),
         change_note=form.change_note,
     )
 
@@ -78,6 +79,7 @@ def settings_of(version: RunbookVersion) -> dict[str, Any]:
         "network": enum_name(version, "network").lower(),
         "limits": _limits_fields(version.limits),
         "concurrency": enum_name(version, "concurrency").lower(),
+        "executor_tags": list(version.executor_tags),
     }
     standard = {name: RunbookForm.model_fields[name].default for name in settings} | {"limits": {}}
     return {name: value for name, value in settings.items() if value != standard[name]}

@@ -51,6 +51,9 @@ class _Part(BaseModel):
 Identifier = Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$", max_length=64)]
 
 
+Tag = Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_.-]*$", max_length=32)]
+
+
 class _Parameter(_Part):
     name: Identifier = Field(description="Its name: the script reads it as PARAM_<NAME>.")
     required: bool = Field(False, description="Whether a value must be given where there is no default.")
@@ -149,6 +152,9 @@ class RunbookForm(_Part):
     limits: Limits = Field(STANDARD_LIMITS, description="What one attempt may use.")
     concurrency: Literal["allow", "forbid", "queue"] = Field(
         "allow", description="What happens when it is executed while it runs."
+    )
+    executor_tags: list[Tag] = Field(
+        [], max_length=4, description="What an executor must carry to run it, all of these."
     )
     change_note: str = Field(
         "", max_length=1000, description="Why this version exists; a change of it alone makes none."

@@ -126,6 +126,7 @@ def test_create_sends_what_the_options_say_to_the_only_team(server):
     ran = server.run(
         "runbook", "create", "r", "--script", "-", "--language", "python", "--timeout", "5", "--max-retries", "2",
         "--requires-confirm", "-p", "n:integer:required", "--note", "why", "--network", "host", "--secret", "key",
+        "--executor-tag", "gpu", "--executor-tag", "eu",
         stdin="print(1)\r\n",
     )  # fmt: skip
     server.answer("GetCaller", a_caller("web"))
@@ -135,6 +136,7 @@ def test_create_sends_what_the_options_say_to_the_only_team(server):
     assert (version.script, version.language) == ("print(1)\r\n", SCRIPT_LANGUAGE_PYTHON)
     assert (version.timeout_seconds, version.max_retries, version.requires_confirm) == (5, 2, True)
     assert (version.change_note, list(version.secret_names)) == ("why", ["key"])
+    assert list(version.executor_tags) == ["gpu", "eu"]
     assert [(p.name, p.type, p.required) for p in version.parameters] == [("n", PARAMETER_TYPE_INTEGER, True)]
     assert "digest abc" in ran.result(SECONDS).stdout
 

@@ -26,6 +26,7 @@ texts = st.one_of(
     ),
 )
 names = st.text(string.ascii_lowercase + string.digits + "_", max_size=20).map(lambda rest: f"p{rest}")
+tags = st.text(string.ascii_lowercase + string.digits + "_.-", max_size=31).map(lambda rest: f"t{rest}")
 _bounds = st.none() | st.floats(-1e9, 1e9) | st.integers(-(10**6), 10**6).map(float)
 
 
@@ -72,6 +73,7 @@ def versions(draw: st.DrawFn) -> RunbookVersion:
         max_retries=draw(st.integers(0, 3)),
         requires_confirm=draw(st.booleans()),
         secret_names=sorted(draw(st.lists(names, max_size=3, unique=True))),
+        executor_tags=sorted(draw(st.lists(tags, max_size=4, unique=True))),
         network=draw(st.sampled_from([1, 2])),
         concurrency=draw(st.sampled_from([1, 2, 3])),
         change_note=draw(texts),

@@ -53,6 +53,8 @@ def read(path: Path) -> Manifest:
         ("name: other\n", "it.yaml:5: name: is given twice, on lines 2 and 5"),
         ("limits: {cpus: 1, cpus: 2}\n", "it.yaml:5: limits.cpus: is given twice"),
         ("secret_names: [a, b, a]\n", "it.yaml:5: secret_names[2]: names a a second time"),
+        ("executor_tags: [eu, eu]\n", "it.yaml:5: executor_tags[1]: names eu a second time"),
+        ("executor_tags: [EU]\n", "it.yaml:5: executor_tags[0]: must"),
         ("script_file: x.sh\n", "it.yaml:4: script: must be given either here or as script_file"),
         ("description: !!python/object/apply:os.system [id]\n", "it.yaml:5: must have no tag"),
         ("description: &a x\n", "it.yaml:5: must have no anchor or alias"),
