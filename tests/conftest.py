@@ -75,10 +75,10 @@ def database_url(postgres: EmbeddedPostgres) -> Iterator[str]:
 
 
 @contextmanager
-def empty_database(server: EmbeddedPostgres) -> Iterator[str]:
-    """Yields the URL of a new database; a copy of the template takes some 20 ms."""
+def empty_database(server: EmbeddedPostgres, *, template: str = _TEMPLATE) -> Iterator[str]:
+    """Yields the URL of a new database of the newest revision; a copy of the template takes some 20 ms."""
     name = f"oncall_test_{next(_numbers)}"
-    _administer(server, f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE} STRATEGY file_copy")
+    _administer(server, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
     yield server.url_of(name)
     _administer(server, f"DROP DATABASE {name} WITH (FORCE)")
 
