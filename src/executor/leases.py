@@ -16,7 +16,6 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from executor.registration import Registration
 from kernel import lifecycle
 from kernel.database import Sessions, is_disconnect, transaction
 from kernel.log_stream import cancel_channel
@@ -48,11 +47,8 @@ class _Held:
 class LeaseKeeper:
     """Keeps the leases of this executor; `run` is one task for all of them."""
 
-    def __init__(
-        self, sessions: Sessions, executor_id: str, registration: Registration, *, lease_seconds: float
-    ) -> None:
+    def __init__(self, sessions: Sessions, executor_id: str, *, lease_seconds: float) -> None:
         self._sessions = sessions
-        self._registration = registration
         self._executor_id = executor_id
         self._seconds = lease_seconds
         self._held: dict[UUID, _Held] = {}
@@ -62,7 +58,7 @@ class LeaseKeeper:
         return timedelta(seconds=self._seconds)
 
     @property
-    def running(self) -> int:
+    def held(self) -> int:
         """How many leases it keeps."""
         return len(self._held)
 
@@ -109,7 +105,6 @@ class LeaseKeeper:
         asked = {execution_id: held.epoch for execution_id, held in self._held.items()}
         try:
             async with asyncio.timeout(within), transaction(self._sessions) as tx:
-                await self._registration.renew(tx.session, running=len(asked))
                 renewed = await lifecycle.renew(tx.session, asked, lease=self.lease)
         except Exception as error:
             if not is_disconnect(error):

@@ -1,7 +1,7 @@
 """This executor's row in the registry: who it is, what it carries, how busy it is.
 
-The row is a notice for people and for whoever rings; no script depends on it. It is written with each renewal of the
-leases, so that whoever is silent here is silent there, too.
+The row is a notice for people and for whoever rings; no script depends on it. It is written as often as leases are
+renewed, and held for lost after the same time.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from executor.sandbox.survey import Layer
-from kernel.database import Sessions, is_disconnect, transaction
+from kernel.database import Sessions, transaction
 from kernel.execution.tags import Tags
 from kernel.tables import executors
 
 log = structlog.get_logger()
 
 NOTICE_SECONDS = 2.0
-"""How long start and end of an executor wait for a database that does not answer."""
+"""How long a notice may take; start and end of an executor wait for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +42,15 @@ class Offer:
 
 
 class Registration:
-    """Keeps the row of one executor; where the database is away, the next renewal writes it."""
+    """Keeps the row of one executor; `running` says how many executions it runs. What cannot be written is left out.
 
-    def __init__(self, sessions: Sessions, offer: Offer) -> None:
+    Nothing of it is in the way of a script: renewals of leases wait for none of this, and whatever fails is logged.
+    """
+
+    def __init__(self, sessions: Sessions, offer: Offer, running: Callable[[], int]) -> None:
         self._sessions = sessions
         self._lease = offer.lease
+        self._running = running
         self._stopping = False
         self._fixed = {
             "id": offer.executor_id,
@@ -60,27 +64,32 @@ class Registration:
 
     async def begin(self) -> None:
         """Makes it known that this executor takes work."""
-        await self._briefly(lambda session: self.renew(session, running=0))
+        await self._briefly(self._tell)
 
-    async def renew(self, session: AsyncSession, *, running: int) -> None:
-        """Says within the caller's transaction that this executor lives, and how many executions it runs."""
+    async def run(self) -> None:
+        """Tells three times per lease that it lives, and how busy it is. Ends when cancelled."""
+        while True:
+            await asyncio.sleep(self._lease.total_seconds() / 3)
+            await self._briefly(self._tell)
+
+    async def stop(self) -> None:
+        """Says that it takes no new work."""
+        self._stopping = True
+        await self._briefly(self._tell)
+
+    async def end(self) -> None:
+        """Takes the row away; one that stays is shown as lost, and swept."""
+        await self._briefly(self._remove)
+
+    async def _tell(self, session: AsyncSession) -> None:
         changing = {
-            "running": running,
+            "running": self._running(),
             "seen_at": func.now(),
             "lease_expires_at": func.now() + self._lease,
             "stopping": self._stopping,
         }
         row = insert(executors).values(**self._fixed, **changing, started_at=func.now())
         await session.execute(row.on_conflict_do_update(index_elements=["id"], set_=changing))
-
-    async def stop(self, *, running: int) -> None:
-        """Says that it takes no new work."""
-        self._stopping = True
-        await self._briefly(lambda session: self.renew(session, running=running))
-
-    async def end(self) -> None:
-        """Takes the row away; one that stays is shown as lost, and swept."""
-        await self._briefly(self._remove)
 
     async def _remove(self, session: AsyncSession) -> None:
         await session.execute(delete(executors).where(executors.c.id == self._fixed["id"]))
@@ -89,9 +98,7 @@ class Registration:
         try:
             async with asyncio.timeout(NOTICE_SECONDS), transaction(self._sessions) as tx:
                 await write(tx.session)
-        except Exception as error:
-            if not is_disconnect(error):
-                raise
+        except Exception as error:  # noqa: BLE001 - a notice: scripts must run and end in order without it
             log.warning("registration_failed", error=type(error).__name__)
 
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import structlog
 from redis.asyncio import Redis
@@ -56,8 +56,9 @@ async def running_executor(
         try:
             layers = await _check_isolation(settings, cgroups, users)
             await _check_services(engine, redis)
-            registration = _registration(settings, executor_id, engine, layers)
-            leases = LeaseKeeper(sessions(engine), executor_id, registration, lease_seconds=settings.lease_seconds)
+            leases = LeaseKeeper(sessions(engine), executor_id, lease_seconds=settings.lease_seconds)
+            offer = Offer(executor_id, settings.tags(), settings.executor_concurrency, layers, leases.lease)
+            registration = Registration(sessions(engine), offer, running=lambda: leases.held)
             choices = SandboxChoices(cgroups, cipher, users, settings.output_cap, settings.kill_grace_seconds)
             worker = Worker(
                 executor_id,
@@ -73,14 +74,15 @@ async def running_executor(
             await registration.begin()
             keeping, listening = asyncio.create_task(leases.run()), asyncio.create_task(leases.listen(redis))
             hearing = asyncio.create_task(task.hear(queue, stop, slots=settings.executor_concurrency))
+            registering = asyncio.create_task(registration.run())
             keeping.add_done_callback(lambda _: stop.set())  # it never ends by itself: without it no script is safe
             log.info("ready", executor_id=executor_id, cgroups=cgroups.controllers)
             try:
                 yield hearing
             finally:
-                await registration.stop(running=leases.running)
+                await registration.stop()
                 await worker.drain(settings.drain_seconds)
-                await _end([hearing, keeping, listening])
+                await _end([hearing, keeping, listening, registering])
                 await registration.end()
         finally:
             await queue.shutdown()
@@ -102,14 +104,6 @@ async def _check_isolation(settings: ExecutorSettings, cgroups: CgroupRoot, user
         what = "; ".join(f"{layer.name}: {layer.advice}" for layer in lacking)
         raise CannotStart(f"this machine cannot hold what ONCALL_SANDBOX_REQUIRE names: {what}")
     return layers
-
-
-def _registration(
-    settings: ExecutorSettings, executor_id: str, engine: AsyncEngine, layers: Sequence[Layer]
-) -> Registration:
-    lease = timedelta(seconds=settings.lease_seconds)
-    offer = Offer(executor_id, settings.tags(), settings.executor_concurrency, layers, lease)
-    return Registration(sessions(engine), offer)
 
 
 async def _check_services(engine: AsyncEngine, redis: Redis) -> None:

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import UUID
@@ -224,15 +224,19 @@ async def sweeping(platform: Platform) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def an_executor_process(platform: Platform, folder: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+async def an_executor_process(
+    platform: Platform, folder: Path, *options: str, environment: Mapping[str, str] | None = None
+) -> AsyncIterator[asyncio.subprocess.Process]:
     """An executor as it is run: a process of its own."""
     ready = folder / f"ready-{os.urandom(4).hex()}"
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "executor",
+        *options,
         env={
             **os.environ,
+            **(environment or {}),
             "ONCALL_DATABASE_URL": platform.database_url,
             "ONCALL_REDIS_URL": platform.redis_url,
             "ONCALL_MASTER_KEY": MASTER_KEY,

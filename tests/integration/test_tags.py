@@ -101,7 +101,7 @@ async def test_the_sweep_rings_for_tags_that_a_live_executor_carries_and_for_no_
     assert await _due(platform) == [(tagged, ("eu", "gpu"))]
     async with transaction(platform.sessions) as tx:
         await tx.session.execute(update(executions).values(rung_at=None))
-    await carrier.stop(running=0)
+    await carrier.stop()
     assert await _due(platform) == []
 
 
@@ -112,7 +112,7 @@ async def _due(platform: Platform) -> list[turns.Waiting]:
 
 async def _an_executor_is_known(platform: Platform, tags: tuple[str, ...]) -> Registration:
     offer = Offer(executor_id="-".join(tags), tags=tags, concurrency=1, isolation=[], lease=timedelta(minutes=1))
-    registration = Registration(platform.sessions, offer)
+    registration = Registration(platform.sessions, offer, running=lambda: 0)
     await registration.begin()
     return registration
 

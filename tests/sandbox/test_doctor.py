@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -27,6 +29,19 @@ async def test_every_layer_is_found_by_trial() -> None:
     assert doctor.returncode == 0
     assert set(layers) == set(LAYERS)
     assert [name for name, layer in layers.items() if not layer["held"] and name != "cpu"] == []
+
+
+@pytest.mark.parametrize(("required", "code"), [("process,network", 0), ("process,magic", 2)])
+async def test_the_command_passes_on_what_the_examination_says(required: str, code: int) -> None:
+    pipe = asyncio.subprocess.PIPE
+    environment = {"PATH": os.environ["PATH"], "ONCALL_SANDBOX_REQUIRE": required}
+    command = (Path(sys.executable).with_name("oncall"), "doctor", "--json")
+    doctor = await asyncio.create_subprocess_exec(*command, env=environment, stdout=pipe, stderr=pipe)
+    said, complained = await doctor.communicate()
+
+    assert doctor.returncode == code
+    assert (b"ONCALL_SANDBOX_REQUIRE" in complained) == (code == 2)
+    assert code or {layer["name"] for layer in json.loads(said)["layers"]} == set(LAYERS)
 
 
 async def test_without_cgroups_rlimits_hold_and_the_advice_says_what_would_be_better() -> None:
