@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -31,6 +32,20 @@ STATE_COLUMNS = (
     "masked_count",
 )
 """The columns of `executions` that a snapshot in the log repeats; all others never change."""
+
+NO_END: Mapping[str, Any] = {
+    "exit_code": None,
+    "error_code": None,
+    "error_message": "",
+    "isolation": [],
+    "output_truncated": False,
+    "stdout_size": 0,
+    "stderr_size": 0,
+    "stdout_sha256": None,
+    "stderr_sha256": None,
+    "masked_count": 0,
+}
+"""What the end of an attempt tells, while there is none: the next attempt begins without a word of the one before."""
 
 
 async def lock_running(

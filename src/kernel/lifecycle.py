@@ -38,7 +38,7 @@ from kernel.execution.status import (
     after_attempt,
     retry_delay,
 )
-from kernel.execution_row import lock_running, snapshot_of, update_locked
+from kernel.execution_row import NO_END, lock_running, snapshot_of, update_locked
 from kernel.executor_registry import somebody_carries
 from kernel.tables import executions, runbook_versions
 from kernel.turns import Waiting, it_is_its_turn
@@ -107,16 +107,7 @@ async def claim(
             executor_id=executor_id,
             lease_expires_at=func.now() + lease,
             started_at=func.coalesce(executions.c.started_at, func.now()),
-            exit_code=None,
-            error_code=None,
-            error_message="",
-            isolation=[],
-            output_truncated=False,
-            stdout_size=0,
-            stderr_size=0,
-            stdout_sha256=None,
-            stderr_sha256=None,
-            masked_count=0,
+            **NO_END,
         )
         .returning(executions)
         .cte("took")

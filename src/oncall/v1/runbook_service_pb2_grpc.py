@@ -328,6 +328,9 @@ class RunbookServiceServicer:
         the script failed is not an RPC error. A client that goes away changes nothing: the script runs on, and
         WatchExecution continues after any sequence. Safe to retry with the same `request_id`, which attaches to the
         first execution. At a server's shutdown the stream ends with `UNAVAILABLE`; continue with WatchExecution.
+
+        Where no executor that is known carries the version's `executor_tags`, the execution is accepted all the same and
+        waits, PENDING; the first event warns of it.
         * `FAILED_PRECONDITION`, reason `RUNBOOK_NOT_RUNNABLE`: nothing of it is approved, or it is archived.
         * `FAILED_PRECONDITION`, reason `VERSION_NOT_APPROVED`: the named version is not approved.
         * `FAILED_PRECONDITION`, reason `CONFIRMATION_REQUIRED`: the version wants `confirm`.
@@ -352,7 +355,7 @@ class RunbookServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetExecution(self, request, context):
-        """Answers one execution. OBSERVER.
+        """Answers one execution, with its attempts. OBSERVER.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

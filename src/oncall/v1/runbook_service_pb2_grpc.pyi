@@ -143,6 +143,9 @@ class RunbookServiceStub:
     the script failed is not an RPC error. A client that goes away changes nothing: the script runs on, and
     WatchExecution continues after any sequence. Safe to retry with the same `request_id`, which attaches to the
     first execution. At a server's shutdown the stream ends with `UNAVAILABLE`; continue with WatchExecution.
+
+    Where no executor that is known carries the version's `executor_tags`, the execution is accepted all the same and
+    waits, PENDING; the first event warns of it.
     * `FAILED_PRECONDITION`, reason `RUNBOOK_NOT_RUNNABLE`: nothing of it is approved, or it is archived.
     * `FAILED_PRECONDITION`, reason `VERSION_NOT_APPROVED`: the named version is not approved.
     * `FAILED_PRECONDITION`, reason `CONFIRMATION_REQUIRED`: the version wants `confirm`.
@@ -159,7 +162,7 @@ class RunbookServiceStub:
     * `INVALID_ARGUMENT`: `after_sequence` is negative.
     """
     GetExecution: _grpc.UnaryUnaryMultiCallable[_runbook_service_pb2.GetExecutionRequest, _runbook_service_pb2.GetExecutionResponse]
-    """Answers one execution. OBSERVER."""
+    """Answers one execution, with its attempts. OBSERVER."""
     ListExecutions: _grpc.UnaryUnaryMultiCallable[_runbook_service_pb2.ListExecutionsRequest, _runbook_service_pb2.ListExecutionsResponse]
     """Lists the executions that the caller may see, newest first, without stdout and stderr. OBSERVER."""
     CancelExecution: _grpc.UnaryUnaryMultiCallable[_runbook_service_pb2.CancelExecutionRequest, _runbook_service_pb2.CancelExecutionResponse]
@@ -285,6 +288,9 @@ class RunbookServiceAsyncStub(RunbookServiceStub):
     the script failed is not an RPC error. A client that goes away changes nothing: the script runs on, and
     WatchExecution continues after any sequence. Safe to retry with the same `request_id`, which attaches to the
     first execution. At a server's shutdown the stream ends with `UNAVAILABLE`; continue with WatchExecution.
+
+    Where no executor that is known carries the version's `executor_tags`, the execution is accepted all the same and
+    waits, PENDING; the first event warns of it.
     * `FAILED_PRECONDITION`, reason `RUNBOOK_NOT_RUNNABLE`: nothing of it is approved, or it is archived.
     * `FAILED_PRECONDITION`, reason `VERSION_NOT_APPROVED`: the named version is not approved.
     * `FAILED_PRECONDITION`, reason `CONFIRMATION_REQUIRED`: the version wants `confirm`.
@@ -301,7 +307,7 @@ class RunbookServiceAsyncStub(RunbookServiceStub):
     * `INVALID_ARGUMENT`: `after_sequence` is negative.
     """
     GetExecution: _aio.UnaryUnaryMultiCallable[_runbook_service_pb2.GetExecutionRequest, _runbook_service_pb2.GetExecutionResponse]  # type: ignore[assignment]
-    """Answers one execution. OBSERVER."""
+    """Answers one execution, with its attempts. OBSERVER."""
     ListExecutions: _aio.UnaryUnaryMultiCallable[_runbook_service_pb2.ListExecutionsRequest, _runbook_service_pb2.ListExecutionsResponse]  # type: ignore[assignment]
     """Lists the executions that the caller may see, newest first, without stdout and stderr. OBSERVER."""
     CancelExecution: _aio.UnaryUnaryMultiCallable[_runbook_service_pb2.CancelExecutionRequest, _runbook_service_pb2.CancelExecutionResponse]  # type: ignore[assignment]
@@ -526,6 +532,9 @@ class RunbookServiceServicer(metaclass=_abc_1.ABCMeta):
         the script failed is not an RPC error. A client that goes away changes nothing: the script runs on, and
         WatchExecution continues after any sequence. Safe to retry with the same `request_id`, which attaches to the
         first execution. At a server's shutdown the stream ends with `UNAVAILABLE`; continue with WatchExecution.
+
+        Where no executor that is known carries the version's `executor_tags`, the execution is accepted all the same and
+        waits, PENDING; the first event warns of it.
         * `FAILED_PRECONDITION`, reason `RUNBOOK_NOT_RUNNABLE`: nothing of it is approved, or it is archived.
         * `FAILED_PRECONDITION`, reason `VERSION_NOT_APPROVED`: the named version is not approved.
         * `FAILED_PRECONDITION`, reason `CONFIRMATION_REQUIRED`: the version wants `confirm`.
@@ -554,7 +563,7 @@ class RunbookServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _runbook_service_pb2.GetExecutionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_runbook_service_pb2.GetExecutionResponse, _abc.Awaitable[_runbook_service_pb2.GetExecutionResponse]]:
-        """Answers one execution. OBSERVER."""
+        """Answers one execution, with its attempts. OBSERVER."""
 
     @_abc_1.abstractmethod
     def ListExecutions(
