@@ -18,7 +18,8 @@ from kernel.execution.event import Event, Output, OutputStream, Payload, StateCh
 from kernel.tables import execution_events, executions
 
 READ_PAGE_EVENTS = 64
-"""Events a page: at most 64 × 64 KiB, so that one reader costs at most 4 MiB."""
+READ_PAGE_BYTES = 256 * 1024
+"""A page ends with the event that reaches it: one reader costs at most this and a chunk, whatever the events hold."""
 
 _FENCE = (
     select(executions.c.id)
@@ -56,9 +57,13 @@ async def append_state(
 async def read_after(
     session: AsyncSession, execution_id: UUID, after_sequence: int, *, limit: int = READ_PAGE_EVENTS
 ) -> list[Event]:
-    """Answers the next events in order, at most `limit`; empty where there are none yet."""
-    rows = await session.execute(_page(execution_id, after_sequence, limit))
-    return [_from_row(row) for row in rows.mappings()]
+    """Answers the next events in order, at most `limit` and `READ_PAGE_BYTES`; empty where there are none yet."""
+    candidates = _page(execution_id, after_sequence, limit).subquery()
+    size = func.coalesce(func.octet_length(candidates.c.data), 0)  # known without reading the data
+    before = func.sum(size).over(order_by=candidates.c.sequence) - size
+    sized = select(candidates, before.label("bytes_before")).subquery()
+    query = select(sized).where(sized.c.bytes_before < READ_PAGE_BYTES).order_by(sized.c.sequence)
+    return [_from_row(row) for row in (await session.execute(query)).mappings()]
 
 
 async def read_attempt_output(session: AsyncSession, execution_id: UUID, attempt: int) -> AsyncIterator[Event]:

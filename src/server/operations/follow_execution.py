@@ -2,8 +2,8 @@
 
 PostgreSQL has every event before Redis tells of it, so Redis only says *when* to look. All watchers of one execution in
 this process share one subscription, one ring of recent events and one poll; a watcher that has fallen behind the ring
-reads pages of its own, and so neither slows the others nor makes anybody keep more. What Redis loses, doubles or
-reorders is found by sequence and read from PostgreSQL.
+reads pages, which it shares with whoever is at the same place (`log_pages`), and so neither slows the others nor makes
+anybody keep more. What Redis loses, doubles or reorders is found by sequence and read from PostgreSQL.
 
 The subscription stands before the database is first asked, so that nothing falls in between; and no session is held
 while an event is on its way to a watcher.
@@ -19,13 +19,13 @@ from uuid import UUID
 import structlog
 from redis.asyncio import Redis
 
-from kernel import event_log
 from kernel.database import Sessions
 from kernel.errors import Unavailable
 from kernel.execution.event import Event, decode_events
 from kernel.log_stream import log_channel
 from server.domain.execution import Execution
-from server.operations.followed_log import FollowedLog, is_terminal
+from server.operations.followed_log import RING_BYTES, FollowedLog, is_terminal
+from server.operations.log_pages import LogPages
 from server.operations.log_subscription import LogSubscription
 from server.storage import executions
 from server.storage.executions import LogEnd
@@ -36,7 +36,9 @@ POLL_SECONDS = 1.0
 POLL_SECONDS_WITHOUT_REDIS = 0.25
 SUBSCRIBE_SECONDS = 0.25
 """How long a watcher waits for its subscription to stand; after that, the poll will find what is missed."""
-READS_AT_ONCE = 8  # so that watchers never take every connection of the pool
+RINGS_BYTES = 16 * 1024 * 1024
+"""What the rings of all followed executions hold about, each at most `RING_BYTES` and at least `SMALLEST_RING_BYTES`."""
+SMALLEST_RING_BYTES = 128 * 1024
 
 
 class ExecutionLogs:
@@ -48,7 +50,7 @@ class ExecutionLogs:
         self._by_channel: dict[str, FollowedLog] = {}
         self._subscription = LogSubscription(redis, self._heard, self._subscription_changed)
         self._poll_now = asyncio.Event()
-        self._reads = asyncio.Semaphore(READS_AT_ONCE)
+        self._pages = LogPages(sessions)
         self._stopping = False
 
     @property
@@ -68,14 +70,21 @@ class ExecutionLogs:
         for followed in self._followed.values():
             followed.wake()
 
-    async def follow(self, execution: Execution, after: int) -> AsyncGenerator[Event, None]:
-        """Yields what follows sequence `after`, up to the terminal snapshot; Unavailable when the server stops."""
+    async def follow(
+        self, execution: Execution, after: int, *, first: Event | None = None
+    ) -> AsyncGenerator[Event, None]:
+        """Yields what follows sequence `after`, up to the terminal snapshot; Unavailable when the server stops.
+
+        `first` is the first event of an execution that has just been made: it is shown without asking for it.
+        """
         if execution.status.ended:
             async for event in self._replay(execution.id, after):
                 yield event
             return
         followed = self._enter(execution.id)
         try:
+            if first is not None:
+                followed.begin_with(first)
             await self._begin(execution.id, followed)
             while followed.end is None or after < followed.end:
                 for event in await self._next(execution.id, followed, after):
@@ -86,7 +95,7 @@ class ExecutionLogs:
             self._leave(execution.id, followed)
 
     async def _replay(self, execution_id: UUID, after: int) -> AsyncGenerator[Event, None]:
-        while page := await self._read(execution_id, after):
+        while page := await self._pages.after(execution_id, after):
             for event in page:
                 self._refuse_if_stopping()
                 yield event
@@ -97,12 +106,15 @@ class ExecutionLogs:
     def _enter(self, execution_id: UUID) -> FollowedLog:
         followed = self._followed.get(execution_id)
         if followed is None:
-            followed = self._followed[execution_id] = FollowedLog()
+            followed = self._followed[execution_id] = FollowedLog(self._room)
             channel = log_channel(execution_id)
             self._by_channel[channel] = followed
             self._subscription.want(channel)
         followed.watchers += 1
         return followed
+
+    def _room(self) -> int:
+        return max(SMALLEST_RING_BYTES, min(RING_BYTES, RINGS_BYTES // max(1, len(self._followed))))
 
     def _leave(self, execution_id: UUID, followed: FollowedLog) -> None:
         followed.watchers -= 1
@@ -112,12 +124,19 @@ class ExecutionLogs:
             self._subscription.unwant(channel)
 
     async def _begin(self, execution_id: UUID, followed: FollowedLog) -> None:
-        """Waits until the subscription stands, then asks how far the log goes. The order is what makes it whole."""
+        """Waits until the subscription stands, then asks how far the log goes. The order is what makes it whole.
+
+        One asks for all. Where it is known from the beginning, nobody asks: what is told before the subscription stands
+        shows as a hole, or is found by the poll.
+        """
+        if followed.tail is not None:
+            return
         await self._wait_for_subscription(execution_id, followed)
-        if followed.tail is None:
-            stored = (await self._log_ends([execution_id]))[execution_id]
-            if not followed.start_at(stored.last, ended=stored.ended):
-                self._poll_now.set()
+        async with followed.beginning:
+            if followed.tail is None:
+                stored = (await self._log_ends([execution_id]))[execution_id]
+                if not followed.start_at(stored.last, ended=stored.ended):
+                    self._poll_now.set()
 
     async def _wait_for_subscription(self, execution_id: UUID, followed: FollowedLog) -> None:
         try:
@@ -135,17 +154,13 @@ class ExecutionLogs:
             if events := followed.after(after):
                 return events
             if followed.tail is not None and after < followed.tail:
-                return await self._read(execution_id, after)
+                return await self._pages.after(execution_id, after)
             if followed.end is not None and after >= followed.end:
                 return []
             await changed.wait()
 
-    async def _read(self, execution_id: UUID, after: int) -> list[Event]:
-        async with self._reads, self._sessions() as session:
-            return await event_log.read_after(session, execution_id, after)
-
     async def _log_ends(self, execution_ids: list[UUID]) -> dict[UUID, LogEnd]:
-        async with self._reads, self._sessions() as session:
+        async with self._sessions() as session:
             return await executions.log_ends(session, execution_ids)
 
     def _refuse_if_stopping(self) -> None:
@@ -188,7 +203,7 @@ class ExecutionLogs:
         for execution_id, stored in (await self._log_ends(list(known))).items():
             followed = known[execution_id]
             while followed.watchers and followed.tail is not None and followed.tail < stored.last:
-                page = await self._read(execution_id, followed.tail)
+                page = await self._pages.after(execution_id, followed.tail)
                 if not page:
                     break
                 followed.admit(page)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 
 from kernel.execution.event import Event, StateChanged
@@ -12,13 +12,18 @@ from kernel.execution.status import ExecutionStatus
 
 RING_BYTES = 1024 * 1024
 BATCH_EVENTS = 64
+BATCH_BYTES = 256 * 1024
+"""A watcher is given so much at a time, and a chunk: what it holds while its client does not read."""
 
 
 class FollowedLog:
-    """The latest events, contiguous up to `tail`, for all watchers of one execution; at most about 1 MiB of them."""
+    """The latest events, contiguous up to `tail`, for all watchers of one execution; at most `room()` bytes of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, room: Callable[[], int] = lambda: RING_BYTES) -> None:
         self.watchers = 0
+        self.beginning = asyncio.Lock()
+        """Held by the watcher that asks for all of them how far the log goes."""
+        self._room = room
         self.tail: int | None = None
         """The greatest sequence that is known to be stored; None before anybody has asked."""
         self.end: int | None = None
@@ -38,6 +43,13 @@ class FollowedLog:
         early, self._early = self._early, []
         return self.admit(early)
 
+    def begin_with(self, first: Event) -> None:
+        """Takes the first event of a log that has just been begun: there is nobody to ask yet what else there is."""
+        if self.tail is None:
+            self.tail = first.sequence - 1
+            early, self._early = self._early, []
+            self.admit([first, *early])
+
     def admit(self, events: Sequence[Event]) -> bool:
         """Takes what comes next and skips what is known; False where something in between is missing."""
         if self.tail is None:
@@ -54,11 +66,18 @@ class FollowedLog:
         return whole
 
     def after(self, sequence: int) -> list[Event]:
-        """Answers what follows `sequence`, at most `BATCH_EVENTS`; empty where the ring no longer or not yet has it."""
+        """Answers what follows `sequence`, one batch at most; empty where the ring no longer or not yet has it."""
         if not self._ring or not self._ring[0].sequence <= sequence + 1 <= self._ring[-1].sequence:
             return []
         first = sequence + 1 - self._ring[0].sequence
-        return list(islice(self._ring, first, first + BATCH_EVENTS))
+        batch: list[Event] = []
+        size = 0
+        for event in islice(self._ring, first, first + BATCH_EVENTS):
+            batch.append(event)
+            size += event.size
+            if size >= BATCH_BYTES:
+                break
+        return batch
 
     @property
     def changed(self) -> asyncio.Event:
@@ -75,7 +94,8 @@ class FollowedLog:
             self.end = event.sequence
         self._ring.append(event)
         self._bytes += event.size
-        while self._bytes > RING_BYTES:
+        room = self._room()
+        while self._bytes > room:
             self._bytes -= self._ring.popleft().size
 
 
