@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 from executor.relay import Timed
 from kernel import lifecycle
 from kernel.attempt_output import AttemptOutput
-from kernel.database import Sessions, is_disconnect, transaction
+from kernel.database import Sessions, is_disconnect, single_statements, transaction
 from kernel.event_log import append_fenced
 from kernel.execution.event import Event
 from kernel.execution.status import AttemptOutcome
@@ -89,8 +89,8 @@ class Recorder:
         ]
 
         async def append() -> bool:
-            async with transaction(self._sessions) as tx:
-                return await append_fenced(tx.session, self._claim.execution_id, self._claim.epoch, events)
+            async with single_statements(self._sessions) as session:
+                return await append_fenced(session, self._claim.execution_id, self._claim.epoch, events)
 
         if not await self.patiently(append):
             raise LeaseLost

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, Select, func, insert, select
+from sqlalchemy import RowMapping, Select, bindparam, func, insert, select, true
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -21,24 +21,46 @@ READ_PAGE_EVENTS = 64
 READ_PAGE_BYTES = 256 * 1024
 """A page ends with the event that reaches it: one reader costs at most this and a chunk, whatever the events hold."""
 
-_FENCE = (
-    select(executions.c.id)
-    .where(executions.c.status == "RUNNING")
-    .with_for_update(read=True, of=executions)  # waits for a sweep that is taking the execution away, then sees it gone
-)
+_APPENDED = ("sequence", "time", "kind", "stream", "attempt", "offset", "data")
+"""The columns of what an executor appends, each of which is sent as one array, so that any batch is one statement."""
+
+
+def _append_fenced() -> Select[Any]:
+    held = (
+        select(executions.c.id)
+        .where(
+            executions.c.id == bindparam("execution_id"),
+            executions.c.epoch == bindparam("epoch"),
+            executions.c.status == "RUNNING",
+        )
+        .with_for_update(read=True, of=executions)  # waits for a sweep that is taking it away, then sees it gone
+        .cte("held")
+    )
+    arrays = [bindparam(name, type_=postgresql.ARRAY(execution_events.c[name].type)) for name in _APPENDED]
+    batch = func.unnest(*arrays).table_valued(*_APPENDED, name="batch").render_derived()
+    appended = (
+        postgresql.insert(execution_events)
+        .from_select(["execution_id", *_APPENDED], select(held.c.id, *batch.c).join_from(held, batch, true()))
+        .on_conflict_do_nothing()
+        .returning(execution_events.c.sequence)
+        .cte("appended")
+    )
+    return select(select(held.c.id).exists()).add_cte(appended)
+
+
+_APPEND_FENCED = _append_fenced()
 
 
 async def append_fenced(session: AsyncSession, execution_id: UUID, epoch: int, events: Sequence[Event]) -> bool:
-    """Appends what the holder of `epoch` numbered; False where it no longer holds it, and then nothing was written.
+    """Appends output that the holder of `epoch` numbered; False where it no longer holds it, and nothing was written.
 
-    Repeating it with the same events changes nothing: after a lost answer, call it again.
+    Repeating it with the same events changes nothing: after a lost answer, call it again. It is one statement, fence
+    and all, so it may be a transaction of its own.
     """
-    held = await session.scalar(_FENCE.where(executions.c.id == execution_id, executions.c.epoch == epoch))
-    if held is None:
-        return False
     rows = [_to_row(execution_id, event) for event in events]
-    await session.execute(postgresql.insert(execution_events).on_conflict_do_nothing(), rows)
-    return True
+    arrays = {name: [row[name] for row in rows] for name in _APPENDED}
+    values = {"execution_id": execution_id, "epoch": epoch, **arrays}
+    return bool(await session.scalar(_APPEND_FENCED, values))
 
 
 async def append_state(
@@ -48,10 +70,13 @@ async def append_state(
     last = select(func.coalesce(func.max(execution_events.c.sequence), 0)).where(
         execution_events.c.execution_id == execution_id
     )
-    sequence, now = (await session.execute(select(last.scalar_subquery() + 1, func.now()))).one()
-    event = Event(sequence, now, StateChanged(state, tuple(warnings)))
-    await session.execute(insert(execution_events), [_to_row(execution_id, event)])
-    return event
+    payload = StateChanged(state, tuple(warnings))
+    appended = insert(execution_events).values(
+        execution_id=execution_id, sequence=last.scalar_subquery() + 1, time=func.now(), **_payload_row(payload)
+    )
+    numbered = appended.returning(execution_events.c.sequence, execution_events.c.time)
+    sequence, time = (await session.execute(numbered)).one()
+    return Event(sequence, time, payload)
 
 
 async def read_after(
@@ -90,14 +115,21 @@ def _page(execution_id: UUID, after_sequence: int, limit: int) -> Select[Any]:
 
 def _to_row(execution_id: UUID, event: Event) -> dict[str, Any]:
     row: dict[str, Any] = dict.fromkeys(("stream", "attempt", "offset", "data", "state"))
-    row |= {"execution_id": execution_id, "sequence": event.sequence, "time": event.time}
-    match event.payload:
+    return (
+        row
+        | {"execution_id": execution_id, "sequence": event.sequence, "time": event.time}
+        | _payload_row(event.payload)
+    )
+
+
+def _payload_row(payload: Payload) -> dict[str, Any]:
+    match payload:
         case StateChanged(state, warnings):
-            return row | {"kind": "state", "state": {**state, "warnings": list(warnings)}}
+            return {"kind": "state", "state": {**state, "warnings": list(warnings)}}
         case Output(stream, attempt, offset, data):
-            return row | {"kind": "output", "stream": int(stream), "attempt": attempt, "offset": offset, "data": data}
+            return {"kind": "output", "stream": int(stream), "attempt": attempt, "offset": offset, "data": data}
         case Truncated(stream, attempt, offset):
-            return row | {"kind": "truncated", "stream": int(stream), "attempt": attempt, "offset": offset}
+            return {"kind": "truncated", "stream": int(stream), "attempt": attempt, "offset": offset}
 
 
 def _from_row(row: RowMapping) -> Event:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from kernel.database import single_statements
 from server.domain import token
 from server.domain.issuer import Identity
 from server.domain.permission import Caller
@@ -40,7 +41,7 @@ async def _with_api_token(env: Environment, credential: str) -> Caller:
     presented = token.parse(credential)
     if presented is None:
         raise token.bad_credential()
-    async with env.sessions() as session:
+    async with single_statements(env.sessions) as session:
         known = await api_tokens.find_caller(session, presented.prefix)
     matches = presented.matches(known.secret_hash if known else _NO_HASH)
     now = env.now()

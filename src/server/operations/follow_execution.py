@@ -19,7 +19,7 @@ from uuid import UUID
 import structlog
 from redis.asyncio import Redis
 
-from kernel.database import Sessions
+from kernel.database import Sessions, single_statements
 from kernel.errors import Unavailable
 from kernel.execution.event import Event, decode_events
 from kernel.log_stream import log_channel
@@ -37,7 +37,7 @@ POLL_SECONDS_WITHOUT_REDIS = 0.25
 SUBSCRIBE_SECONDS = 0.25
 """How long a watcher waits for its subscription to stand; after that, the poll will find what is missed."""
 RINGS_BYTES = 16 * 1024 * 1024
-"""What the rings of all followed executions hold about, each at most `RING_BYTES` and at least `SMALLEST_RING_BYTES`."""
+"""About what all rings hold together, each at most `RING_BYTES` and at least `SMALLEST_RING_BYTES`."""
 SMALLEST_RING_BYTES = 128 * 1024
 
 
@@ -160,7 +160,7 @@ class ExecutionLogs:
             await changed.wait()
 
     async def _log_ends(self, execution_ids: list[UUID]) -> dict[UUID, LogEnd]:
-        async with self._sessions() as session:
+        async with single_statements(self._sessions) as session:
             return await executions.log_ends(session, execution_ids)
 
     def _refuse_if_stopping(self) -> None:

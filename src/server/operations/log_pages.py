@@ -1,9 +1,9 @@
 """Pages of logs, read once for all who want them at about the same time.
 
-Who attaches to an execution that has ended, or has fallen behind the ring of recent events, reads pages from PostgreSQL.
-Where something goes wrong many do that at once and at the same place. So the pages of one log are read one at a time,
-whoever waits for its turn first looks at what those before it brought, and the latest pages stay for a while. Events are
-never changed, so a page that has been read can only be short of newer ones.
+Who attaches to an execution that has ended, or has fallen behind the ring of recent events, reads pages from
+PostgreSQL. Where something goes wrong many do that at once and at the same place. So the pages of one log are read one
+at a time, whoever waits for its turn first looks at what those before it brought, and the latest pages stay for a
+while. Events are never changed, so a page that has been read can only be short of newer ones.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections import deque
 from uuid import UUID
 
 from kernel import event_log
-from kernel.database import Sessions
+from kernel.database import Sessions, single_statements
 from kernel.execution.event import Event
 
 KEPT_BYTES = 8 * 1024 * 1024
@@ -45,7 +45,7 @@ class LogPages:
             self._forget_idle(execution_id, log)
 
     async def _read(self, execution_id: UUID, log: _ReadLog, sequence: int) -> list[Event]:
-        async with self._reads, self._sessions() as session:
+        async with self._reads, single_statements(self._sessions) as session:
             page = await event_log.read_after(session, execution_id, sequence)
         if page:
             log.keep(page)
