@@ -6,6 +6,8 @@
 * The *lease* says until when the executor is believed to live; it renews all of its leases in one statement, and the
   answer tells which are lost and which somebody asked to cancel. The sweep in `jobs` ends attempts whose lease ran out.
 
+A small model of it is searched over all interleavings by tests/unit/kernel/protocol: change both together.
+
 Lease times are the database's clock alone, so executors need no agreement on the time. Every function runs inside the
 caller's transaction and returns the events that it appended, to be published after the commit.
 """
