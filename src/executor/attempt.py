@@ -14,10 +14,8 @@ import structlog
 from executor.inputs import InputError, Inputs, open_inputs
 from executor.record import LeaseLost, Recorder
 from executor.relay import Relay
-from executor.sandbox import process
-from executor.sandbox.cgroup import CgroupRoot
-from executor.sandbox.command import Job, missing_interpreter
-from executor.sandbox.isolation import isolation_of
+from executor.sandbox.command import Job
+from executor.sandbox.pool import Sandboxes
 from executor.sandbox.process import Exited, Sandbox, SandboxError
 from kernel.attempt_output import AttemptOutput
 from kernel.cipher import Cipher
@@ -40,12 +38,11 @@ class Stop(Enum):
 
 @dataclass(frozen=True, slots=True)
 class AttemptContext:
-    """What all attempts of an executor share, and the slot this one has."""
+    """What all attempts of an executor share."""
 
     sessions: Sessions
-    cgroups: CgroupRoot
+    sandboxes: Sandboxes
     cipher: Cipher
-    user: int | None
     output_cap: int
     kill_grace_seconds: float
     now: Callable[[], datetime]
@@ -106,8 +103,7 @@ class Attempt:
             parameters=inputs.parameters,
             secrets=inputs.secrets,
         )
-        name = f"{claim.execution_id}-{claim.epoch}"
-        return await process.start(job, cgroups=self._context.cgroups, name=name, user=self._context.user)
+        return await self._context.sandboxes.start(job, f"{claim.execution_id}-{claim.epoch}")
 
     async def _follow(self, sandbox: Sandbox, secret_forms: Collection[bytes]) -> None:
         relay = Relay(
@@ -127,7 +123,7 @@ class Attempt:
             relaying.cancel()
             await asyncio.gather(relaying, return_exceptions=True)
             await asyncio.shield(sandbox.close())
-        isolation = isolation_of(self._context.cgroups, self._claim.content.network, self._context.user)
+        isolation = self._context.sandboxes.isolation(self._claim.content.network)
         moved = await self._recorder.finish(self._outcome(exited, stopped), relay.seal(), isolation)
         log.info("attempt_ended", status=moved.status)
 
@@ -184,7 +180,7 @@ class Attempt:
         if claim.content.digest() != claim.digest:
             message = "the stored version is not what was approved; it was not run"
             return AttemptOutcome(FAILED, error_code=ErrorCode.DIGEST_MISMATCH, error_message=message)
-        program = missing_interpreter(claim.content.language)
+        program = self._context.sandboxes.missing_interpreter(claim.content.language)
         if program is not None:
             message = f"{program} is not installed on the executor's machine"
             return AttemptOutcome(FAILED, error_code=ErrorCode.SANDBOX_FAILED, error_message=message)

@@ -26,6 +26,9 @@ class SandboxSettings(BaseSettings):
     sandbox_uid_base: int = Field(default=2_000_000_000, ge=65_536, le=4_000_000_000)
     """First of the user ids that sandboxes get where the executor is root; nobody else's."""
 
+    toolbox_root: Path | None = None
+    """A folder that scripts see as the root of the system instead of this machine's; it holds `usr/` with a bash."""
+
     def required_layers(self) -> frozenset[str]:
         return frozenset(name.strip() for name in self.sandbox_require.split(",") if name.strip())
 
@@ -53,6 +56,8 @@ class ExecutorSettings(CoreSettings, SandboxSettings):
     """How long a script has between SIGTERM and SIGKILL."""
     drain_seconds: float = Field(default=30.0, ge=0.0)
     """How long running scripts may go on after SIGTERM to the executor."""
+    warm_sandboxes: int = Field(default=2, ge=0, le=500)
+    """Sandboxes that stand ready, at most `executor_concurrency`; 0: each is set up when its execution is there."""
     ready_file: Path | None = None
 
     def tags(self) -> Tags:

@@ -16,15 +16,18 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from executor import task
+from executor.attempt import AttemptContext
 from executor.leases import LeaseKeeper
 from executor.record import Publisher
 from executor.registration import Offer, Registration
 from executor.sandbox.cgroup import CgroupRoot, open_root
 from executor.sandbox.isolation import prove
+from executor.sandbox.pool import Sandboxes
 from executor.sandbox.process import SandboxError
 from executor.sandbox.survey import Layer, missing, survey
+from executor.sandbox.toolbox import Toolbox, ToolboxError, open_toolbox
 from executor.settings import ExecutorSettings
-from executor.worker import SandboxChoices, Worker
+from executor.worker import Worker
 from kernel import log_stream
 from kernel.cipher import Cipher
 from kernel.database import create_engine, sessions
@@ -32,7 +35,7 @@ from kernel.queue import Doorbell, execution_queue
 
 log = structlog.get_logger()
 
-UIDS_PER_EXECUTOR = 500
+UIDS_PER_EXECUTOR = 1_001  # of the settings, the most that may run and stand
 CANCEL_AGAIN_SECONDS = 0.2
 
 
@@ -48,31 +51,39 @@ async def running_executor(
 
     At the end of the block running scripts have `drain_seconds` to end, then count as lost with this executor.
     """
-    users = _users(settings)
+    users, toolbox = _users(settings), _toolbox(settings)
     redis_url = settings.redis_url.get_secret_value()
     with _cgroups(executor_id) as cgroups:
         engine = create_engine(settings.database_url.get_secret_value(), pool_size=settings.executor_concurrency + 2)
         redis, queue = log_stream.connect(redis_url), execution_queue(redis_url, carried=settings.tags())
         try:
-            layers = await _check_isolation(settings, cgroups, users)
+            layers = await _check_isolation(settings, cgroups, users, toolbox)
             await _check_services(engine, redis)
             leases = LeaseKeeper(sessions(engine), executor_id, lease_seconds=settings.lease_seconds)
             offer = Offer(executor_id, settings.tags(), settings.executor_concurrency, layers, leases.lease)
             registration = Registration(sessions(engine), offer, running=lambda: leases.held)
-            choices = SandboxChoices(cgroups, cipher, users, settings.output_cap, settings.kill_grace_seconds)
+            sandboxes = Sandboxes(cgroups, users, toolbox, warm=_warm(settings))
+            context = AttemptContext(
+                sessions=sessions(engine),
+                sandboxes=sandboxes,
+                cipher=cipher,
+                output_cap=settings.output_cap,
+                kill_grace_seconds=settings.kill_grace_seconds,
+                now=lambda: datetime.now(UTC),
+            )
             worker = Worker(
                 executor_id,
                 sessions(engine),
                 Publisher(redis, Doorbell(queue)),
                 leases,
-                choices,
+                context,
                 slots=settings.executor_concurrency,
                 tags=settings.tags(),
-                now=lambda: datetime.now(UTC),
             )
             task.register(queue, worker.answer)
             await registration.begin()
             keeping, listening = asyncio.create_task(leases.run()), asyncio.create_task(leases.listen(redis))
+            warming = asyncio.create_task(sandboxes.run())
             hearing = asyncio.create_task(task.hear(queue, stop, slots=settings.executor_concurrency))
             registering = asyncio.create_task(registration.run())
             keeping.add_done_callback(lambda _: stop.set())  # it never ends by itself: without it no script is safe
@@ -82,7 +93,10 @@ async def running_executor(
             finally:
                 await registration.stop()
                 await worker.drain(settings.drain_seconds)
-                await _end([hearing, keeping, listening, registering])
+                try:
+                    await _end([hearing, keeping, listening, registering, warming])
+                finally:
+                    await sandboxes.close()
                 await registration.end()
         finally:
             await queue.shutdown()
@@ -90,11 +104,13 @@ async def running_executor(
             await engine.dispose()
 
 
-async def _check_isolation(settings: ExecutorSettings, cgroups: CgroupRoot, users: range | None) -> Sequence[Layer]:
+async def _check_isolation(
+    settings: ExecutorSettings, cgroups: CgroupRoot, users: range | None, toolbox: Toolbox
+) -> Sequence[Layer]:
     """Answers what holds on this machine."""
     user = users[0] if users else None
     try:
-        await prove(cgroups, user)
+        await prove(cgroups, user, toolbox)
         layers = await survey(cgroups, user)
     except SandboxError as error:
         raise CannotStart(f"no script can be isolated on this machine: {error}") from None
@@ -119,11 +135,25 @@ async def _check_services(engine: AsyncEngine, redis: Redis) -> None:
 
 
 def _users(settings: ExecutorSettings) -> range | None:
-    """Answers a user id per slot, unlike those of other executors on this machine; None where this one is not root."""
+    """Answers a user id for each sandbox that may run or stand at one time, and one for a sandbox that is replaced.
+
+    Other executors on this machine have others. None where this one is not root.
+    """
     if os.geteuid() != 0:
         return None
     first = settings.sandbox_uid_base + (os.getpid() % 100_000) * UIDS_PER_EXECUTOR
-    return range(first, first + settings.executor_concurrency)
+    return range(first, first + settings.executor_concurrency + _warm(settings) + 1)
+
+
+def _warm(settings: ExecutorSettings) -> int:
+    return min(settings.warm_sandboxes, settings.executor_concurrency)
+
+
+def _toolbox(settings: ExecutorSettings) -> Toolbox:
+    try:
+        return open_toolbox(settings.toolbox_root)
+    except ToolboxError as error:
+        raise CannotStart(str(error)) from None
 
 
 @contextlib.contextmanager

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from uuid import UUID
 
@@ -15,26 +12,12 @@ from structlog.contextvars import bound_contextvars
 from executor.attempt import Attempt, AttemptContext
 from executor.leases import LeaseKeeper
 from executor.record import LeaseLost, Publisher, Recorder
-from executor.sandbox.cgroup import CgroupRoot
 from kernel import lifecycle
-from kernel.cipher import Cipher
 from kernel.database import Sessions, is_disconnect, transaction
 from kernel.execution.tags import Tags
 from kernel.lifecycle import Claim
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class SandboxChoices:
-    """What this executor gives to each of its sandboxes."""
-
-    cgroups: CgroupRoot
-    cipher: Cipher
-    users: range | None
-    """One user id per slot where the executor is root; None where sandboxes run as the executor's own user."""
-    output_cap: int
-    kill_grace_seconds: float
 
 
 class Worker:
@@ -46,20 +29,17 @@ class Worker:
         sessions: Sessions,
         publisher: Publisher,
         leases: LeaseKeeper,
-        choices: SandboxChoices,
+        context: AttemptContext,
         *,
         slots: int,
         tags: Tags,
-        now: Callable[[], datetime],
     ) -> None:
         self._executor_id = executor_id
         self._sessions = sessions
         self._publisher = publisher
         self._leases = leases
-        self._choices = choices
+        self._context = context
         self._tags = tags
-        self._now = now
-        self._free = list(range(slots))
         self._attempts: dict[UUID, Attempt] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._slot = asyncio.Semaphore(slots)
@@ -109,8 +89,7 @@ class Worker:
             return None
 
     async def _run(self, claim: Claim, claimed_at: float) -> None:
-        slot = self._free.pop()
-        attempt = self._attempt(claim, slot)
+        attempt = self._attempt(claim)
         self._attempts[claim.execution_id] = attempt
         self._leases.hold(claim.execution_id, claim.epoch, attempt, claimed_at=claimed_at)
         with bound_contextvars(execution_id=str(claim.execution_id), epoch=claim.epoch, attempt=claim.attempt):
@@ -126,18 +105,7 @@ class Worker:
             finally:
                 self._leases.release(claim.execution_id)
                 del self._attempts[claim.execution_id]
-                self._free.append(slot)
 
-    def _attempt(self, claim: Claim, slot: int) -> Attempt:
-        users = self._choices.users
-        context = AttemptContext(
-            sessions=self._sessions,
-            cgroups=self._choices.cgroups,
-            cipher=self._choices.cipher,
-            user=None if users is None else users[slot],
-            output_cap=self._choices.output_cap,
-            kill_grace_seconds=self._choices.kill_grace_seconds,
-            now=self._now,
-        )
+    def _attempt(self, claim: Claim) -> Attempt:
         patience = partial(self._leases.patience, claim.execution_id)
-        return Attempt(claim, Recorder(self._sessions, self._publisher, claim, patience=patience), context)
+        return Attempt(claim, Recorder(self._sessions, self._publisher, claim, patience=patience), self._context)

@@ -44,17 +44,17 @@ class CgroupRoot:
     def controllers(self) -> dict[str, int]:
         return {name: h.version for h in self.hierarchies for name in h.controllers}
 
-    def create(self, name: str, limits: ResourceLimits) -> Cgroup:
-        """Makes the folders of one sandbox, with its limits; OSError where the kernel refuses."""
+    def create(self, name: str, limits: ResourceLimits | None = None) -> Cgroup:
+        """Makes the folders of one sandbox, with its limits where they are known; OSError where the kernel refuses."""
         folders: list[tuple[Hierarchy, Path]] = []
         for hierarchy in self.hierarchies:
             folder = hierarchy.folder / name
             folder.mkdir()
             folders.append((hierarchy, folder))
-            for file, value in _rules(hierarchy, limits):
-                if file not in OPTIONAL or (folder / file).exists():
-                    (folder / file).write_text(value)
-        return Cgroup(tuple(folders))
+        cgroup = Cgroup(tuple(folders))
+        if limits is not None:
+            cgroup.limit(limits)
+        return cgroup
 
     def remove(self) -> None:
         """Removes this executor's folders; what is not empty stays for the next start to sweep."""
@@ -68,6 +68,13 @@ class Cgroup:
     """The folders of one sandbox."""
 
     folders: tuple[tuple[Hierarchy, Path], ...]
+
+    def limit(self, limits: ResourceLimits) -> None:
+        """Bounds what is not bounded yet; OSError where the kernel refuses."""
+        for hierarchy, folder in self.folders:
+            for file, value in _rules(hierarchy, limits):
+                if file not in OPTIONAL or (folder / file).exists():
+                    (folder / file).write_text(value)
 
     def add(self, pid: int) -> None:
         for _, folder in self.folders:

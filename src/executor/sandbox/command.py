@@ -12,13 +12,12 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import cache
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from executor.sandbox import network, syscalls
 from executor.sandbox.masks import masks
+from executor.sandbox.toolbox import INTERPRETERS, Toolbox
 from kernel.execution.content import NetworkPolicy, ResourceLimits, ScriptLanguage
 
 SANDBOX_UID = 1000
@@ -30,22 +29,6 @@ SCRATCH = "/sandbox"
 LONGEST_SECRET_VARIABLE = 32 * 1024
 """Bytes; a longer secret is a file only, for fifty of them must fit into the 2 MiB that the kernel gives an exec."""
 SHARED_MEMORY_BYTES = 16 * 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Interpreter:
-    """A language's program, its arguments before the script, and the script's file name."""
-
-    program: str
-    arguments: tuple[str, ...]
-    script_name: str
-
-
-INTERPRETERS = {
-    ScriptLanguage.BASH: Interpreter("/usr/bin/bash", (), "script.sh"),
-    ScriptLanguage.PYTHON: Interpreter("/usr/bin/python3", ("-u",), "script.py"),
-    ScriptLanguage.JAVASCRIPT: Interpreter("/usr/bin/node", (), "script.js"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,78 +45,83 @@ class Job:
     secrets: Mapping[str, str] = field(repr=False, default_factory=dict)
 
 
-def open_command(job: Job, resources: ExitStack) -> tuple[list[str], list[int]]:
-    """Answers bubblewrap's command line and the descriptors it needs, closed with `resources`."""
-    files = {
-        f"{INPUT}/{INTERPRETERS[job.language].script_name}": job.script.encode(),
-        f"{INPUT}/parameters.json": json.dumps(dict(job.parameters), ensure_ascii=False).encode(),
-        "/etc/passwd": f"runbook:x:{SANDBOX_UID}:{SANDBOX_UID}::{SCRATCH}/work:/bin/bash\n".encode(),
-        "/etc/group": f"runbook:x:{SANDBOX_UID}:\n".encode(),
-        **{f"{SECRETS}/{name}": value.encode() for name, value in job.secrets.items()},
-    }
-    descriptors = {path: _memory_file(data, resources) for path, data in files.items()}
-    filters = [_memory_file(program, resources) for program in syscalls.programs()]
-    arguments = [*_namespaces(job), *_file_systems(job, descriptors), *_environment(job), *_filters(filters)]
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """Bubblewrap's command line, and the descriptors that it needs beside its standard ones."""
+
+    words: list[str]
+    descriptors: list[int]
+
+
+def open_command(job: Job, toolbox: Toolbox, resources: ExitStack) -> Opened:
+    """Answers the command that runs `job`; its descriptors are closed with `resources`."""
+    variables = [word for name, value in variables_of(job).items() for word in ("--setenv", name, value)]
+    inputs = {f"{INPUT}/{name}": data for name, data in inputs_of(job).items()}
+    arguments = [*_namespaces(job.network), *_file_systems(toolbox, job.network, job.limits.disk_bytes)]
+    folder = (
+        "--perms",
+        "0755",
+        "--dir",
+        "/run",
+        "--perms",
+        "0755",
+        "--dir",
+        INPUT,
+        "--perms",
+        "0500",
+        "--dir",
+        SECRETS,
+    )
+    return _open([*arguments, *folder, "--clearenv", *variables], inputs, words_of(job), resources)
+
+
+def open_waiting_command(
+    disk_bytes: int, toolbox: Toolbox, inputs: str, shell: Sequence[str], resources: ExitStack
+) -> Opened:
+    """Answers the command that makes a sandbox for a job that is not known yet, and runs `shell` in it.
+
+    `inputs` is a folder that its own files will be written to; inside it is read-only.
+    """
+    arguments = [*_namespaces(NetworkPolicy.NONE), *_file_systems(toolbox, NetworkPolicy.NONE, disk_bytes)]
+    folder = ("--perms", "0755", "--dir", "/run", "--ro-bind", inputs, INPUT)
+    return _open([*arguments, *folder, "--clearenv"], {}, shell, resources)
+
+
+def _open(arguments: list[str], inputs: Mapping[str, bytes], words: Sequence[str], resources: ExitStack) -> Opened:
+    files = {**_ACCOUNT, **inputs}
+    descriptors = {path: memory_file(data, resources) for path, data in files.items()}
+    filters = [memory_file(program, resources) for program in syscalls.programs()]
+    for path, descriptor in descriptors.items():
+        arguments += ("--perms", "0400" if path in inputs else "0444", "--file", str(descriptor), path)
+    arguments += ("--remount-ro", "/")
+    for descriptor in filters:
+        arguments += ("--add-seccomp-fd", str(descriptor))
     encoded = b"".join(argument.encode() + b"\0" for argument in arguments)
-    arguments_fd = _memory_file(encoded, resources)
+    arguments_fd = memory_file(encoded, resources)
+    return Opened(["bwrap", "--args", str(arguments_fd), "--", *words], [arguments_fd, *filters, *descriptors.values()])
+
+
+def words_of(job: Job) -> list[str]:
+    """Answers what runs the script."""
     interpreter = INTERPRETERS[job.language]
-    command = [
-        "bwrap",
-        "--args",
-        str(arguments_fd),
-        "--",
-        interpreter.program,
-        *interpreter.arguments,
-        f"{INPUT}/{interpreter.script_name}",
-    ]
-    return command, [arguments_fd, *filters, *descriptors.values()]
+    return [interpreter.program, *interpreter.arguments, f"{INPUT}/{interpreter.script_name}"]
 
 
-def _namespaces(job: Job) -> Iterator[str]:
-    yield from ("--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try")
-    if job.network is NetworkPolicy.NONE and not network.prefix():
-        yield "--unshare-net"
-    yield from ("--uid", str(SANDBOX_UID), "--gid", str(SANDBOX_UID), "--hostname", "sandbox")
-    yield from ("--cap-drop", "ALL", "--new-session", "--die-with-parent")
+def inputs_of(job: Job) -> dict[str, bytes]:
+    """Answers the files in `INPUT`, by their names there."""
+    return {
+        INTERPRETERS[job.language].script_name: job.script.encode(),
+        "parameters.json": json.dumps(dict(job.parameters), ensure_ascii=False).encode(),
+        **{f"secrets/{name}": value.encode() for name, value in job.secrets.items()},
+    }
 
 
-def _file_systems(job: Job, files: Mapping[str, int]) -> Iterator[str]:
-    yield from ("--ro-bind", "/usr", "/usr")
-    for name in _TOP_LEVEL:
-        path = Path(name)
-        if path.is_symlink():
-            yield from ("--symlink", str(path.readlink()), name)
-        elif path.is_dir():
-            yield from ("--ro-bind", name, name)
-    readable = _ETC + (_ETC_NETWORK if job.network is NetworkPolicy.HOST else ())
-    for name in readable:
-        yield from ("--ro-bind-try", name, name)
-    yield from ("--proc", "/proc", *masks(), "--dev", "/dev")
-    yield from ("--size", str(SHARED_MEMORY_BYTES), "--tmpfs", "/dev/shm", "--remount-ro", "/dev")  # noqa: S108
-    yield from ("--size", str(job.limits.disk_bytes), "--tmpfs", SCRATCH)
-    yield from ("--dir", f"{SCRATCH}/work", "--perms", "1777", "--dir", f"{SCRATCH}/tmp")  # noqa: S108 - its own
-    yield from ("--symlink", f"{SCRATCH[1:]}/tmp", "/tmp", "--chdir", f"{SCRATCH}/work")  # noqa: S108
-    yield from ("--perms", "0500", "--dir", SECRETS)
-    for destination, descriptor in files.items():
-        yield from ("--perms", _mode(destination), "--file", str(descriptor), destination)
-    yield from ("--remount-ro", "/")
-
-
-def _mode(path: str) -> str:
-    return "0400" if path.startswith(f"{INPUT}/") else "0444"
-
-
-_TOP_LEVEL = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
-_ETC = ("/etc/alternatives", "/etc/ld.so.cache", "/etc/localtime", "/etc/ssl/certs", "/etc/ca-certificates")
-_ETC_NETWORK = ("/etc/hosts", "/etc/resolv.conf", "/etc/nsswitch.conf", "/etc/services", "/etc/protocols")
-
-
-def _environment(job: Job) -> Iterator[str]:
-    yield "--clearenv"
+def variables_of(job: Job) -> dict[str, str]:
+    """Answers the whole environment of the script, but for the PWD that bubblewrap adds."""
     variables = {
         "PATH": "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin",
         "HOME": f"{SCRATCH}/work",
-        "TMPDIR": "/tmp",  # noqa: S108 - its own, see above
+        "TMPDIR": "/tmp",  # noqa: S108 - its own, see below
         "USER": "runbook",
         "LANG": "C.UTF-8",
         "ONCALL_EXECUTION_ID": str(job.execution_id),
@@ -145,17 +133,34 @@ def _environment(job: Job) -> Iterator[str]:
     for name, value in job.parameters.items():
         if value is not None:
             variables[f"PARAM_{name.upper()}"] = as_text(value)
-    for name, value in variables.items():
-        yield from ("--setenv", name, value)
+    return variables
+
+
+_ACCOUNT = {
+    "/etc/passwd": f"runbook:x:{SANDBOX_UID}:{SANDBOX_UID}::{SCRATCH}/work:/bin/bash\n".encode(),
+    "/etc/group": f"runbook:x:{SANDBOX_UID}:\n".encode(),
+}
+
+
+def _namespaces(policy: NetworkPolicy) -> Iterator[str]:
+    yield from ("--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try")
+    if policy is NetworkPolicy.NONE and not network.prefix():
+        yield "--unshare-net"
+    yield from ("--uid", str(SANDBOX_UID), "--gid", str(SANDBOX_UID), "--hostname", "sandbox")
+    yield from ("--cap-drop", "ALL", "--new-session", "--die-with-parent")
+
+
+def _file_systems(toolbox: Toolbox, policy: NetworkPolicy, disk_bytes: int) -> Iterator[str]:
+    yield from toolbox.binds(host_network=policy is NetworkPolicy.HOST)
+    yield from ("--proc", "/proc", *masks(), "--dev", "/dev")
+    yield from ("--size", str(SHARED_MEMORY_BYTES), "--tmpfs", "/dev/shm", "--remount-ro", "/dev")  # noqa: S108
+    yield from ("--size", str(disk_bytes), "--tmpfs", SCRATCH)
+    yield from ("--dir", f"{SCRATCH}/work", "--perms", "1777", "--dir", f"{SCRATCH}/tmp")  # noqa: S108 - its own
+    yield from ("--symlink", f"{SCRATCH[1:]}/tmp", "/tmp", "--chdir", f"{SCRATCH}/work")  # noqa: S108
 
 
 def _fits(secret: str) -> bool:
     return len(secret.encode()) <= LONGEST_SECRET_VARIABLE
-
-
-def _filters(descriptors: Sequence[int]) -> Iterator[str]:
-    for descriptor in descriptors:
-        yield from ("--add-seccomp-fd", str(descriptor))
 
 
 def as_text(value: str | float | bool) -> str:
@@ -167,7 +172,8 @@ def as_text(value: str | float | bool) -> str:
     return str(value)
 
 
-def _memory_file(data: bytes, resources: ExitStack) -> int:
+def memory_file(data: bytes, resources: ExitStack) -> int:
+    """Answers a descriptor of an anonymous file that holds `data`, at its beginning; closed with `resources`."""
     descriptor = os.memfd_create("oncall", os.MFD_CLOEXEC)
     resources.callback(os.close, descriptor)
     view = memoryview(data)
@@ -175,10 +181,3 @@ def _memory_file(data: bytes, resources: ExitStack) -> int:
         view = view[os.write(descriptor, view) :]
     os.lseek(descriptor, 0, os.SEEK_SET)
     return descriptor
-
-
-@cache
-def missing_interpreter(language: ScriptLanguage) -> str | None:
-    """Answers the program that this machine lacks for `language`, if it does."""
-    program = INTERPRETERS[language].program
-    return None if os.access(program, os.X_OK) else program

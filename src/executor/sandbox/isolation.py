@@ -12,6 +12,7 @@ from executor.sandbox import network, process
 from executor.sandbox.cgroup import CgroupRoot
 from executor.sandbox.command import Job
 from executor.sandbox.process import SandboxError
+from executor.sandbox.toolbox import Toolbox
 from kernel.execution.content import NetworkPolicy, ResourceLimits, ScriptLanguage
 from kernel.ids import new_id
 
@@ -29,7 +30,7 @@ LAYERS = (
 )
 
 
-def isolation_of(cgroups: CgroupRoot, policy: NetworkPolicy, user: int | None) -> list[dict[str, Any]]:
+def isolation_of(cgroups: CgroupRoot, policy: NetworkPolicy, own_user: bool) -> list[dict[str, Any]]:
     """Answers the layers around a sandbox as `Execution.isolation` tells them."""
     held = cgroups.controllers
 
@@ -37,7 +38,7 @@ def isolation_of(cgroups: CgroupRoot, policy: NetworkPolicy, user: int | None) -
         return f"cgroup v{held[controller]}" if controller in held else otherwise
 
     mechanisms = {
-        "process": "user, pid, ipc and uts namespaces" + ("" if user is None else "; own user"),
+        "process": "user, pid, ipc and uts namespaces" + ("; own user" if own_user else ""),
         "capabilities": "none",
         "system calls": "seccomp",
         "filesystem": "mount namespace, read-only system, tmpfs, masked /proc",
@@ -57,13 +58,13 @@ def _network_mechanism(policy: NetworkPolicy) -> str:
     return "network namespace, loopback " + ("down" if network.prefix() else "up")
 
 
-async def prove(cgroups: CgroupRoot, user: int | None) -> None:
+async def prove(cgroups: CgroupRoot, user: int | None, toolbox: Toolbox) -> None:
     """Runs an empty script in a sandbox; SandboxError with what to do where that cannot be had."""
     if shutil.which("bwrap") is None:
         raise SandboxError("bubblewrap is not installed; install the package `bubblewrap`")
     job = Job(new_id(), 1, "exit 7", ScriptLanguage.BASH, NetworkPolicy.NONE, ResourceLimits(), {})
     try:
-        sandbox = await process.start(job, cgroups=cgroups, name="trial", user=user)
+        sandbox = await process.start(job, cgroups=cgroups, name="trial", user=user, toolbox=toolbox)
     except SandboxError as error:
         raise SandboxError(f"{error}{_advice()}") from None
     try:

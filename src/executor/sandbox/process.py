@@ -12,20 +12,24 @@ import asyncio
 import contextlib
 import json
 import os
+import select
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from executor.sandbox import network, rlimit
 from executor.sandbox.cgroup import Cgroup, CgroupRoot
-from executor.sandbox.command import Job, open_command
+from executor.sandbox.command import Job, Opened, open_command
 from executor.sandbox.libseccomp import UnavailableError
-from kernel.execution.content import NetworkPolicy
+from executor.sandbox.toolbox import Toolbox
+from kernel.execution.content import NetworkPolicy, ResourceLimits
 
 SETUP_SECONDS = 10.0
+OWN = Toolbox()
 
 
 class SandboxError(Exception):
@@ -43,7 +47,7 @@ class _Status:
     async def first_pid(self) -> int | None:
         """Answers the first process of the sandbox; None where bubblewrap ended before there was one."""
         while (pid := self._told("child-pid")) is None and not self._ended:
-            await _readable(self._descriptor)
+            await readable(self._descriptor)
             self._read()
         return pid
 
@@ -73,7 +77,7 @@ class Exited:
 
 
 class Sandbox:
-    """One running sandbox; use `start`, and `close` whatever happens."""
+    """One sandbox; use `start`, and `close` whatever happens."""
 
     def __init__(
         self,
@@ -82,6 +86,7 @@ class Sandbox:
         status: _Status,
         outputs: tuple[int, int],
         cgroup: Cgroup,
+        release_fd: int,
         resources: ExitStack,
     ) -> None:
         self._monitor = monitor
@@ -90,17 +95,39 @@ class Sandbox:
         resources.callback(os.close, self._first_fd)
         self._status = status
         self._cgroup = cgroup
+        self._release_fd = release_fd
         self._resources = resources
         self.stdout, self.stderr = outputs
         """Read ends, non-blocking; at end of file once every process is gone."""
 
+    @property
+    def monitor_pid(self) -> int:
+        return self._monitor.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether its first process is."""
+        return not select.select([self._first_fd], [], [], 0)[0]
+
+    def pids(self) -> set[int]:
+        """Answers its processes, bubblewrap's two among them."""
+        return {self._monitor.pid, *self._pids()}
+
+    def release(self) -> None:
+        """Lets the command begin."""
+        os.write(self._release_fd, b"1")
+
+    def limit(self, limits: ResourceLimits) -> None:
+        """Bounds what is not bounded yet; OSError where the kernel refuses."""
+        self._cgroup.limit(limits)
+
     async def wait(self) -> Exited:
         """Waits until every process of the sandbox is gone. Cancelling it kills nothing."""
-        await _readable(self._first_fd)
+        await readable(self._first_fd)
         monitor_fd = os.pidfd_open(self._monitor.pid) if self._monitor.poll() is None else None
         if monitor_fd is not None:
             try:
-                await _readable(monitor_fd)
+                await readable(monitor_fd)
             finally:
                 os.close(monitor_fd)
             self._monitor.wait()
@@ -136,24 +163,48 @@ class Sandbox:
         return self._cgroup.pids() or set(_pids_in_namespace_of(self._first_pid))
 
 
-async def start(job: Job, *, cgroups: CgroupRoot, name: str, user: int | None) -> Sandbox:
+async def start(
+    job: Job,
+    *,
+    cgroups: CgroupRoot,
+    name: str,
+    user: int | None,
+    toolbox: Toolbox = OWN,
+    resources: ExitStack | None = None,
+) -> Sandbox:
     """Sets a sandbox up for `job`, bounds it and lets the script begin; `user` is who it is outside (None: the caller).
 
-    SandboxError where it could not be had; nothing is left then.
+    SandboxError where it could not be had; nothing is left then. `resources` are closed when it is gone.
     """
-    resources = ExitStack()
+    words = [*_network(job), *as_user(user), *rlimits(job.limits, cgroups)]
+    opening = partial(open_command, job, toolbox)
+    sandbox = await set_up(opening, words, job.limits, cgroups, name, resources or ExitStack())
+    sandbox.release()
+    return sandbox
+
+
+async def set_up(
+    open_words: Callable[[ExitStack], Opened],
+    words: Sequence[str],
+    limits: ResourceLimits | None,
+    cgroups: CgroupRoot,
+    name: str,
+    resources: ExitStack,
+) -> Sandbox:
+    """Answers a sandbox in a cgroup of its own, bounded by `limits`, whose command `release` lets begin.
+
+    `words` stand before bubblewrap's. `resources` are closed with the sandbox, or here where it cannot be had.
+    """
     monitor: subprocess.Popen[bytes] | None = None
     try:
         with ExitStack() as inherited:
-            words = [*_network(job), *_as_user(user), *_rlimits(job, cgroups)]
-            monitor, status_fd, release_fd, outputs = _spawn(job, words, inherited, resources)
+            monitor, status_fd, release_fd, outputs = _spawn(open_words(inherited), words, inherited, resources)
         status = _Status(status_fd)
         first_pid = await _first_process(status, outputs[1])
-        cgroup = cgroups.create(name, job.limits)
+        cgroup = cgroups.create(name, limits)
         resources.callback(cgroup.remove)
         cgroup.add(first_pid)
-        sandbox = Sandbox(monitor, first_pid, status, outputs, cgroup, resources)
-        os.write(release_fd, b"1")
+        return Sandbox(monitor, first_pid, status, outputs, cgroup, release_fd, resources)
     except BaseException as error:
         if monitor is not None:
             monitor.kill()
@@ -164,29 +215,26 @@ async def start(job: Job, *, cgroups: CgroupRoot, name: str, user: int | None) -
         if isinstance(error, OSError):
             raise SandboxError(f"the sandbox could not be set up: {error.strerror}: {error.filename}") from error
         raise
-    return sandbox
 
 
 def _spawn(
-    job: Job, words: list[str], inherited: ExitStack, resources: ExitStack
+    opened: Opened, words: Sequence[str], inherited: ExitStack, resources: ExitStack
 ) -> tuple[subprocess.Popen[bytes], int, int, tuple[int, int]]:
-    command, data_fds = open_command(job, inherited)
     status_fd, status_end = _pipe(resources, inherited)
     stdout_fd, stdout_end = _pipe(resources, inherited)
     stderr_fd, stderr_end = _pipe(resources, inherited)
     block_fd, release_fd = os.pipe()
     inherited.callback(os.close, block_fd)
     resources.callback(os.close, release_fd)
-    command[1:1] = ["--json-status-fd", str(status_end), "--block-fd", str(block_fd)]
+    bubblewrap, *arguments = opened.words
     # What must happen before bubblewrap is done by small programs and not in the child: so there is no fork, which in a
     # large process is slow and in one with threads not safe, and `_spawn` costs a vfork.
-    command[0:0] = words
     monitor = subprocess.Popen(
-        command,
+        [*words, bubblewrap, "--json-status-fd", str(status_end), "--block-fd", str(block_fd), *arguments],
         stdin=subprocess.DEVNULL,
         stdout=stdout_end,
         stderr=stderr_end,
-        pass_fds=(status_end, block_fd, *data_fds),
+        pass_fds=(status_end, block_fd, *opened.descriptors),
         env={"PATH": os.defpath},
         cwd="/",
         start_new_session=True,
@@ -222,16 +270,19 @@ def _network(job: Job) -> tuple[str, ...]:
     return network.prefix() if job.network is NetworkPolicy.NONE else ()
 
 
-def _as_user(user: int | None) -> list[str]:
+def as_user(user: int | None) -> list[str]:
+    """Answers the words that make `user` run the command after them."""
     return [] if user is None else ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"]
 
 
-def _rlimits(job: Job, cgroups: CgroupRoot) -> list[str]:
+def rlimits(limits: ResourceLimits, cgroups: CgroupRoot) -> list[str]:
+    """Answers the words that bound what no cgroup here does."""
     held = cgroups.controllers
-    return rlimit.prefix(job.limits, count_processes="pids" not in held, bound_memory="memory" not in held)
+    return rlimit.prefix(limits, count_processes="pids" not in held, bound_memory="memory" not in held)
 
 
-async def _readable(descriptor: int) -> None:
+async def readable(descriptor: int) -> None:
+    """Waits until there is something to read, or the end."""
     loop = asyncio.get_running_loop()
     ready: asyncio.Future[None] = loop.create_future()
 

@@ -56,7 +56,10 @@ class Layer:
 
 
 async def survey(cgroups: CgroupRoot, user: int | None) -> list[Layer]:
-    """Answers every layer, as a trial sandbox found it; SandboxError where there can be none."""
+    """Answers every layer, as a trial sandbox found it; SandboxError where there can be none.
+
+    It looks with this machine's own programs: a toolbox root need not have them, and changes no layer.
+    """
     job = Job(new_id(), 1, _LOOK, ScriptLanguage.BASH, NetworkPolicy.NONE, ResourceLimits(), {})
     sandbox = await process.start(job, cgroups=cgroups, name="survey", user=user)
     try:
@@ -67,7 +70,7 @@ async def survey(cgroups: CgroupRoot, user: int | None) -> list[Layer]:
             found.add("time")
     finally:
         await sandbox.close()
-    layers = isolation_of(cgroups, NetworkPolicy.NONE, user)
+    layers = isolation_of(cgroups, NetworkPolicy.NONE, user is not None)
     return [_layer(layer["name"], layer["mechanism"], found) for layer in layers]
 
 

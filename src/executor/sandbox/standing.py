@@ -1,0 +1,183 @@
+"""A sandbox that stands ready before anybody knows what for: set up, in its cgroup, filtered, a shell waiting in it.
+
+What is only known with the job comes later. The script, its parameters and secrets are files, written from outside into
+a tmpfs that the sandbox sees read-only: it is mounted in a mount namespace that bubblewrap is started in, so no path of
+the machine leads to it, and it is gone with the sandbox. The environment and the interpreter reach the shell through an
+anonymous file (`prelude`). The limits are written to the cgroup. Only what bubblewrap or an rlimit fixed, the size of
+the disk above all, must be what the job asks for: its `shape`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import replace
+
+from executor.sandbox.cgroup import CgroupRoot
+from executor.sandbox.command import Job, Opened, inputs_of, memory_file, open_waiting_command, variables_of, words_of
+from executor.sandbox.prelude import prelude_of, waiting_shell
+from executor.sandbox.process import SETUP_SECONDS, Sandbox, SandboxError, as_user, rlimits, set_up
+from executor.sandbox.toolbox import SHELL, Toolbox
+from kernel.execution.content import ResourceLimits
+
+INPUT_BYTES = 16 * 1024 * 1024
+"""More than the largest script with the largest parameters and fifty secrets."""
+INPUT_MOUNT = "/sys"
+"""What the tmpfs covers in bubblewrap's own mount namespace: a folder that every machine has, and no sandbox shows."""
+_MOUNT = f'mount -t tmpfs -o "size=$1,mode=0755,uid=$2,gid=$2" oncall {INPUT_MOUNT} && shift 2 && exec "$@"'
+
+
+def shape_of(limits: ResourceLimits, cgroups: CgroupRoot) -> ResourceLimits:
+    """Answers `limits` with the usual values in place of those that can still be changed when a sandbox stands."""
+    usual, held = ResourceLimits(), cgroups.controllers
+    return replace(
+        usual,
+        disk_bytes=limits.disk_bytes,
+        memory_bytes=usual.memory_bytes if "memory" in held else limits.memory_bytes,
+        processes=usual.processes if "pids" in held else limits.processes,
+    )
+
+
+class Standing:
+    """One sandbox that waits; used once, by `hand_over` or by `discard`."""
+
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        shape: ResourceLimits,
+        files: _Files,
+        toolbox_state: tuple[object, ...],
+        user: int | None,
+    ) -> None:
+        self.shape = shape
+        self._sandbox = sandbox
+        self._files = files
+        self._toolbox_state = toolbox_state
+        self._user = user
+        self._inputs_fd = -1
+
+    @property
+    def pids(self) -> set[int]:
+        return self._sandbox.pids()
+
+    def fits(self, toolbox: Toolbox) -> bool:
+        """Whether it still lives, and still shows what a new one would."""
+        return self._sandbox.alive and self._toolbox_state == toolbox.state()
+
+    async def begin(self) -> None:
+        """Lets the shell come into being and waits until it waits."""
+        self._sandbox.release()
+        try:
+            async with asyncio.timeout(SETUP_SECONDS):
+                said = await asyncio.get_running_loop().sock_recv(self._files.channel, 1)
+        except TimeoutError:
+            raise SandboxError(f"the shell did not wait within {SETUP_SECONDS:.0f} s") from None
+        if not said:
+            words = b""
+            with suppress(BlockingIOError):
+                words = os.read(self._sandbox.stderr, 500)
+            raise SandboxError(f"the shell does not wait: {words.decode('utf-8', 'replace').strip()}")
+        self._inputs_fd = os.open(f"/proc/{self._sandbox.monitor_pid}/root{INPUT_MOUNT}", os.O_RDONLY | os.O_DIRECTORY)
+        os.mkdir("secrets", 0o700, dir_fd=self._inputs_fd)
+        self._give_away("secrets")
+
+    def hand_over(self, job: Job) -> Sandbox:
+        """Bounds it for `job` and lets the script begin. OSError or ValueError where it cannot: then `discard` it.
+
+        Blocks for the few system calls that this takes; nothing else may be between an attempt and its script.
+        """
+        prelude = prelude_of(variables_of(job), words_of(job), self._files.inside)
+        self._sandbox.limit(job.limits)
+        for name, data in inputs_of(job).items():
+            self._write(name, data)
+        os.chmod("secrets", 0o500, dir_fd=self._inputs_fd)
+        os.pwrite(self._files.prelude, prelude, 0)
+        self._files.channel.send(b"\n")
+        self._shut()
+        return self._sandbox
+
+    async def discard(self) -> None:
+        """Ends it unused."""
+        self._shut()
+        await self._sandbox.close()
+
+    def _write(self, name: str, data: bytes) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+        with os.fdopen(os.open(name, flags, 0o400, dir_fd=self._inputs_fd), "wb") as file:
+            file.write(data)
+        self._give_away(name)
+
+    def _give_away(self, name: str) -> None:
+        if self._user is not None:
+            os.chown(name, self._user, self._user, dir_fd=self._inputs_fd)
+
+    def _shut(self) -> None:
+        self._files.close()
+        if self._inputs_fd >= 0:
+            os.close(self._inputs_fd)
+            self._inputs_fd = -1
+
+
+class _Files:
+    """The descriptors between executor and shell; `inside` is how the shell numbers them."""
+
+    def __init__(self) -> None:
+        self._resources = ExitStack()
+        self.channel, self._theirs = socket.socketpair()
+        self._resources.callback(self.channel.close)
+        self._resources.callback(self._theirs.close)
+        self.channel.setblocking(False)
+        self.prelude = memory_file(b"", self._resources)
+        self.inside = (self._theirs.fileno(), self.prelude)
+
+    def passed_on(self) -> None:
+        """The shell has its end: when it is gone, the other end shall tell."""
+        self._theirs.close()
+
+    def close(self) -> None:
+        self._resources.close()
+
+
+async def stand(
+    shape: ResourceLimits, *, cgroups: CgroupRoot, name: str, user: int | None, toolbox: Toolbox, resources: ExitStack
+) -> Standing:
+    """Answers a sandbox that waits for a job of this shape; SandboxError where it cannot be had.
+
+    `resources` are closed when the sandbox is gone, also where it could not be had.
+    """
+    files, state = _Files(), toolbox.state()
+
+    def open_words(inherited: ExitStack) -> Opened:
+        shell = waiting_shell(SHELL, *files.inside)
+        opened = open_waiting_command(shape.disk_bytes, toolbox, INPUT_MOUNT, shell, inherited)
+        return Opened(opened.words, [*opened.descriptors, *files.inside])
+
+    words = [*_own_mounts(user), *as_user(user), *rlimits(shape, cgroups)]
+    try:
+        sandbox = await set_up(open_words, words, None, cgroups, name, resources)
+    except BaseException:
+        files.close()
+        raise
+    files.passed_on()
+    standing = Standing(sandbox, shape, files, state, user)
+    try:
+        await standing.begin()
+    except BaseException as error:
+        await asyncio.shield(standing.discard())
+        if isinstance(error, OSError):
+            raise SandboxError(f"its inputs cannot be reached: {error.strerror}") from error
+        raise
+    return standing
+
+
+def _own_mounts(user: int | None) -> Sequence[str]:
+    """Answers the words that give the command after them an empty network, and mounts of its own with the tmpfs.
+
+    Whoever is not root is root only in a user namespace of his own, for as long as it takes.
+    """
+    alone = ("--net", "--mount") if os.geteuid() == 0 else ("--user", "--map-root-user", "--net", "--mount")
+    owner = user if user is not None else os.geteuid() if os.geteuid() == 0 else 0
+    return ("unshare", *alone, "--", "sh", "-c", _MOUNT, "sh", str(INPUT_BYTES), str(owner))
