@@ -1,10 +1,17 @@
-"""Looking at a sandbox from outside: the processes that belong to one execution."""
+"""Looking at a sandbox from outside: the processes that belong to one execution, and those that wait for one."""
 
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
+
+from executor.sandbox.prelude import waiting_shell
+from executor.sandbox.toolbox import SHELL
+
+_WAITING = [word.encode() for word in waiting_shell(SHELL, 0, 0)[:3]]
+_SETTING_UP = {b"bwrap", b"prlimit", b"setpriv", b"sh", b"unshare"}
 
 
 def processes_of(execution: UUID) -> list[str]:
@@ -20,5 +27,35 @@ def processes_of(execution: UUID) -> list[str]:
 
 
 def cgroups_of(execution: UUID) -> list[Path]:
-    """Answers the control groups that an execution still has."""
+    """Answers the control groups that an execution still has, if its sandbox did not stand ready before."""
     return list(Path("/sys/fs/cgroup").rglob(f"{execution}-*"))
+
+
+def used_cgroups_of(executor_pid: int) -> list[Path]:
+    """Answers the control groups that once stood ready in an executor, and in which now no shell waits."""
+    folders = Path("/sys/fs/cgroup").rglob(f"oncall/*-{executor_pid}-*/warm-*")
+    return [folder for folder in folders if not any(waits(pid) for pid in _members(folder))]
+
+
+def waits(pid: int) -> bool:
+    """Whether a process is the shell of a sandbox that stands ready."""
+    return _command_line(pid)[:3] == _WAITING
+
+
+def stands_ready(pids: list[int]) -> bool:
+    """Whether processes are those of one sandbox that stands ready or is being set up, and no other."""
+    lines = [_command_line(pid) for pid in pids]
+    shells = [line for line in lines if line[:3] == _WAITING]
+    others = [line for line in lines if line[:1] and line[0] in _SETTING_UP]
+    return len(shells) <= 1 and len(others) <= 2 and len(shells) + len(others) == len(lines)
+
+
+def _members(folder: Path) -> Iterator[int]:
+    with contextlib.suppress(OSError):
+        yield from (int(line) for line in (folder / "cgroup.procs").read_text().split())
+
+
+def _command_line(pid: int) -> list[bytes]:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    return []

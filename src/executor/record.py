@@ -81,6 +81,17 @@ class Recorder:
         self._claim = claim
         self._patience = patience
         self._next_sequence = claim.event.sequence + 1
+        self._announcing: asyncio.Task[None] | None = None
+
+    def announce(self) -> None:
+        """Begins to tell that the attempt runs. The script need not wait for it, but what is told later does."""
+        telling = self._publisher.publish(self._claim.execution_id, [self._claim.event])
+        self._announcing = asyncio.create_task(telling)
+
+    async def announced(self) -> None:
+        """Waits until `announce` has told, or could not; cancelling this does not cancel that."""
+        if self._announcing is not None:
+            await asyncio.shield(self._announcing)
 
     async def store(self, batch: list[Timed]) -> None:
         """Numbers a batch, stores it and publishes it."""
@@ -95,7 +106,7 @@ class Recorder:
         if not await self.patiently(append):
             raise LeaseLost
         self._next_sequence += len(events)
-        await self._publisher.publish(self._claim.execution_id, events)
+        await self._publish(events)
 
     async def finish(
         self, outcome: AttemptOutcome, output: AttemptOutput, isolation: Sequence[Mapping[str, Any]]
@@ -117,10 +128,14 @@ class Recorder:
         moved = await self.patiently(end, beyond_lease=FINISH_SECONDS)
         if moved is None:
             raise LeaseLost
-        await self._publisher.publish(self._claim.execution_id, [moved.event])
+        await self._publish([moved.event])
         if moved.status.ended:
             await self._ring_next()
         return moved
+
+    async def _publish(self, events: Sequence[Event]) -> None:
+        await self.announced()
+        await self._publisher.publish(self._claim.execution_id, events)
 
     async def _ring_next(self) -> None:
         """Rings for the execution that waited for this one; where that cannot be done, the sweep does it."""

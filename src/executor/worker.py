@@ -89,14 +89,18 @@ class Worker:
             return None
 
     async def _run(self, claim: Claim, claimed_at: float) -> None:
-        attempt = self._attempt(claim)
+        recorder = Recorder(
+            self._sessions, self._publisher, claim, patience=partial(self._leases.patience, claim.execution_id)
+        )
+        attempt = Attempt(claim, recorder, self._context)
         self._attempts[claim.execution_id] = attempt
         self._leases.hold(claim.execution_id, claim.epoch, attempt, claimed_at=claimed_at)
         with bound_contextvars(execution_id=str(claim.execution_id), epoch=claim.epoch, attempt=claim.attempt):
             log.info("attempt_began")
             try:
-                await self._publisher.publish(claim.execution_id, [claim.event])
+                recorder.announce()
                 await attempt.run()
+                await recorder.announced()
             except LeaseLost:
                 log.warning("attempt_lost")
             except Exception:
@@ -105,7 +109,3 @@ class Worker:
             finally:
                 self._leases.release(claim.execution_id)
                 del self._attempts[claim.execution_id]
-
-    def _attempt(self, claim: Claim) -> Attempt:
-        patience = partial(self._leases.patience, claim.execution_id)
-        return Attempt(claim, Recorder(self._sessions, self._publisher, claim, patience=patience), self._context)

@@ -27,7 +27,7 @@ from kernel.tables import executions
 from tests.builders import MASTER_KEY
 from tests.executors import an_executor
 from tests.integration.conftest import Platform
-from tests.processes import cgroups_of, processes_of
+from tests.processes import cgroups_of, processes_of, used_cgroups_of
 from tests.waiting import eventually
 
 STUBBORN = 'trap "" TERM; (trap "" TERM; setsid sleep 1000) & echo ready; while :; do sleep 1000; done'
@@ -35,7 +35,7 @@ STUBBORN = 'trap "" TERM; (trap "" TERM; setsid sleep 1000) & echo ready; while 
 
 async def gone(execution: UUID, *, within: float) -> None:
     async def nothing_left() -> bool:
-        return not processes_of(execution) and not cgroups_of(execution)
+        return not processes_of(execution) and not cgroups_of(execution) + used_cgroups_of(os.getpid())
 
     await eventually(nothing_left, within=within)
 

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from uuid import UUID
 
 from executor.settings import ExecutorSettings
 from executor.wiring import UIDS_PER_EXECUTOR
-from tests.processes import cgroups_of, processes_of
+from tests.processes import cgroups_of, processes_of, stands_ready, used_cgroups_of
 
 CANARY = b"nobody changes this\n"
 CANARY_SECRET = "the-executors-own-secret"
@@ -73,10 +74,17 @@ class Outside:
         return reached
 
     def left_of(self, execution: UUID) -> list[str]:
-        """Answers what an execution has left: processes, by their user and by their environment, and cgroups."""
-        left = processes_of(execution) + [str(folder) for folder in cgroups_of(execution)]
-        if self.uids is not None:
-            left += [f"process {pid}" for pid, uid in _processes() if uid in self.uids]
+        """Answers what an execution has left: processes, by their user and by their environment, and cgroups.
+
+        The sandboxes that stand ready for the next ones are whole and untouched, or they are left too.
+        """
+        left = processes_of(execution)
+        left += [str(folder) for folder in cgroups_of(execution) + used_cgroups_of(os.getpid())]
+        of_user: dict[int, list[int]] = defaultdict(list)
+        for pid, uid in _processes():
+            if self.uids is not None and uid in self.uids:
+                of_user[uid].append(pid)
+        left += [f"processes {pids}" for pids in of_user.values() if not stands_ready(pids)]
         return left
 
 

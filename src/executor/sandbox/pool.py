@@ -139,9 +139,12 @@ class Sandboxes:
         resources = ExitStack()
         user = self._take_user(resources)
         name = f"warm-{next(self._numbers)}"
-        self._standing.append(
-            await stand(shape, cgroups=self._cgroups, name=name, user=user, toolbox=self._toolbox, resources=resources)
-        )
+        stand_up = stand(shape, cgroups=self._cgroups, name=name, user=user, toolbox=self._toolbox, resources=resources)
+        try:
+            self._standing.append(await stand_up)
+        except (SandboxError, OSError):
+            resources.close()  # it may not have come to where they are closed with the sandbox
+            raise
 
     def _take_user(self, resources: ExitStack) -> int | None:
         """Answers a user that no living sandbox has; it is free again when `resources` are closed."""
