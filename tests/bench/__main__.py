@@ -1,4 +1,7 @@
-"""Measures Execute → first output byte on a whole stack, in turns with a bare bash and a bare bubblewrap."""
+"""Measures Execute → first output byte on a whole stack, in turns with a bare bash, a bare bubblewrap and a sandbox.
+
+A turn begins when all sandboxes stand ready again: so it is for somebody who executes something now and then.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,14 @@ import grpc
 
 from oncall.client import Client
 from tests.bench.report import Samples, show
+from tests.bench.sandboxes import all_stand, first_byte_in, idle_cost, warm_and_cold
 from tests.bench.spawn import BASH, BUBBLEWRAP, first_byte
 from tests.e2e.demo_calls import approve_new
 from tests.stack import running_stack
 
 WARM_UP = 10
+PAUSE_SECONDS = 0.1
+"""What an executor needs at most to have its sandboxes standing again."""
 
 
 def main() -> None:
@@ -28,19 +34,26 @@ def main() -> None:
 
 async def measure(demo: dict[str, Any], count: int) -> None:
     bash, bubblewrap, execute = Samples("bare bash"), Samples("bare bubblewrap"), Samples("Execute → first byte")
+    cold, warm = Samples("sandbox, cold"), Samples("sandbox, warm")
     with grpc.insecure_channel(demo["server"]) as channel:
         runbook_id = approve_new(channel, demo, script="echo x").runbook.id
-    async with Client(demo["server"], token=demo["tokens"]["author"]) as client:
+    client_of = Client(demo["server"], token=demo["tokens"]["author"])
+    async with client_of as client, warm_and_cold() as (standing, unready):
+        print(idle_cost(standing))
         for number in range(WARM_UP + count):
+            await all_stand(standing)
+            await asyncio.sleep(PAUSE_SECONDS)
             measured = (
                 (bash, await asyncio.to_thread(first_byte, BASH)),
                 (bubblewrap, await asyncio.to_thread(first_byte, BUBBLEWRAP)),
+                (cold, await first_byte_in(unready)),
+                (warm, await first_byte_in(standing)),
                 (execute, await first_output(client, runbook_id)),
             )
             if number >= WARM_UP:
                 for sample, seconds in measured:
                     sample.seconds.append(seconds)
-    show([bash, bubblewrap, execute], "From the call to the first byte of output")
+    show([bash, bubblewrap, cold, warm, execute], "From the call to the first byte of output", compared_with=2)
 
 
 async def first_output(client: Client, runbook_id: str) -> float:

@@ -25,13 +25,14 @@ class Samples:
         return sorted(self.seconds)[min(len(self.seconds) - 1, int(len(self.seconds) * 0.99))]
 
 
-def show(samples: list[Samples], title: str) -> None:
-    """Prints medians, 99th percentiles, and the ratio of every median to each of those above it."""
+def show(samples: list[Samples], title: str, *, compared_with: int) -> None:
+    """Prints medians, 99th percentiles, and the ratio of every median to those of the first `compared_with`."""
+    firsts = samples[:compared_with]
     table = Table(title=title)
-    for column in ("", "samples", "median ms", "p99 ms", *(f"× {s.name}" for s in samples[:-1])):
-        table.add_column(column, justify="left" if not column else "right")
+    for column in ("", "samples", "median ms", "p99 ms", *(f"× {s.name}" for s in firsts)):
+        table.add_column(column, justify="left" if not column else "right", no_wrap=not column)
     for row, sample in enumerate(samples):
-        ratios = [f"{sample.median / other.median:.2f}" if i < row else "" for i, other in enumerate(samples[:-1])]
+        ratios = [f"{sample.median / other.median:.2f}" if i < row else "" for i, other in enumerate(firsts)]
         table.add_row(
             sample.name, str(len(sample.seconds)), f"{sample.median * 1e3:.2f}", f"{sample.p99 * 1e3:.2f}", *ratios
         )
