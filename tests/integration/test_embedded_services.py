@@ -57,6 +57,19 @@ def test_postgresql_starts_again_after_it_was_killed(cluster: EmbeddedPostgres) 
     assert cluster.process.poll() is None
 
 
+def test_no_process_of_a_killed_postgresql_still_writes_when_the_next_one_starts(cluster: EmbeddedPostgres) -> None:
+    cluster.start()
+    assert cluster.process is not None
+    children = psutil.Process(_pid(cluster)).children()
+    for child in children:
+        child.suspend()  # as one that is busy: it does not notice that its server is gone
+    os.kill(_pid(cluster), signal.SIGKILL)
+    cluster.process.wait()
+    cluster.start()
+    assert children
+    assert not [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+
+
 def test_a_stale_lock_with_the_number_of_another_process_is_no_obstacle(
     cluster: EmbeddedPostgres, account: ServiceAccount | None, tmp_path: Path
 ) -> None:

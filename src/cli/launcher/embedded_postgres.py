@@ -122,7 +122,8 @@ class EmbeddedPostgres:
     def _end_predecessor(self) -> None:
         """Ends a server that still holds the cluster, and removes what stops a start after a kill -9.
 
-        PostgreSQL refuses a lock file whose process id belongs to any process of the same user.
+        PostgreSQL refuses a lock file whose process id belongs to any process of the same user. But that file is also
+        how it sees that children of a killed server still write to the cluster, so they are ended before it goes.
         """
         lock = self._folder / "postmaster.pid"
         with suppress(FileNotFoundError, ValueError, IndexError):
@@ -132,7 +133,19 @@ class EmbeddedPostgres:
                     break
                 os.kill(pid, send)
                 _wait_while(lambda: self._serves(pid), seconds=5)
-            lock.unlink()
+        _wait_while(self._kill_orphans, seconds=5)
+        if self._kill_orphans():
+            raise self._failure("cannot start PostgreSQL: processes of the one before it do not end")
+        lock.unlink(missing_ok=True)
+
+    def _kill_orphans(self) -> bool:
+        """Kills what still serves this cluster; whether there was anything."""
+        orphans = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+        orphans = [pid for pid in orphans if self._serves(pid)]
+        for pid in orphans:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return bool(orphans)
 
     def _serves(self, pid: int) -> bool:
         """Whether that process is a PostgreSQL that stands in this very folder."""
