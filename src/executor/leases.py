@@ -7,6 +7,7 @@ has told somebody else that its executor is lost.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
@@ -52,6 +53,7 @@ class LeaseKeeper:
         self._executor_id = executor_id
         self._seconds = lease_seconds
         self._held: dict[UUID, _Held] = {}
+        self._taken = asyncio.Event()
 
     @property
     def lease(self) -> timedelta:
@@ -65,6 +67,7 @@ class LeaseKeeper:
     def hold(self, execution_id: UUID, epoch: int, holder: Holder, *, claimed_at: float) -> None:
         """Begins to keep a lease that was claimed; `claimed_at` is the loop's time before the claim was asked for."""
         self._held[execution_id] = _Held(epoch, holder, claimed_at + self._seconds)
+        self._taken.set()
 
     def release(self, execution_id: UUID) -> None:
         self._held.pop(execution_id, None)
@@ -75,15 +78,31 @@ class LeaseKeeper:
         return -1.0 if held is None else held.good_until - MARGIN_SECONDS - asyncio.get_running_loop().time()
 
     async def run(self) -> None:
-        """Renews three times per lease, and gives up what could not be renewed in time. Ends when cancelled."""
+        """Renews three times per lease, and gives up what could not be renewed in time. Ends when cancelled.
+
+        Two tasks, because a database that hangs must not keep anything from being given up.
+        """
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._renew_regularly())
+            tasks.create_task(self._give_up_in_time())
+
+    async def _renew_regularly(self) -> None:
         loop = asyncio.get_running_loop()
         interval = self._seconds / 3
         due = loop.time() + interval
         while True:
-            await asyncio.sleep(max(0.0, min(due - loop.time(), self._next_expiry() - loop.time())))
-            if loop.time() >= due:
-                due = loop.time() + interval
-                await self._renew(within=interval)
+            await asyncio.sleep(due - loop.time())
+            due = loop.time() + interval
+            await self._renew(within=interval)
+
+    async def _give_up_in_time(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            self._taken.clear()
+            next_expiry = self._next_expiry()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(None if next_expiry is None else next_expiry - loop.time()):
+                    await self._taken.wait()
             self._give_up_expired()
 
     async def listen(self, redis: Redis) -> None:
@@ -127,8 +146,8 @@ class LeaseKeeper:
         if held is not None:
             held.holder.cancel()
 
-    def _next_expiry(self) -> float:
-        return min((held.good_until - MARGIN_SECONDS for held in self._held.values()), default=float("inf"))
+    def _next_expiry(self) -> float | None:
+        return min((held.good_until - MARGIN_SECONDS for held in self._held.values()), default=None)
 
     def _give_up_expired(self) -> None:
         now = asyncio.get_running_loop().time()

@@ -43,6 +43,8 @@ class Worker:
         self._attempts: dict[UUID, Attempt] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._slot = asyncio.Semaphore(slots)
+        self._draining = False
+        self._drained = False
 
     async def answer(self, execution_id: UUID) -> None:
         """Answers a ring: claims the execution and runs it to its end. That there is nothing to claim is usual.
@@ -50,17 +52,26 @@ class Worker:
         Claim and attempt are a task of their own: whoever awaits this may be cancelled, the script may not.
         """
         await self._slot.acquire()
+        if self._draining:
+            self._slot.release()
+            await self._publisher.ring(execution_id)  # for another executor to hear
+            return
         task = asyncio.create_task(self._claim_and_run(execution_id), name=f"execution {execution_id}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         await asyncio.shield(task)
 
     async def drain(self, seconds: float) -> None:
-        """Lets running scripts end by themselves for `seconds`, then ends them as lost with this executor."""
+        """Lets running scripts end by themselves for `seconds`, then ends them as lost with this executor.
+
+        What waits for a slot gets none any more: its ring is passed on.
+        """
+        self._draining = True
         if not self._tasks:
             return
         log.info("draining", running=len(self._tasks), seconds=seconds)
         await asyncio.wait(set(self._tasks), timeout=seconds)
+        self._drained = True
         for attempt in self._attempts.values():
             attempt.drain()
         if self._tasks:
@@ -97,6 +108,8 @@ class Worker:
         self._leases.hold(claim.execution_id, claim.epoch, attempt, claimed_at=claimed_at)
         with bound_contextvars(execution_id=str(claim.execution_id), epoch=claim.epoch, attempt=claim.attempt):
             log.info("attempt_began")
+            if self._drained:  # the claim was under way when the time was up
+                attempt.drain()
             try:
                 recorder.announce()
                 await attempt.run()

@@ -153,6 +153,42 @@ async def test_an_executor_that_is_stopped_tells_that_its_attempts_are_lost(
     await gone(execution, within=1)
 
 
+async def test_on_sigterm_running_scripts_end_by_themselves_and_nothing_new_begins(
+    platform: Platform, tmp_path: Path
+) -> None:
+    drained = {"ONCALL_DRAIN_SECONDS": "20", "ONCALL_EXECUTOR_CONCURRENCY": "1"}
+    first = await platform.an_execution("echo ready; sleep 2; echo done")
+    second = await platform.an_execution("echo ready")
+    async with an_executor_process(platform, tmp_path, environment=drained) as process:
+        await platform.doorbell.ring(first)
+        await platform.output_of(first, b"ready")
+        await platform.doorbell.ring(second)  # it is heard, and waits for the only slot
+        process.terminate()
+        assert await process.wait() == 0
+
+    done, waiting = await platform.row(first), await platform.row(second)
+    assert (done.status, done.stdout) == ("COMPLETED", b"ready\ndone\n")
+    assert (waiting.status, waiting.attempt) == ("PENDING", 0)
+    async with an_executor_process(platform, tmp_path):  # and finds the ring, without a sweep
+        await platform.end_of(second)
+
+
+@pytest.mark.parametrize(("max_retries", "status"), [(0, "FAILED"), (1, "PENDING")])
+async def test_scripts_that_outlast_the_drain_are_lost_with_their_executor_which_ends_well(
+    platform: Platform, tmp_path: Path, max_retries: int, status: str
+) -> None:
+    execution = await platform.an_execution("echo ready; sleep 1000", max_retries=max_retries)
+    async with an_executor_process(platform, tmp_path, environment={"ONCALL_DRAIN_SECONDS": "0.2"}) as process:
+        await platform.doorbell.ring(execution)
+        await platform.output_of(execution, b"ready")
+        process.terminate()
+        assert await process.wait() == 0
+
+    done = await platform.row(execution)
+    assert (done.status, done.error_code, done.stdout) == (status, "EXECUTOR_LOST", b"ready\n")
+    await gone(execution, within=1)
+
+
 async def test_an_executor_that_had_no_work_stops_at_once(
     platform: Platform, executor_settings: ExecutorSettings
 ) -> None:
