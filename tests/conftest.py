@@ -68,6 +68,32 @@ def postgres(services_folder: Path, sockets: Path, account: ServiceAccount | Non
 
 
 @pytest.fixture
+def cluster(account: ServiceAccount | None, tmp_path: Path) -> Iterator[EmbeddedPostgres]:
+    """A durable cluster of this test, not started, in a folder that the user it runs as cannot reach by its path."""
+    (tmp_path / "logs").mkdir()
+    sockets = open_socket_folder(tmp_path, account)
+    server = EmbeddedPostgres(tmp_path / "postgresql", sockets, log=tmp_path / "logs" / "log", account=account)
+    yield server
+    server.stop()
+    remove_socket_folder(sockets)
+
+
+@pytest.fixture
+def own_postgres(cluster: EmbeddedPostgres) -> EmbeddedPostgres:
+    """A PostgreSQL that this test may kill and start again, with a database of the newest revision."""
+    cluster.start()
+    asyncio.run(_migrate(cluster.url))
+    return cluster
+
+
+def killed(server: EmbeddedPostgres) -> None:
+    """Ends a PostgreSQL by kill -9."""
+    assert server.process is not None
+    server.process.kill()
+    server.process.wait()
+
+
+@pytest.fixture
 def database_url(postgres: EmbeddedPostgres) -> Iterator[str]:
     """A database of the newest revision that this test has for itself."""
     with empty_database(postgres) as url:

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import structlog
-from sqlalchemy.exc import DBAPIError, InterfaceError
+from sqlalchemy import AdaptedConnection, event
+from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 log = structlog.get_logger()
@@ -18,9 +19,10 @@ Sessions = async_sessionmaker[AsyncSession]
 def create_engine(url: str, *, pool_size: int = 10) -> AsyncEngine:
     """Answers an engine over asyncpg; `url` is a SQLAlchemy URL, `postgresql://` meaning asyncpg too.
 
-    At most twice `pool_size` connections. A caller that gets none within 10 s gets an error.
+    At most twice `pool_size` connections. A caller that gets none within 10 s gets an error. One whose connection was
+    lost while nobody used it gets a new one: after a restart of PostgreSQL the first calls must not fail.
     """
-    return create_async_engine(
+    engine = create_async_engine(
         async_url(url),
         pool_size=pool_size,
         max_overflow=pool_size,
@@ -30,6 +32,14 @@ def create_engine(url: str, *, pool_size: int = 10) -> AsyncEngine:
         json_serializer=lambda value: json.dumps(value, ensure_ascii=False, separators=(",", ":")),
         connect_args={"timeout": 10, "server_settings": {"application_name": "oncall"}},
     )
+    event.listen(engine.sync_engine, "checkout", _refuse_if_lost)
+    return engine
+
+
+def _refuse_if_lost(connection: AdaptedConnection, *_: object) -> None:
+    """Asks the driver, which has seen the end of its socket, and so costs no round trip."""
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError
 
 
 def async_url(url: str) -> str:

@@ -49,7 +49,7 @@ class Outcome:
     """Executions that exist and whose client was gone before it learned of them."""
     never_made: int = 0
     repeated: int = 0
-    """Execute was sent so many times more than there are orders."""
+    """How often clients tried Execute again because its answer did not come."""
     unavailable: int = 0
     by_status: Counter[str] = field(default_factory=Counter)
     attempts: int = 0

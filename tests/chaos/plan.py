@@ -27,12 +27,14 @@ class Size:
     callers: int = 16
     """Clients that wait for an execution at one time."""
     lease_seconds: float = 3.0
+    longest_delay: float = 1.5
+    """Seconds to wait at most before a blow, once so much is under way."""
     settle_seconds: float = 60.0
     """How long after the last strike everything may take to end."""
 
 
-SHORT = Size(executions=50, kills=7, freezes=0, most_failures=1)
-LONG = Size(executions=500, kills=30, freezes=4, most_failures=3, settle_seconds=120.0)
+SHORT = Size(executions=40, kills=6, freezes=0, most_failures=1, longest_delay=0.7)
+LONG = Size(executions=500, kills=32, freezes=4, most_failures=3, lease_seconds=5.0, settle_seconds=120.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,7 @@ def strikes(size: Size, dice: random.Random) -> list[Strike]:
         Strike(
             victims,
             at=(number + 1) / (len(struck) + 1),
-            delay=dice.uniform(0.2, 1.5),
+            delay=dice.uniform(0.1, size.longest_delay),
             pause=size.lease_seconds + dice.uniform(0.5, 2.5) if freezes else dice.uniform(0.1, 1.5),
             freezes=freezes,
         )

@@ -31,7 +31,7 @@ def rows(outcome: Outcome) -> list[tuple[str, str]]:
         ("accepted, and their clients know", str(outcome.accepted)),
         ("exist, acknowledgement lost", str(outcome.unacknowledged)),
         ("never made: the client gave up first", str(outcome.never_made)),
-        ("Execute sent again", str(outcome.repeated)),
+        ("Execute tried again", str(outcome.repeated)),
         ("ended", _counted(outcome.by_status)),
         ("attempts", f"{outcome.attempts}, of them lost with their executor {outcome.lost_attempts}"),
         ("marks left outside", str(outcome.marks)),

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -19,21 +19,6 @@ from cli.launcher.embedded_postgres import EmbeddedPostgres
 from cli.launcher.embedded_redis import EmbeddedRedis
 from cli.launcher.service_account import ServiceAccount, service_account
 from cli.launcher.socket_folder import open_socket_folder, remove_socket_folder
-
-
-@pytest.fixture
-def cluster(
-    services_folder: Path, postgres: EmbeddedPostgres, account: ServiceAccount | None, tmp_path: Path
-) -> Iterator[EmbeddedPostgres]:
-    """A cluster of this test, in a folder that the user it runs as cannot reach by its path."""
-    (tmp_path / "logs").mkdir()
-    sockets = open_socket_folder(tmp_path, account)
-    server = EmbeddedPostgres(
-        tmp_path / "postgresql", sockets, log=tmp_path / "logs" / "log", account=account, durable=False
-    )
-    yield server
-    server.stop()
-    remove_socket_folder(sockets)
 
 
 def _until(condition: Callable[[], bool], *, seconds: float = 15) -> None:
