@@ -4,7 +4,7 @@
 BIN := .venv/bin
 WORKERS ?= 2
 
-.PHONY: help setup run proto lint types arch test check client bench clean
+.PHONY: help setup run proto lint types arch test chaos check client bench clean
 
 help: ## List the targets
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -31,6 +31,9 @@ arch: setup ## Check that imports follow the architecture
 
 test: setup ## Run the whole suite against real PostgreSQL, Redis and sandbox
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile
+
+chaos: setup ## Kill every process at random under a long load, and look for broken promises
+	$(BIN)/python -m tests.chaos $(CHAOS)
 
 check: lint types arch test ## Everything that CI runs
 

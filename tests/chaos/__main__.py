@@ -1,4 +1,4 @@
-"""`python -m tests.chaos`: the long form, with its progress on the terminal; exit code 1 where something was violated."""
+"""`python -m tests.chaos`: the long form, with progress on the terminal; exit code 1 where something was violated."""
 
 from __future__ import annotations
 

@@ -227,7 +227,7 @@ def a_fleet(lease_seconds: float, keep_logs: Path | None = None) -> Iterator[Fle
 def _a_port() -> int:
     """Answers a free port that no outgoing connection gets by itself, so that it is still free after a kill."""
     while True:
-        port = random.randrange(15_000, 32_000)
+        port = random.randrange(15_000, 32_000)  # noqa: S311 - any will do
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))

@@ -127,7 +127,7 @@ class Load:
         while not waiting.empty():
             placed = waiting.get_nowait()
             turn = next(turns)
-            while turn > self.allowed:
+            while turn > self.allowed:  # noqa: ASYNC110 - another thread raises it
                 await asyncio.sleep(0.02)
             self.asked += 1
             async with asyncio.TaskGroup() as besides:

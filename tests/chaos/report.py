@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections import Counter
-from dataclasses import asdict
 
 from rich.console import Console
 from rich.table import Table
@@ -48,7 +48,8 @@ def rows(outcome: Outcome) -> list[tuple[str, str]]:
 
 
 def as_json(outcome: Outcome) -> str:
-    return json.dumps(asdict(outcome), indent=2, sort_keys=True)
+    fields = {field.name: getattr(outcome, field.name) for field in dataclasses.fields(outcome)}
+    return json.dumps(fields, indent=2, sort_keys=True)
 
 
 def _counted(counter: Counter[str]) -> str:

@@ -181,7 +181,7 @@ def _of_the_end(placed: Placed, log: Sequence[ExecutionEvent], attempts: Sequenc
     if [attempt.number for attempt in attempts] != list(range(1, last.attempt + 1)):
         yield f"its log has the attempts {[attempt.number for attempt in attempts]}, its record {last.attempt}"
     if len(attempts) > 1 + placed.order.max_retries or last.max_attempts != 1 + placed.order.max_retries:
-        yield f"it had {len(attempts)} attempts of {last.max_attempts}, and asked for {placed.order.max_retries} retries"
+        yield f"it had {len(attempts)} attempts of {last.max_attempts}, with {placed.order.max_retries} retries allowed"
     if placed.cancelled and last.status not in {EXECUTION_STATUS_CANCELLED, EXECUTION_STATUS_COMPLETED}:
         yield f"it ended {ExecutionStatus.Name(last.status)} after somebody was told that it is cancelled"
     if not placed.cancelled and placed.order.cancel_after is None and last.status == EXECUTION_STATUS_CANCELLED:
