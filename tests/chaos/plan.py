@@ -34,7 +34,7 @@ class Size:
 
 
 SHORT = Size(executions=40, kills=6, freezes=0, most_failures=1, longest_delay=0.7)
-LONG = Size(executions=500, kills=32, freezes=4, most_failures=3, lease_seconds=5.0, settle_seconds=120.0)
+LONG = Size(executions=520, kills=32, freezes=4, most_failures=3, lease_seconds=5.0, settle_seconds=120.0)
 
 
 @dataclass(frozen=True, slots=True)
