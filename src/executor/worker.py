@@ -52,9 +52,8 @@ class Worker:
         Claim and attempt are a task of their own: whoever awaits this may be cancelled, the script may not.
         """
         await self._slot.acquire()
-        if self._draining:
+        if self._draining:  # the sweep rings again, for another executor to hear
             self._slot.release()
-            await self._publisher.ring(execution_id)  # for another executor to hear
             return
         task = asyncio.create_task(self._claim_and_run(execution_id), name=f"execution {execution_id}")
         self._tasks.add(task)
@@ -64,7 +63,7 @@ class Worker:
     async def drain(self, seconds: float) -> None:
         """Lets running scripts end by themselves for `seconds`, then ends them as lost with this executor.
 
-        What waits for a slot gets none any more: its ring is passed on.
+        What waits for a slot gets none any more.
         """
         self._draining = True
         if not self._tasks:

@@ -162,14 +162,15 @@ async def test_on_sigterm_running_scripts_end_by_themselves_and_nothing_new_begi
     async with an_executor_process(platform, tmp_path, environment=drained) as process:
         await platform.doorbell.ring(first)
         await platform.output_of(first, b"ready")
-        await platform.doorbell.ring(second)  # it is heard, and waits for the only slot
+        await platform.doorbell.ring(second)  # the only slot is taken
         process.terminate()
         assert await process.wait() == 0
 
     done, waiting = await platform.row(first), await platform.row(second)
     assert (done.status, done.stdout) == ("COMPLETED", b"ready\ndone\n")
     assert (waiting.status, waiting.attempt) == ("PENDING", 0)
-    async with an_executor_process(platform, tmp_path):  # and finds the ring, without a sweep
+    async with an_executor_process(platform, tmp_path):
+        await platform.doorbell.ring(second)
         await platform.end_of(second)
 
 
@@ -272,13 +273,13 @@ async def an_executor_process(
         *options,
         env={
             **os.environ,
-            **(environment or {}),
             "ONCALL_DATABASE_URL": platform.database_url,
             "ONCALL_REDIS_URL": platform.redis_url,
             "ONCALL_MASTER_KEY": MASTER_KEY,
             "ONCALL_DRAIN_SECONDS": "0",
             "ONCALL_KILL_GRACE_SECONDS": "0.2",
             "ONCALL_READY_FILE": str(ready),
+            **(environment or {}),
         },
     )
 
