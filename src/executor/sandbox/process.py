@@ -122,7 +122,8 @@ class Sandbox:
         self._cgroup.limit(limits)
 
     async def wait(self) -> Exited:
-        """Waits until every process of the sandbox is gone. Cancelling it kills nothing."""
+        """Waits until every process of the sandbox is gone, as its namespace and its cgroup say. Cancelling it kills
+        nothing."""
         await readable(self._first_fd)
         monitor_fd = os.pidfd_open(self._monitor.pid) if self._monitor.poll() is None else None
         if monitor_fd is not None:
@@ -131,6 +132,7 @@ class Sandbox:
             finally:
                 os.close(monitor_fd)
             self._monitor.wait()
+        await self._cgroup.emptied()
         return Exited(self._status.exit_code(), self._cgroup.out_of_memory())
 
     def terminate(self) -> None:
@@ -141,6 +143,7 @@ class Sandbox:
 
     def kill(self) -> None:
         """Kills every process of the sandbox at once; `wait` says when they are gone."""
+        self._cgroup.kill()
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(self._first_fd, signal.SIGKILL)
 
@@ -149,15 +152,9 @@ class Sandbox:
         self.kill()
         try:
             await self.wait()
-            await self._remove_cgroup()
+            await self._cgroup.removed()
         finally:
             self._resources.close()
-
-    async def _remove_cgroup(self) -> None:
-        for _ in range(50):  # the last process is gone before its cgroup knows
-            if self._cgroup.remove():
-                return
-            await asyncio.sleep(0.01)
 
     def _pids(self) -> set[int]:
         return self._cgroup.pids() or set(_pids_in_namespace_of(self._first_pid))
