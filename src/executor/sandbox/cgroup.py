@@ -158,12 +158,15 @@ class Cgroup:
         return sorted(self.folders, key=lambda held: -held[0].version)
 
 
-def open_root(executor_id: str) -> CgroupRoot:
-    """Makes this executor's folders wherever it can, and sweeps those of executors that no longer live."""
+def open_root(executor_id: str, proc: Path = Path("/proc/self")) -> CgroupRoot:
+    """Makes this executor's folders wherever it can, and sweeps those of executors that no longer live.
+
+    `proc` is where this process reads what is mounted and where it stands itself.
+    """
     hierarchies: list[Hierarchy] = []
     locks: list[int] = []
     missing = list(CONTROLLERS)
-    for place in places():
+    for place in places(proc):
         # Version 2 is of use without a controller too: it kills, and tells when nobody is left.
         useful = any(name in missing for name in place.controllers) or place.version == 2
         if not useful or any(place.version == h.version == 2 for h in hierarchies):

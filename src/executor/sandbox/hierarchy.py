@@ -71,14 +71,14 @@ def files_of(version: int, controller: str) -> set[str]:
 
 def write(file: Path, value: str) -> None:
     """Writes to a file that must be there: the kernel's own folders answer an attempt to make one in various ways."""
-    descriptor = os.open(file, os.O_WRONLY | os.O_CLOEXEC)
+    descriptor = os.open(file, os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC)
     try:
         os.write(descriptor, value.encode())
     finally:
         os.close(descriptor)
 
 
-def places(proc: Path = Path("/proc/self")) -> Iterator[Place]:
+def places(proc: Path) -> Iterator[Place]:
     """Yields where this process may try to make folders, the best place of a hierarchy first."""
     own = _own_paths(proc)
     for line in (proc / "mountinfo").read_text().splitlines():
