@@ -1,11 +1,14 @@
-"""Executors for tests: in this process, over the test's own database and Redis."""
+"""Executors for tests, over the test's own database and Redis: in this process, or as they are run."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import os
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr
@@ -15,6 +18,7 @@ from executor.settings import ExecutorSettings
 from executor.wiring import running_executor
 from kernel.cipher import Cipher
 from tests.builders import MASTER_KEY
+from tests.waiting import eventually
 
 
 def settings_of(database_url: str, redis_url: str) -> ExecutorSettings:
@@ -40,3 +44,45 @@ async def an_executor(settings: ExecutorSettings, **changes: Any) -> AsyncIterat
             stop.set()
             with contextlib.suppress(asyncio.CancelledError):
                 await hearing
+
+
+@asynccontextmanager
+async def an_executor_process(
+    database_url: str,
+    redis_url: str,
+    folder: Path,
+    *options: str,
+    python: Sequence[str] = (sys.executable,),
+    inherited: Mapping[str, str] = os.environ,
+    environment: Mapping[str, str] | None = None,
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """An executor as it is run: a process of its own, started by the words in `python`; `folder` is for its use."""
+    ready = folder / f"ready-{os.urandom(4).hex()}"
+    process = await asyncio.create_subprocess_exec(
+        *python,
+        "-m",
+        "executor",
+        *options,
+        env={
+            **inherited,
+            "ONCALL_DATABASE_URL": database_url,
+            "ONCALL_REDIS_URL": redis_url,
+            "ONCALL_MASTER_KEY": MASTER_KEY,
+            "ONCALL_DRAIN_SECONDS": "0",
+            "ONCALL_KILL_GRACE_SECONDS": "0.2",
+            "ONCALL_READY_FILE": str(ready),
+            **(environment or {}),
+        },
+    )
+
+    async def is_ready() -> bool:
+        assert process.returncode is None
+        return ready.exists()
+
+    try:
+        await eventually(is_ready, within=20)
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        await process.wait()

@@ -6,9 +6,8 @@ import asyncio
 import contextlib
 import os
 import signal
-import sys
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import UUID
@@ -24,8 +23,7 @@ from kernel.execution.event import StateChanged
 from kernel.execution.status import ExecutionStatus
 from kernel.log_stream import connect, publish_cancel
 from kernel.tables import executions
-from tests.builders import MASTER_KEY
-from tests.executors import an_executor
+from tests.executors import an_executor, an_executor_process
 from tests.integration.conftest import Platform
 from tests.processes import cgroups_of, processes_of, used_cgroups_of
 from tests.waiting import eventually
@@ -159,7 +157,7 @@ async def test_on_sigterm_running_scripts_end_by_themselves_and_nothing_new_begi
     drained = {"ONCALL_DRAIN_SECONDS": "20", "ONCALL_EXECUTOR_CONCURRENCY": "1"}
     first = await platform.an_execution("echo ready; sleep 2; echo done")
     second = await platform.an_execution("echo ready")
-    async with an_executor_process(platform, tmp_path, environment=drained) as process:
+    async with an_executor_process(platform.database_url, platform.redis_url, tmp_path, environment=drained) as process:
         await platform.doorbell.ring(first)
         await platform.output_of(first, b"ready")
         await platform.doorbell.ring(second)  # the only slot is taken
@@ -169,7 +167,7 @@ async def test_on_sigterm_running_scripts_end_by_themselves_and_nothing_new_begi
     done, waiting = await platform.row(first), await platform.row(second)
     assert (done.status, done.stdout) == ("COMPLETED", b"ready\ndone\n")
     assert (waiting.status, waiting.attempt) == ("PENDING", 0)
-    async with an_executor_process(platform, tmp_path):
+    async with an_executor_process(platform.database_url, platform.redis_url, tmp_path):
         await platform.doorbell.ring(second)
         await platform.end_of(second)
 
@@ -179,7 +177,9 @@ async def test_scripts_that_outlast_the_drain_are_lost_with_their_executor_which
     platform: Platform, tmp_path: Path, max_retries: int, status: str
 ) -> None:
     execution = await platform.an_execution("echo ready; sleep 1000", max_retries=max_retries)
-    async with an_executor_process(platform, tmp_path, environment={"ONCALL_DRAIN_SECONDS": "0.2"}) as process:
+    async with an_executor_process(
+        platform.database_url, platform.redis_url, tmp_path, environment={"ONCALL_DRAIN_SECONDS": "0.2"}
+    ) as process:
         await platform.doorbell.ring(execution)
         await platform.output_of(execution, b"ready")
         process.terminate()
@@ -203,7 +203,7 @@ async def test_a_killed_executor_is_noticed_and_its_script_dies_with_it(
     platform: Platform, tmp_path: Path, max_retries: int
 ) -> None:
     execution = await platform.an_execution("echo attempt $ONCALL_ATTEMPT; sleep 1000", max_retries=max_retries)
-    async with an_executor_process(platform, tmp_path) as process:
+    async with an_executor_process(platform.database_url, platform.redis_url, tmp_path) as process:
         await platform.doorbell.ring(execution)
         await platform.output_of(execution, b"attempt 1\n")
         process.send_signal(signal.SIGKILL)
@@ -213,7 +213,7 @@ async def test_a_killed_executor_is_noticed_and_its_script_dies_with_it(
         await gone_processes(execution)
         async with sweeping(platform):
             if max_retries:
-                async with an_executor_process(platform, tmp_path):
+                async with an_executor_process(platform.database_url, platform.redis_url, tmp_path):
                     await platform.output_of(execution, b"attempt 2\n", within=15)
                     attempts = [
                         e.payload.state["attempt"]
@@ -258,39 +258,3 @@ async def sweeping(platform: Platform) -> AsyncIterator[None]:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
-
-
-@asynccontextmanager
-async def an_executor_process(
-    platform: Platform, folder: Path, *options: str, environment: Mapping[str, str] | None = None
-) -> AsyncIterator[asyncio.subprocess.Process]:
-    """An executor as it is run: a process of its own."""
-    ready = folder / f"ready-{os.urandom(4).hex()}"
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "executor",
-        *options,
-        env={
-            **os.environ,
-            "ONCALL_DATABASE_URL": platform.database_url,
-            "ONCALL_REDIS_URL": platform.redis_url,
-            "ONCALL_MASTER_KEY": MASTER_KEY,
-            "ONCALL_DRAIN_SECONDS": "0",
-            "ONCALL_KILL_GRACE_SECONDS": "0.2",
-            "ONCALL_READY_FILE": str(ready),
-            **(environment or {}),
-        },
-    )
-
-    async def is_ready() -> bool:
-        assert process.returncode is None
-        return ready.exists()
-
-    try:
-        await eventually(is_ready, within=20)
-        yield process
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.terminate()
-        await process.wait()

@@ -23,9 +23,8 @@ from kernel.database import create_engine, sessions, transaction
 from kernel.tables import executors
 from server.jobs.sweep import FORGET_AFTER, forget_executors
 from tests.builders import MASTER_KEY
-from tests.executors import an_executor
+from tests.executors import an_executor, an_executor_process
 from tests.integration.conftest import Platform
-from tests.integration.test_ends import an_executor_process
 from tests.waiting import eventually
 
 
@@ -119,7 +118,9 @@ async def test_one_whose_row_was_swept_while_it_was_cut_off_is_known_again_with_
 async def test_the_command_line_counts_before_the_environment(platform: Platform, tmp_path: Path) -> None:
     environment = {"ONCALL_EXECUTOR_TAGS": "arm", "ONCALL_EXECUTOR_CONCURRENCY": "2"}
     options = ("--tags", "gpu,eu", "--concurrency", "7")
-    async with an_executor_process(platform, tmp_path, *options, environment=environment):
+    async with an_executor_process(
+        platform.database_url, platform.redis_url, tmp_path, *options, environment=environment
+    ):
         (row,) = await known(platform)
         assert (row["tags"], row["concurrency"], row["pid"] > 0) == (["eu", "gpu"], 7, True)
     assert await known(platform) == []

@@ -26,3 +26,14 @@ def prefix() -> tuple[str, ...]:
     except (OSError, subprocess.TimeoutExpired):
         return ()
     return words if trial.returncode == 0 else ()
+
+
+def host_prefix() -> tuple[str, ...]:
+    """Answers the words before a command that has the machine's network; for an ordinary user a namespace as above.
+
+    There its processes are counted apart. Without, RLIMIT_NPROC bounds all that the user runs on this machine, and who
+    runs more already could begin nothing.
+    """
+    if os.geteuid() == 0 or not prefix():
+        return ()
+    return ("unshare", "--user", "--map-current-user", "--")

@@ -264,7 +264,7 @@ async def _first_process(status: _Status, stderr_fd: int) -> int:
 
 
 def _network(job: Job) -> tuple[str, ...]:
-    return network.prefix() if job.network is NetworkPolicy.NONE else ()
+    return network.prefix() if job.network is NetworkPolicy.NONE else network.host_prefix()
 
 
 def as_user(user: int | None) -> list[str]:
