@@ -4,7 +4,7 @@
 BIN := .venv/bin
 WORKERS ?= 2
 
-.PHONY: help setup run proto lint types arch test chaos check client bench clean
+.PHONY: help setup run proto lint types arch test chaos check client bench vm clean
 
 help: ## List the targets
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -42,6 +42,9 @@ client: setup ## Build the client's wheel into dist/
 
 bench: setup ## Measure what the platform costs over a bare script
 	$(BIN)/python -m tests.bench
+
+vm: setup ## Prove isolation under cgroup v2 in an emulated machine (installs QEMU, takes some minutes)
+	@tools/vm/run.sh
 
 clean: ## Remove .venv and all caches; data folders stay
 	rm -rf .venv dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
