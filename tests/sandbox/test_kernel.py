@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.sandbox.aftermath import assert_as_new
-from tests.sandbox.attack import BASH, PYTHON, Attack, each
+from tests.sandbox.attack import BASH, JAVASCRIPT, PYTHON, Attack, each
 from tests.sandbox.conftest import Range
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -190,6 +190,77 @@ ATTACKS = (
             "keyctl": 250,
                              "init_module": 175, "kexec_load": 246, "fanotify_init": 300}.items():
             if os.uname().machine == "x86_64" and libc.syscall(number, 0, room, 16, 0, 0) >= 0: escaped(name)
+        """,
+    ),
+    Attack(
+        "another control group",
+        PYTHON,
+        """
+        libc = ctypes.CDLL(None, use_errno=True)
+        for line in open("/proc/self/cgroup"):
+            path = line.rstrip().split(":", 2)[2]
+            for mount in ("/sys/fs/cgroup", "/sys/fs/cgroup/unified", "/sys/fs/cgroup/memory", "/proc/self/root/sys"):
+                for name in ("cgroup.procs", "../cgroup.procs", "memory.max", "pids.max", "cgroup.kill"):
+                    if os.access(f"{mount}{path}/{name}", os.F_OK): escaped(mount, path)
+        for kind in (b"cgroup", b"cgroup2"):
+            if libc.mount(kind, b"/tmp", kind, 0, None) == 0: escaped(kind)
+        if libc.unshare(0x02000000) == 0: escaped("a cgroup namespace")
+        """,
+    ),
+    Attack(
+        "children that clone makes elsewhere",
+        PYTHON,
+        """
+        import struct
+        libc = ctypes.CDLL(None, use_errno=True)
+        into_cgroup, new_user, new_pid, untraced = 0x200000000, 0x10000000, 0x20000000, 0x00800000
+        where = os.open("/tmp", os.O_RDONLY)
+        if os.uname().machine == "x86_64":
+            for flags in (into_cgroup, new_user, new_user | new_pid, new_pid):
+                words = struct.pack("11Q", flags, 0, 0, 0, 17, 0, 0, 0, 0, 0, where)
+                pid = libc.syscall(435, words, len(words))  # clone3
+                if pid == 0: os._exit(0)
+                if pid > 0: escaped("clone3", hex(flags))
+            for flags in (new_user, new_pid, new_user | new_pid):
+                pid = libc.syscall(56, flags | untraced | 17, 0, 0, 0, 0)  # clone
+                if pid == 0: os._exit(0)
+                if pid > 0: escaped("clone", hex(flags))
+        """,
+    ),
+    Attack(
+        "rings, keys and sockets of the kernel's own",
+        PYTHON,
+        """
+        libc, room = ctypes.CDLL(None, use_errno=True), ctypes.create_string_buffer(256)
+        if os.uname().machine == "x86_64":
+            calls = {"io_uring_setup": (425, 8, room), "io_uring_register": (427, 0, 0, 0, 0),
+                     "add_key": (248, b"user", b"k", b"v", 1, -3), "request_key": (249, b"user", b"k", 0, -3),
+                     "keyctl": (250, 0, -3, 1), "vsock": (41, 40, 1, 0),
+                     "sethostname": (170, b"evil", 4), "setdomainname": (171, b"evil", 4),
+                     "settimeofday": (164, room, 0), "clock_adjtime": (305, 0, room), "quotactl": (179, 0, 0, 0, 0),
+                     "swapon": (167, b"/tmp/s", 0), "acct": (163, b"/tmp/a"), "syslog": (103, 3, room, 256)}
+            for name, arguments in calls.items():
+                if libc.syscall(*arguments) >= 0: escaped(name)
+        """,
+    ),
+    Attack(
+        "typing into its own terminal",
+        JAVASCRIPT,
+        """
+        for (const path of ['/dev/tty', '/dev/console', '/dev/pts/0', '/dev/vcs', '/dev/tty0', '/dev/hvc0'])
+          try { fs.writeSync(fs.openSync(path, 'r+'), 'x'); escaped(path); } catch {}
+        if (process.stdout.isTTY || process.stdin.isTTY) escaped('a terminal');
+        """,
+    ),
+    Attack(
+        "namespaces and the clock, through programs",
+        JAVASCRIPT,
+        """
+        const { spawnSync } = require('child_process');
+        for (const words of [['unshare', '-Ur', 'true'], ['unshare', '-C', 'true'], ['date', '-s', '2001-01-01'],
+            ['hostname', 'evil'], ['nsenter', '-t', '1', '-a', 'true'], ['chroot', '/tmp', 'true'],
+            ['sysctl', '-w', 'kernel.hostname=evil'], ['dmesg'], ['losetup', '-f'], ['mknod', '/tmp/m', 'c', '1', '1']])
+          if (spawnSync(words[0], words.slice(1)).status === 0) escaped(...words);
         """,
     ),
 )

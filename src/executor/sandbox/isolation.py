@@ -46,7 +46,7 @@ def isolation_of(cgroups: CgroupRoot, policy: NetworkPolicy, own_user: bool) -> 
         "memory": by_cgroup("memory", "rlimit per process"),
         "processes": by_cgroup("pids", "rlimit"),
         "cpu": by_cgroup("cpu", ""),
-        "time": "kill of the process namespace",
+        "time": "kill of the process namespace" + (" and of the cgroup" if cgroups.hierarchies else ""),
         "environment": "cleared",
     }
     return [{"name": name, "mechanism": mechanisms[name], "held": bool(mechanisms[name])} for name in LAYERS]
