@@ -49,7 +49,7 @@ root = open_root(sys.argv[1] if len(sys.argv) > 1 else new_executor_id())
 cgroup = root.create("sandbox")
 for _, folder in cgroup.folders:
     (folder / "nested" / "deeper").mkdir(parents=True)
-print(*(folder for _, folder in cgroup.folders), flush=True)
+print("folders", *(folder for _, folder in cgroup.folders), flush=True)
 sys.stdin.read()
 """
 
@@ -184,7 +184,8 @@ def another_executor(*arguments: str) -> Iterator[tuple[subprocess.Popen[bytes],
     ) as other:
         assert other.stdout
         try:
-            yield other, [Path(line) for line in other.stdout.readline().decode().split()]
+            told = next(words for line in other.stdout if (words := line.decode().split())[:1] == ["folders"])
+            yield other, [Path(word) for word in told[1:]]
         finally:
             other.kill()
             other.wait()
