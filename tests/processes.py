@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
@@ -28,13 +29,20 @@ def processes_of(execution: UUID) -> list[str]:
 
 def cgroups_of(execution: UUID) -> list[Path]:
     """Answers the control groups that an execution still has, if its sandbox did not stand ready before."""
-    return list(Path("/sys/fs/cgroup").rglob(f"{execution}-*"))
+    return [folder for folder in cgroups() if folder.name.startswith(f"{execution}-")]
 
 
 def used_cgroups_of(executor_pid: int) -> list[Path]:
     """Answers the control groups that once stood ready in an executor, and in which now no shell waits."""
-    folders = Path("/sys/fs/cgroup").rglob(f"oncall/*-{executor_pid}-*/warm-*")
-    return [folder for folder in folders if not any(waits(pid) for pid in _members(folder))]
+    ours = [folder for folder in cgroups() if f"-{executor_pid}-" in folder.parent.name]
+    once_ready = [folder for folder in ours if folder.name.startswith("warm-")]
+    return [folder for folder in once_ready if not any(waits(pid) for pid in _members(folder))]
+
+
+def cgroups() -> Iterator[Path]:
+    """Yields every control group; others come and go meanwhile, which this walk, unlike `glob`, does not mind."""
+    for folder, _, _ in os.walk("/sys/fs/cgroup"):
+        yield Path(folder)
 
 
 def waits(pid: int) -> bool:

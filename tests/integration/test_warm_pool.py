@@ -24,6 +24,7 @@ from executor.sandbox.toolbox import Toolbox
 from executor.settings import SandboxSettings
 from kernel.execution.content import NetworkPolicy, ResourceLimits, ScriptLanguage
 from kernel.ids import new_id
+from tests.processes import cgroups as all_cgroups
 from tests.processes import waits
 from tests.waiting import eventually
 
@@ -347,4 +348,4 @@ async def test_kill_9_of_the_executor_leaves_no_sandbox_standing() -> None:
 
 
 def folders_of(executor: int) -> list[Path]:
-    return list(Path("/sys/fs/cgroup").rglob(f"oncall/*-{executor}-*"))
+    return [folder for folder in all_cgroups() if f"-{executor}-" in folder.name]
