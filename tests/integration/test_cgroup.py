@@ -213,7 +213,9 @@ def test_what_a_dead_executor_left_is_killed_and_removed_however_deep() -> None:
 
 
 @pytest.mark.usefixtures("cgroup")
-@pytest.mark.parametrize("name", ["", f"elsewhere-{psutil.Process().pid}-1-00000000"])
+@pytest.mark.parametrize(
+    "name", ["", f"elsewhere-{psutil.Process().pid}-1-00000000"], ids=["its own name", "a name of elsewhere"]
+)
 def test_a_living_executor_is_left_alone_whatever_its_name_says(name: str) -> None:
     with another_executor(*filter(None, [name])) as (_, folders):
         open_root(new_executor_id()).remove()
