@@ -197,6 +197,11 @@ executions = Table(
     Column("stderr_sha256", Text),
     Column("stdout", Text, nullable=False, server_default=""),
     Column("stderr", Text, nullable=False, server_default=""),
+    # What the retention does after the end (server.storage.expired_executions):
+    Column(
+        "log_expired_at", Timestamp
+    ),  # from then on nobody is shown its log, and what there is of it is being removed
+    Column("log_removed_at", Timestamp),  # the last of it was gone
     ForeignKeyConstraint(["runbook_id", "version"], ["runbook_versions.runbook_id", "runbook_versions.version"]),
     CheckConstraint("status IN ('PENDING', 'RUNNING', 'COMPLETED', 'FAILED', 'CANCELLED', 'TIMEOUT')", name="status"),
     CheckConstraint("(status = 'RUNNING') = (lease_expires_at IS NOT NULL)", name="running_is_leased"),
@@ -217,6 +222,18 @@ executions = Table(
     ),
     Index("ix_executions_pending", "run_after", postgresql_where=text("status = 'PENDING'")),
     Index("ix_executions_running", "executor_id", postgresql_where=text("status = 'RUNNING'")),
+    # Each ended execution stands in one of these, so that what is due is found where it begins:
+    Index(
+        "ix_executions_log_kept",
+        "completed_at",
+        postgresql_where=text("completed_at IS NOT NULL AND log_expired_at IS NULL"),
+    ),
+    Index(
+        "ix_executions_log_expired",
+        "log_expired_at",
+        postgresql_where=text("log_expired_at IS NOT NULL AND log_removed_at IS NULL"),
+    ),
+    Index("ix_executions_log_removed", "completed_at", postgresql_where=text("log_removed_at IS NOT NULL")),
     postgresql_with={"fillfactor": "70"},  # renewals rewrite a row in its own page
 )
 
@@ -288,6 +305,7 @@ request_ids = Table(
     Column("fingerprint", LargeBinary, nullable=False),  # SHA-256 of the request without its request id
     Column("resource", JSONB, nullable=False),
     _created_at(),
+    Index(None, "created_at"),
 )
 
 audit_events = Table(

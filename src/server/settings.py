@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
 
 from kernel.settings import CoreSettings
+
+Days = Annotated[int, Field(ge=0, le=36_500)]
+"""A number of days, a century at most; 0: for ever."""
 
 
 class ServerSettings(CoreSettings):
@@ -18,3 +24,9 @@ class ServerSettings(CoreSettings):
 
 class JobsSettings(CoreSettings):
     ready_file: Path | None = None
+    log_retention_days: Days = 90
+    """How long after its end an execution keeps its log; its record stays, with parts of the output."""
+    execution_retention_days: Days = 400
+    """How long after its end an execution is kept at all."""
+    request_id_days: Days = 7
+    """How long a repeated call answers what the first one made; after that it counts as a new call."""

@@ -145,6 +145,7 @@ class Execution(_message.Message):
     CANCEL_REQUESTED_AT_FIELD_NUMBER: _builtins.int
     MASKED_COUNT_FIELD_NUMBER: _builtins.int
     ATTEMPTS_FIELD_NUMBER: _builtins.int
+    LOG_EXPIRED_AT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUIDv7, given by the server."""
     runbook_id: _builtins.str
@@ -223,6 +224,10 @@ class Execution(_message.Message):
     def attempts(self) -> _containers.RepeatedCompositeFieldContainer[Global___ExecutionAttempt]:
         """Every attempt that has begun, the first one first. Only in the answer of GetExecution, empty everywhere else."""
 
+    @_builtins.property
+    def log_expired_at(self) -> _timestamp_pb2.Timestamp:
+        """When its log expired, so that WatchExecution refuses it with `LOG_EXPIRED`; unset while the log is kept, and in events."""
+
     def __init__(
         self,
         *,
@@ -256,10 +261,11 @@ class Execution(_message.Message):
         cancel_requested_at: _timestamp_pb2.Timestamp | None = ...,
         masked_count: _builtins.int = ...,
         attempts: _abc.Iterable[Global___ExecutionAttempt] | None = ...,
+        log_expired_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code", "cancel_requested_at", b"cancel_requested_at", "completed_at", b"completed_at", "created_at", b"created_at", "error", b"error", "exit_code", b"exit_code", "parameters", b"parameters", "started_at", b"started_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code", "cancel_requested_at", b"cancel_requested_at", "completed_at", b"completed_at", "created_at", b"created_at", "error", b"error", "exit_code", b"exit_code", "log_expired_at", b"log_expired_at", "parameters", b"parameters", "started_at", b"started_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code", "attempt", b"attempt", "attempts", b"attempts", "cancel_requested_at", b"cancel_requested_at", "completed_at", b"completed_at", "created_at", b"created_at", "digest", b"digest", "error", b"error", "executor_id", b"executor_id", "exit_code", b"exit_code", "id", b"id", "incident_id", b"incident_id", "isolation", b"isolation", "masked_count", b"masked_count", "max_attempts", b"max_attempts", "output_truncated", b"output_truncated", "parameters", b"parameters", "runbook_id", b"runbook_id", "started_at", b"started_at", "status", b"status", "stderr", b"stderr", "stderr_sha256", b"stderr_sha256", "stderr_size", b"stderr_size", "stdout", b"stdout", "stdout_sha256", b"stdout_sha256", "stdout_size", b"stdout_size", "team_id", b"team_id", "trigger", b"trigger", "triggered_by", b"triggered_by", "version", b"version", "workflow_run_id", b"workflow_run_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code", "attempt", b"attempt", "attempts", b"attempts", "cancel_requested_at", b"cancel_requested_at", "completed_at", b"completed_at", "created_at", b"created_at", "digest", b"digest", "error", b"error", "executor_id", b"executor_id", "exit_code", b"exit_code", "id", b"id", "incident_id", b"incident_id", "isolation", b"isolation", "log_expired_at", b"log_expired_at", "masked_count", b"masked_count", "max_attempts", b"max_attempts", "output_truncated", b"output_truncated", "parameters", b"parameters", "runbook_id", b"runbook_id", "started_at", b"started_at", "status", b"status", "stderr", b"stderr", "stderr_sha256", b"stderr_sha256", "stderr_size", b"stderr_size", "stdout", b"stdout", "stdout_sha256", b"stdout_sha256", "stdout_size", b"stdout_size", "team_id", b"team_id", "trigger", b"trigger", "triggered_by", b"triggered_by", "version", b"version", "workflow_run_id", b"workflow_run_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__exit_code: _TypeAlias = _typing.Literal["exit_code"]  # noqa: Y015
     _WhichOneofArgType__exit_code: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code"]  # noqa: Y015

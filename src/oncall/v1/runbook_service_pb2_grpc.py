@@ -338,6 +338,12 @@ class RunbookServiceServicer:
         * `FAILED_PRECONDITION`, reason `ALREADY_RUNNING`: the version forbids a second execution; `execution_id` in the
         error's metadata names the one that has not ended.
         * `ALREADY_EXISTS`, reason `REQUEST_ID_REUSED`: `request_id` was used with other content.
+
+        A `request_id` is remembered for as long as the installation says, 7 days by default; after that it counts as a new
+        one. Before, a repeat never runs the script a second time, also where there is nothing left to attach to:
+        * `FAILED_PRECONDITION`, reason `LOG_EXPIRED`: the log of the first execution is not kept any more; `execution_id`
+        in the error's metadata names it, and GetExecution answers it. Before or after any event; do not retry.
+        * `NOT_FOUND`: the first execution itself is not kept any more.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -349,13 +355,17 @@ class RunbookServiceServicer:
         Ends with OK after the terminal snapshot. Safe to retry after any event that was received. At a server's
         shutdown the stream ends with `UNAVAILABLE`.
         * `INVALID_ARGUMENT`: `after_sequence` is negative.
+        * `FAILED_PRECONDITION`, reason `LOG_EXPIRED`: the log is not kept any more, or no longer to its end; the execution
+        is, with the first and last parts of its output: read it with GetExecution. Before or after any event, the events
+        received before being right; do not retry.
+        * `NOT_FOUND`: it does not exist, the caller may not see it, or it is not kept any more.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetExecution(self, request, context):
-        """Answers one execution, with its attempts. OBSERVER.
+        """Answers one execution, with its attempts; also one whose log has expired. OBSERVER.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -153,6 +153,12 @@ class RunbookServiceStub:
     * `FAILED_PRECONDITION`, reason `ALREADY_RUNNING`: the version forbids a second execution; `execution_id` in the
       error's metadata names the one that has not ended.
     * `ALREADY_EXISTS`, reason `REQUEST_ID_REUSED`: `request_id` was used with other content.
+
+    A `request_id` is remembered for as long as the installation says, 7 days by default; after that it counts as a new
+    one. Before, a repeat never runs the script a second time, also where there is nothing left to attach to:
+    * `FAILED_PRECONDITION`, reason `LOG_EXPIRED`: the log of the first execution is not kept any more; `execution_id`
+      in the error's metadata names it, and GetExecution answers it. Before or after any event; do not retry.
+    * `NOT_FOUND`: the first execution itself is not kept any more.
     """
     WatchExecution: _grpc.UnaryStreamMultiCallable[_runbook_service_pb2.WatchExecutionRequest, _runbook_service_pb2.WatchExecutionResponse]
     """Streams the log of an execution after a sequence, live or long ended, always the same bytes. OBSERVER.
@@ -160,9 +166,13 @@ class RunbookServiceStub:
     Ends with OK after the terminal snapshot. Safe to retry after any event that was received. At a server's
     shutdown the stream ends with `UNAVAILABLE`.
     * `INVALID_ARGUMENT`: `after_sequence` is negative.
+    * `FAILED_PRECONDITION`, reason `LOG_EXPIRED`: the log is not kept any more, or no longer to its end; the execution
+      is, with the first and last parts of its output: read it with GetExecution. Before or after any event, the events
+      received before being right; do not retry.
+    * `NOT_FOUND`: it does not exist, the caller may not see it, or it is not kept any more.
     """
     GetExecution: _grpc.UnaryUnaryMultiCallable[_runbook_service_pb2.GetExecutionRequest, _runbook_service_pb2.GetExecutionResponse]
-    """Answers one execution, with its attempts. OBSERVER."""
+    """Answers one execution, with its attempts; also one whose log has expired. OBSERVER."""
     ListExecutions: _grpc.UnaryUnaryMultiCallable[_runbook_service_pb2.ListExecutionsRequest, _runbook_service_pb2.ListExecutionsResponse]
     """Lists the executions that the caller may see, newest first, without stdout and stderr. OBSERVER."""
     CancelExecution: _grpc.UnaryUnaryMultiCallable[_runbook_service_pb2.CancelExecutionRequest, _runbook_service_pb2.CancelExecutionResponse]
@@ -298,6 +308,12 @@ class RunbookServiceAsyncStub(RunbookServiceStub):
     * `FAILED_PRECONDITION`, reason `ALREADY_RUNNING`: the version forbids a second execution; `execution_id` in the
       error's metadata names the one that has not ended.
     * `ALREADY_EXISTS`, reason `REQUEST_ID_REUSED`: `request_id` was used with other content.
+
+    A `request_id` is remembered for as long as the installation says, 7 days by default; after that it counts as a new
+    one. Before, a repeat never runs the script a second time, also where there is nothing left to attach to:
+    * `FAILED_PRECONDITION`, reason `LOG_EXPIRED`: the log of the first execution is not kept any more; `execution_id`
+      in the error's metadata names it, and GetExecution answers it. Before or after any event; do not retry.
+    * `NOT_FOUND`: the first execution itself is not kept any more.
     """
     WatchExecution: _aio.UnaryStreamMultiCallable[_runbook_service_pb2.WatchExecutionRequest, _runbook_service_pb2.WatchExecutionResponse]  # type: ignore[assignment]
     """Streams the log of an execution after a sequence, live or long ended, always the same bytes. OBSERVER.
@@ -305,9 +321,13 @@ class RunbookServiceAsyncStub(RunbookServiceStub):
     Ends with OK after the terminal snapshot. Safe to retry after any event that was received. At a server's
     shutdown the stream ends with `UNAVAILABLE`.
     * `INVALID_ARGUMENT`: `after_sequence` is negative.
+    * `FAILED_PRECONDITION`, reason `LOG_EXPIRED`: the log is not kept any more, or no longer to its end; the execution
+      is, with the first and last parts of its output: read it with GetExecution. Before or after any event, the events
+      received before being right; do not retry.
+    * `NOT_FOUND`: it does not exist, the caller may not see it, or it is not kept any more.
     """
     GetExecution: _aio.UnaryUnaryMultiCallable[_runbook_service_pb2.GetExecutionRequest, _runbook_service_pb2.GetExecutionResponse]  # type: ignore[assignment]
-    """Answers one execution, with its attempts. OBSERVER."""
+    """Answers one execution, with its attempts; also one whose log has expired. OBSERVER."""
     ListExecutions: _aio.UnaryUnaryMultiCallable[_runbook_service_pb2.ListExecutionsRequest, _runbook_service_pb2.ListExecutionsResponse]  # type: ignore[assignment]
     """Lists the executions that the caller may see, newest first, without stdout and stderr. OBSERVER."""
     CancelExecution: _aio.UnaryUnaryMultiCallable[_runbook_service_pb2.CancelExecutionRequest, _runbook_service_pb2.CancelExecutionResponse]  # type: ignore[assignment]
@@ -542,6 +562,12 @@ class RunbookServiceServicer(metaclass=_abc_1.ABCMeta):
         * `FAILED_PRECONDITION`, reason `ALREADY_RUNNING`: the version forbids a second execution; `execution_id` in the
           error's metadata names the one that has not ended.
         * `ALREADY_EXISTS`, reason `REQUEST_ID_REUSED`: `request_id` was used with other content.
+
+        A `request_id` is remembered for as long as the installation says, 7 days by default; after that it counts as a new
+        one. Before, a repeat never runs the script a second time, also where there is nothing left to attach to:
+        * `FAILED_PRECONDITION`, reason `LOG_EXPIRED`: the log of the first execution is not kept any more; `execution_id`
+          in the error's metadata names it, and GetExecution answers it. Before or after any event; do not retry.
+        * `NOT_FOUND`: the first execution itself is not kept any more.
         """
 
     @_abc_1.abstractmethod
@@ -555,6 +581,10 @@ class RunbookServiceServicer(metaclass=_abc_1.ABCMeta):
         Ends with OK after the terminal snapshot. Safe to retry after any event that was received. At a server's
         shutdown the stream ends with `UNAVAILABLE`.
         * `INVALID_ARGUMENT`: `after_sequence` is negative.
+        * `FAILED_PRECONDITION`, reason `LOG_EXPIRED`: the log is not kept any more, or no longer to its end; the execution
+          is, with the first and last parts of its output: read it with GetExecution. Before or after any event, the events
+          received before being right; do not retry.
+        * `NOT_FOUND`: it does not exist, the caller may not see it, or it is not kept any more.
         """
 
     @_abc_1.abstractmethod
@@ -563,7 +593,7 @@ class RunbookServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _runbook_service_pb2.GetExecutionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_runbook_service_pb2.GetExecutionResponse, _abc.Awaitable[_runbook_service_pb2.GetExecutionResponse]]:
-        """Answers one execution, with its attempts. OBSERVER."""
+        """Answers one execution, with its attempts; also one whose log has expired. OBSERVER."""
 
     @_abc_1.abstractmethod
     def ListExecutions(

@@ -53,10 +53,22 @@ class Execution:
     stdout: str = ""
     stderr: str = ""
     attempts: Sequence[ExecutionAttempt] = ()
+    log_expired_at: datetime | None = None
+    """From then on nobody is shown its log."""
 
     @property
     def status(self) -> ExecutionStatus:
         return ExecutionStatus(self.state["status"])
+
+
+def log_expired(execution_id: UUID) -> FailedPrecondition:
+    """Says that a log outlived its retention: it is not there, or not whole, so none of it is shown."""
+    return FailedPrecondition(
+        "the log of this execution has expired and is not kept any more; its record is, with the first and last parts "
+        "of its output: read it with GetExecution",
+        reason="LOG_EXPIRED",
+        metadata={"execution_id": str(execution_id)},
+    )
 
 
 def require_runnable(runbook: Runbook, version: Version, *, confirm: bool) -> None:

@@ -12,9 +12,16 @@ from kernel.database import sessions
 from kernel.queue import Doorbell
 from kernel.settings import load, write_ready_file
 from kernel.telemetry import configure
+from server.domain.retention import Retention
 from server.jobs.rounds import repeat
 from server.jobs.sweep import end_lost_attempts, forget_executors, ring_again
 from server.operations.announce import Announcer
+from server.operations.remove_expired import (
+    expire_logs,
+    forget_request_ids,
+    remove_expired_logs,
+    remove_old_executions,
+)
 from server.operations.seal_audit import seal_audit
 from server.process import open_engine, open_redis, require_migrated, stop_signal
 from server.settings import JobsSettings
@@ -31,6 +38,11 @@ async def main(settings: JobsSettings) -> None:
     await require_migrated(engine)
     redis, broker = open_redis(settings)
     announcer, make_session = Announcer(redis, Doorbell(broker)), sessions(engine)
+    retention = Retention.of_days(
+        logs=settings.log_retention_days,
+        executions=settings.execution_retention_days,
+        request_ids=settings.request_id_days,
+    )
     write_ready_file(settings.ready_file, {})
     log.info("sweeping")
     jobs = [
@@ -40,6 +52,10 @@ async def main(settings: JobsSettings) -> None:
             ("ring_again", partial(ring_again, make_session, announcer)),
             ("forget_executors", partial(forget_executors, make_session)),
             ("seal_audit", partial(seal_audit, make_session)),
+            ("expire_logs", partial(expire_logs, make_session, retention)),
+            ("remove_expired_logs", partial(remove_expired_logs, make_session)),
+            ("remove_old_executions", partial(remove_old_executions, make_session, retention)),
+            ("forget_request_ids", partial(forget_request_ids, make_session, retention)),
         )
     ]
     await stop.wait()

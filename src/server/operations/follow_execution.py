@@ -5,6 +5,9 @@ this process share one subscription, one ring of recent events and one poll; a w
 reads pages, which it shares with whoever is at the same place (`log_pages`), and so neither slows the others nor makes
 anybody keep more. What Redis loses, doubles or reorders is found by sequence and read from PostgreSQL.
 
+A log may expire and be removed, from its first event on, while somebody reads it. So an event that is not the next one,
+and none where there must be one, end the stream with LOG_EXPIRED: what was shown is true, and nobody takes it for all.
+
 The subscription stands before the database is first asked, so that nothing falls in between; and no session is held
 while an event is on its way to a watcher.
 """
@@ -13,17 +16,18 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Coroutine, Sequence
 from uuid import UUID
 
 import structlog
 from redis.asyncio import Redis
 
 from kernel.database import Sessions, single_statements
-from kernel.errors import Unavailable
+from kernel.errors import OncallError, Unavailable
 from kernel.execution.event import Event, decode_events
 from kernel.log_stream import log_channel
-from server.domain.execution import Execution
+from server.domain.execution import Execution, log_expired
+from server.domain.permission import not_found
 from server.operations.followed_log import RING_BYTES, FollowedLog, is_terminal
 from server.operations.log_pages import LogPages
 from server.operations.log_subscription import LogSubscription
@@ -75,8 +79,11 @@ class ExecutionLogs:
     ) -> AsyncGenerator[Event, None]:
         """Yields what follows sequence `after`, up to the terminal snapshot; Unavailable when the server stops.
 
-        `first` is the first event of an execution that has just been made: it is shown without asking for it.
+        FailedPrecondition, LOG_EXPIRED, where the log has expired or does so before all of it was shown. `first` is the
+        first event of an execution that has just been made: it is shown without asking for it.
         """
+        if execution.log_expired_at is not None:
+            raise log_expired(execution.id)
         if execution.status.ended:
             async for event in self._replay(execution.id, after):
                 yield event
@@ -96,12 +103,16 @@ class ExecutionLogs:
 
     async def _replay(self, execution_id: UUID, after: int) -> AsyncGenerator[Event, None]:
         while page := await self._pages.after(execution_id, after):
+            await self._refuse_a_hole(execution_id, after, page)
             for event in page:
                 self._refuse_if_stopping()
                 yield event
                 if is_terminal(event):
                     return
                 after = event.sequence
+        # Either there is nothing after what was asked for, or no longer. What is removed was marked before.
+        if (lost := await self._lost(execution_id)) is not None:
+            raise lost
 
     def _enter(self, execution_id: UUID) -> FollowedLog:
         followed = self._followed.get(execution_id)
@@ -134,8 +145,10 @@ class ExecutionLogs:
         await self._wait_for_subscription(execution_id, followed)
         async with followed.beginning:
             if followed.tail is None:
-                stored = (await self._log_ends([execution_id]))[execution_id]
-                if not followed.start_at(stored.last, ended=stored.ended):
+                stored = (await self._log_ends([execution_id])).get(execution_id)
+                if stored is None or stored.expired:
+                    followed.expired = True
+                elif not followed.start_at(stored.last, ended=stored.ended):
                     self._poll_now.set()
 
     async def _wait_for_subscription(self, execution_id: UUID, followed: FollowedLog) -> None:
@@ -154,10 +167,26 @@ class ExecutionLogs:
             if events := followed.after(after):
                 return events
             if followed.tail is not None and after < followed.tail:
-                return await self._pages.after(execution_id, after)
+                page = await self._pages.after(execution_id, after)
+                await self._refuse_a_hole(execution_id, after, page)
+                return page
+            if followed.expired:
+                raise await self._lost(execution_id) or log_expired(execution_id)
             if followed.end is not None and after >= followed.end:
                 return []
             await changed.wait()
+
+    async def _refuse_a_hole(self, execution_id: UUID, after: int, page: Sequence[Event]) -> None:
+        """Refuses a page that does not begin with the event after `after`, where that is known to have been stored."""
+        if not page or page[0].sequence != after + 1:
+            raise await self._lost(execution_id) or log_expired(execution_id)
+
+    async def _lost(self, execution_id: UUID) -> OncallError | None:
+        """Answers why a log cannot be read to its end: it has expired, or its execution is gone; None if neither."""
+        stored = (await self._log_ends([execution_id])).get(execution_id)
+        if stored is None:
+            return not_found("execution")
+        return log_expired(execution_id) if stored.expired else None
 
     async def _log_ends(self, execution_ids: list[UUID]) -> dict[UUID, LogEnd]:
         async with single_statements(self._sessions) as session:
@@ -200,13 +229,17 @@ class ExecutionLogs:
         known = {id_: f for id_, f in self._followed.items() if f.tail is not None and f.end is None}
         if not known:
             return
-        for execution_id, stored in (await self._log_ends(list(known))).items():
-            followed = known[execution_id]
+        ends = await self._log_ends(list(known))
+        for execution_id, followed in known.items():
+            stored = ends.get(execution_id)
+            if stored is None or stored.expired:
+                followed.expired = True
+                followed.wake()
+                continue
             while followed.watchers and followed.tail is not None and followed.tail < stored.last:
                 page = await self._pages.after(execution_id, followed.tail)
-                if not page:
+                if not page or not followed.admit(page):
                     break
-                followed.admit(page)
 
 
 async def _wait(event: Coroutine[object, object, object], seconds: float) -> None:

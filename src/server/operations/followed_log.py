@@ -28,6 +28,8 @@ class FollowedLog:
         """The greatest sequence that is known to be stored; None before anybody has asked."""
         self.end: int | None = None
         """The sequence of the terminal snapshot, once it is known."""
+        self.expired = False
+        """Whether the log ended and was removed before this process had heard its end."""
         self._early: list[Event] = []
         self._ring: deque[Event] = deque()
         self._bytes = 0

@@ -17,6 +17,8 @@ def execution_to_pb(execution: Execution) -> pb.Execution:
     message.stdout = execution.stdout
     message.stderr = execution.stderr
     message.attempts.extend(_attempt_to_pb(attempt) for attempt in execution.attempts)
+    if execution.log_expired_at is not None:
+        message.log_expired_at.FromDatetime(execution.log_expired_at)
     return message
 
 

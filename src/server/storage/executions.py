@@ -32,7 +32,7 @@ _FIXED = (
     "max_attempts",
     "created_at",
 )
-_HEAD = [executions.c[name] for name in (*_FIXED, *STATE_COLUMNS)]
+_HEAD = [executions.c[name] for name in (*_FIXED, *STATE_COLUMNS, "log_expired_at")]
 _LISTING = Listing(
     executions,
     _HEAD,
@@ -108,27 +108,37 @@ async def find_unended(session: AsyncSession, runbook_id: UUID) -> UUID | None:
 
 @dataclass(frozen=True, slots=True)
 class LogEnd:
-    """How far a log goes, and whether it can go further."""
+    """How far a log goes, whether it can go further, and whether it has expired: then what is left of it is no log."""
 
     last: int
     ended: bool
+    expired: bool
 
 
 async def log_ends(session: AsyncSession, execution_ids: Collection[UUID]) -> dict[UUID, LogEnd]:
-    """Answers how far each log goes, in one statement that looks at one index entry for each."""
+    """Answers how far each log goes, in one statement that looks at one index entry for each; not of what is gone."""
     last = (
         select(func.max(execution_events.c.sequence))
         .where(execution_events.c.execution_id == executions.c.id)
         .correlate(executions)
         .scalar_subquery()
     )
-    query = select(executions.c.id, executions.c.status, func.coalesce(last, 0).label("last"))
-    rows = await session.execute(query.where(executions.c.id.in_(execution_ids)))
-    return {row.id: LogEnd(row.last, ExecutionStatus(row.status).ended) for row in rows}
+    head = (executions.c.id, executions.c.status, executions.c.log_expired_at)
+    query = select(*head, func.coalesce(last, 0).label("last")).where(executions.c.id.in_(execution_ids))
+    return {
+        row.id: LogEnd(row.last, ExecutionStatus(row.status).ended, expired=row.log_expired_at is not None)
+        for row in await session.execute(query)
+    }
 
 
 def _execution(row: RowMapping) -> Execution:
     state: dict[str, Any] = {name: row[name] for name in STATE_COLUMNS}
     state = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in state.items()}
     fixed = {name: row[name] for name in _FIXED}
-    return Execution(**fixed, state=state, stdout=row.get("stdout", ""), stderr=row.get("stderr", ""))
+    return Execution(
+        **fixed,
+        state=state,
+        stdout=row.get("stdout", ""),
+        stderr=row.get("stderr", ""),
+        log_expired_at=row["log_expired_at"],
+    )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, CursorResult, Select, delete, func, select, tuple_, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -18,20 +19,21 @@ async def claim(
     """Claims a request id; where somebody has it, answers the fingerprint and the resource of the first call.
 
     Waits for a call with the same id that is in flight: after its commit its answer is found, after its rollback the
-    id is free.
+    id is free. It is also free where it was forgotten between being found taken and being read.
     """
     row = {"caller_id": caller_id, "method": method, "request_id": request_id, "fingerprint": fingerprint}
-    claimed = await session.execute(
+    claim_it = (
         postgresql.insert(request_ids)
         .values(**row, resource={}, created_at=func.now())
         .on_conflict_do_nothing()
         .returning(request_ids.c.request_id)
     )
-    if claimed.one_or_none() is not None:
-        return None
     query = select(request_ids.c.fingerprint, request_ids.c.resource).where(_key(caller_id, method, request_id))
-    first = (await session.execute(query)).one()
-    return first.fingerprint, first.resource
+    while (await session.execute(claim_it)).one_or_none() is None:
+        first = (await session.execute(query)).one_or_none()
+        if first is not None:
+            return first.fingerprint, first.resource
+    return None
 
 
 async def settle(
@@ -39,6 +41,26 @@ async def settle(
 ) -> None:
     """Notes what the claimed call made."""
     await session.execute(update(request_ids).where(_key(caller_id, method, request_id)).values(resource=resource))
+
+
+def due(age: timedelta, limit: int) -> Select[Any]:
+    """Finds the keys of what is older than `age`, the oldest first, and locks them; skips what others hold."""
+    return (
+        select(request_ids.c.caller_id, request_ids.c.method, request_ids.c.request_id)
+        .where(request_ids.c.created_at < func.now() - age)
+        .order_by(request_ids.c.created_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+
+
+async def forget(session: AsyncSession, *, older_than: timedelta, limit: int) -> int:
+    """Removes the oldest of those that are older; answers how many, at most `limit`."""
+    found = due(older_than, limit).cte("due")
+    key = tuple_(request_ids.c.caller_id, request_ids.c.method, request_ids.c.request_id)
+    query = delete(request_ids).where(key.in_(select(found)))
+    removed: CursorResult[Any] = await session.execute(query)  # type: ignore[assignment] # what a DELETE answers
+    return removed.rowcount
 
 
 def _key(caller_id: UUID, method: str, request_id: str) -> ColumnElement[bool]:
