@@ -61,7 +61,7 @@ async def expire_logs(session: AsyncSession, taken: Sequence[UUID]) -> None:
 
 
 def first_events(taken: Sequence[UUID], *, rows: int, size: int) -> Select[Any]:
-    """Finds the first events of these logs, one log after the other: so many rows, or up to the one that reaches `size`.
+    """Finds the first events of these logs, log after log: so many rows, or up to the one that reaches `size`.
 
     Sizes are known without reading the data.
     """
