@@ -8,9 +8,10 @@ from collections.abc import Callable
 
 from cli.connection import Server
 from cli.event_printer import INTERRUPTED, EventPrinter, exit_code_of
-from cli.failure import describe, exit_code
+from cli.failure import REFUSED, describe, exit_code
 from cli.follow import Follow
 from cli.live import Interrupt, Live
+from cli.output import local_time, note
 from oncall.errors import OncallError
 from oncall.follow import Progress
 from oncall.v1.execution_pb2 import Execution
@@ -46,11 +47,33 @@ def attend(server: Server, progress: Progress, printer: EventPrinter, ask: Ask |
         return _OUTPUT_CLOSED
     except OncallError as error:
         printer.close()
+        if error.reason == "LOG_EXPIRED":
+            return _show_what_is_kept(server, error.metadata.get("execution_id", ""), progress, printer)
         printer.say(describe(error, server.address))
         if progress.execution_id:
             printer.say(_how_to_go_on(progress))
         return exit_code(error)
     return exit_code_of(last or _read(server, progress))
+
+
+def _show_what_is_kept(server: Server, execution_id: str, progress: Progress, printer: EventPrinter) -> int:
+    """Says that the log is gone, and shows the record instead, where nothing has been shown yet.
+
+    That is not what was asked for: the exit code is never the script's, and the sentence is said also where remarks
+    are not wanted, lest somebody take a part for the whole.
+    """
+    try:
+        execution = server.runbooks.GetExecution(GetExecutionRequest(execution_id=execution_id)).execution
+    except OncallError as error:
+        printer.say(describe(error, server.address))
+        return exit_code(error)
+    gone = f"the log of this execution expired {local_time(execution.log_expired_at)} and is not kept any more"
+    if progress.last_sequence:
+        note(f"oncall: {gone}: the rest cannot be shown; `oncall execution {execution_id}` shows what is kept")
+    else:
+        note(f"oncall: {gone}; this is what is kept, the first and last parts of the last attempt's output:")
+        printer.show_record(execution)
+    return REFUSED
 
 
 def _read(server: Server, progress: Progress) -> Execution:

@@ -6,6 +6,8 @@ import json
 import sys
 from typing import BinaryIO, Protocol
 
+from google.protobuf.message import Message
+
 from cli.escape_filter import EscapeFilter
 from cli.output import enum_name, note, to_json
 from cli.visible import visible
@@ -29,6 +31,9 @@ INTERRUPTED = 130  # 128 + SIGINT
 class EventPrinter(Protocol):
     def show(self, event: ExecutionEvent) -> None: ...
 
+    def show_record(self, execution: Execution) -> None:
+        """Shows an execution whose log is not kept any more."""
+
     def say(self, sentence: str) -> None:
         """Says something about the execution that is not its output."""
 
@@ -39,7 +44,13 @@ class JsonPrinter:
     """One JSON object an event, one event a line, on stdout; remarks stay on stderr."""
 
     def show(self, event: ExecutionEvent) -> None:
-        sys.stdout.write(json.dumps(to_json(event), ensure_ascii=False) + "\n")
+        self._print(event)
+
+    def show_record(self, execution: Execution) -> None:
+        self._print(execution)
+
+    def _print(self, message: Message) -> None:
+        sys.stdout.write(json.dumps(to_json(message), ensure_ascii=False) + "\n")
         sys.stdout.flush()
 
     def say(self, sentence: str) -> None:
@@ -68,6 +79,12 @@ class HumanPrinter:
                 self._show_state(event.execution)
             case "truncated":
                 self.say(_truncated(event.truncated))
+
+    def show_record(self, execution: Execution) -> None:
+        self._stdout.write(execution.stdout.encode())
+        self._stderr.write(execution.stderr.encode())
+        self.close()
+        self._show_state(execution)
 
     def say(self, sentence: str) -> None:
         if self._quiet:

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Select, text
+from sqlalchemy import Delete, Select, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -66,7 +66,7 @@ class Plan:
     rows_read: int = 0
 
     @classmethod
-    async def of(cls, connection: AsyncConnection, query: Select[Any]) -> Plan:
+    async def of(cls, connection: AsyncConnection, query: Select[Any] | Delete) -> Plan:
         compiled = str(query.compile(dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True}))
         explained = await connection.scalar(
             text(f"EXPLAIN (ANALYZE, FORMAT JSON) {compiled.replace(':', chr(92) + ':')}")

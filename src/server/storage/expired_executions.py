@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, CursorResult, Select, Uuid, bindparam, delete, func, select, true, tuple_, update
+from sqlalchemy import ARRAY, CursorResult, Delete, Select, Uuid, cast, delete, func, select, true, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel.tables import execution_events, executions
@@ -65,8 +65,11 @@ def first_events(taken: Sequence[UUID], *, rows: int, size: int) -> Select[Any]:
 
     Sizes are known without reading the data.
     """
-    ids = bindparam("taken", list(taken), type_=ARRAY(Uuid))
-    log = func.unnest(ids).table_valued("id", with_ordinality="place", name="log").render_derived()
+    log = (
+        func.unnest(cast(list(taken), ARRAY(Uuid)))
+        .table_valued("id", with_ordinality="place", name="log")
+        .render_derived()
+    )
     of_log = (
         select(execution_events.c.sequence, func.coalesce(func.octet_length(execution_events.c.data), 0).label("size"))
         .where(execution_events.c.execution_id == log.c.id)
@@ -81,13 +84,17 @@ def first_events(taken: Sequence[UUID], *, rows: int, size: int) -> Select[Any]:
     return select(sized.c.id, sized.c.sequence).where(sized.c.before < size)
 
 
-async def remove_events(session: AsyncSession, taken: Sequence[UUID], *, rows: int, size: int) -> int:
-    """Removes the first events of the logs of locked executions, marks those that have none left; answers how many."""
+def removal(taken: Sequence[UUID], *, rows: int, size: int) -> Delete:
+    """Removes the first events of these logs; they are found once and then looked up one by one."""
     first = first_events(taken, rows=rows, size=size).cte("first").prefix_with("MATERIALIZED", dialect="postgresql")
     key = tuple_(execution_events.c.execution_id, execution_events.c.sequence)
-    removed: CursorResult[Any] = await session.execute(  # type: ignore[assignment] # what a DELETE answers
-        delete(execution_events).where(key.in_(select(first.c.id, first.c.sequence)))
-    )
+    return delete(execution_events).where(key.in_(select(first.c.id, first.c.sequence)))
+
+
+async def remove_events(session: AsyncSession, taken: Sequence[UUID], *, rows: int, size: int) -> int:
+    """Removes the first events of the logs of locked executions, marks those that have none left; answers how many."""
+    query = removal(taken, rows=rows, size=size)
+    removed: CursorResult[Any] = await session.execute(query)  # type: ignore[assignment] # what a DELETE answers
     empty = executions.c.id.in_(taken) & ~_HAS_EVENTS
     await session.execute(update(executions).where(empty).values(log_removed_at=func.now()))
     return removed.rowcount
