@@ -149,10 +149,7 @@ def _details(found: Execution, runbook: str) -> list[tuple[str, str]]:
         ("isolation", ", ".join(layers)),
         ("stdout", _sealed(found.stdout_size, found.stdout_sha256)),
         ("stderr", _sealed(found.stderr_size, found.stderr_sha256)),
-        (
-            "log",
-            f"not kept any more, since {local_time(found.log_expired_at)}" if found.HasField("log_expired_at") else "",
-        ),
+        ("log expired", local_time(found.log_expired_at)),
         ("truncated", "yes: later bytes are counted, not kept" if found.output_truncated else ""),
     ]
 
