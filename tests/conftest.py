@@ -6,9 +6,10 @@ import asyncio
 import itertools
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,26 @@ def killed(server: EmbeddedPostgres) -> None:
     assert server.process is not None
     server.process.kill()
     server.process.wait()
+
+
+@contextmanager
+def frozen(server: EmbeddedPostgres) -> Iterator[None]:
+    """Stops a PostgreSQL in its tracks for as long as the block lasts: it takes connections, and answers nothing."""
+    assert server.process is not None
+    stopped = [server.process.pid]
+    os.kill(stopped[0], signal.SIGSTOP)  # first, so that it begins no more backends
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            number, parent = int(path.parent.name), int(path.read_text().rpartition(")")[2].split()[1])
+            if parent == server.process.pid:
+                os.kill(number, signal.SIGSTOP)
+                stopped.append(number)
+    try:
+        yield
+    finally:
+        for number in stopped:
+            with suppress(ProcessLookupError):
+                os.kill(number, signal.SIGCONT)
 
 
 @pytest.fixture

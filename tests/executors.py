@@ -55,6 +55,7 @@ async def an_executor_process(
     python: Sequence[str] = (sys.executable,),
     inherited: Mapping[str, str] = os.environ,
     environment: Mapping[str, str] | None = None,
+    stderr: int | None = None,
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """An executor as it is run: a process of its own, started by the words in `python`; `folder` is for its use."""
     ready = folder / f"ready-{os.urandom(4).hex()}"
@@ -73,6 +74,7 @@ async def an_executor_process(
             "ONCALL_READY_FILE": str(ready),
             **(environment or {}),
         },
+        stderr=stderr,
     )
 
     async def is_ready() -> bool:

@@ -11,6 +11,7 @@ import uvloop
 from executor.identity import new_executor_id
 from executor.settings import ExecutorSettings
 from executor.wiring import CannotStart, running_executor
+from executor.worker import Unrecorded
 from kernel import telemetry
 from kernel.cipher import Cipher
 from kernel.settings import fail, load, write_ready_file
@@ -20,7 +21,8 @@ EXAMPLES = """examples:
   python -m executor --tags eu,gpu --concurrency 8
 
 All other settings, and these two by default, are in the environment: see the README.
-Ends with 0 after SIGTERM, when what it ran has ended; with 2 where it cannot start."""
+Ends with 0 after SIGTERM, when what it ran has ended; with 1 where PostgreSQL was away and ends could not be recorded;
+with 2 where it cannot start."""
 
 
 def main() -> None:
@@ -34,6 +36,8 @@ def main() -> None:
         uvloop.run(serve(settings, cipher))
     except CannotStart as error:
         fail(f"cannot start: {error}")
+    except Unrecorded as error:
+        raise SystemExit(str(error)) from None  # one sentence, and exit code 1
 
 
 def _options() -> dict[str, str]:

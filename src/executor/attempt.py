@@ -79,6 +79,7 @@ class Attempt:
         try:
             inputs = await self._recorder.patiently(self._inputs)
             secret_forms = inputs.forms()  # before there is a sandbox that nobody follows yet
+            self._check_lease()
             sandbox = await self._start(inputs)
         except (InputError, SandboxError) as error:
             code = error.code if isinstance(error, InputError) else ErrorCode.SANDBOX_FAILED
@@ -103,7 +104,13 @@ class Attempt:
             parameters=inputs.parameters,
             secrets=inputs.secrets,
         )
-        return await self._context.sandboxes.start(job, f"{claim.execution_id}-{claim.epoch}")
+        name = f"{claim.execution_id}-{claim.epoch}"
+        return await self._context.sandboxes.start(job, name, before_release=self._check_lease)
+
+    def _check_lease(self) -> None:
+        """LeaseLost where it went while the script had not begun: then it must not begin any more."""
+        if self._lost.done():
+            raise LeaseLost
 
     async def _follow(self, sandbox: Sandbox, secret_forms: Collection[bytes]) -> None:
         relay = Relay(

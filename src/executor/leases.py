@@ -65,9 +65,14 @@ class LeaseKeeper:
         return len(self._held)
 
     def hold(self, execution_id: UUID, epoch: int, holder: Holder, *, claimed_at: float) -> None:
-        """Begins to keep a lease that was claimed; `claimed_at` is the loop's time before the claim was asked for."""
+        """Begins to keep a lease that was claimed; `claimed_at` is the loop's time before the claim was asked for.
+
+        Where the claim took so long that the lease is as good as over, `holder` loses it here and now.
+        """
         self._held[execution_id] = _Held(epoch, holder, claimed_at + self._seconds)
         self._taken.set()
+        if self.patience(execution_id) <= 0:
+            self._lose(execution_id)
 
     def release(self, execution_id: UUID) -> None:
         self._held.pop(execution_id, None)
@@ -80,11 +85,16 @@ class LeaseKeeper:
     async def run(self) -> None:
         """Renews three times per lease, and gives up what could not be renewed in time. Ends when cancelled.
 
-        Two tasks, because a database that hangs must not keep anything from being given up.
+        Two tasks, because a database that hangs must not keep anything from being given up. When this ends, however it
+        does, nobody renews any more: what is still held is lost at once.
         """
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._renew_regularly())
-            tasks.create_task(self._give_up_in_time())
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._renew_regularly())
+                tasks.create_task(self._give_up_in_time())
+        finally:
+            for execution_id in list(self._held):
+                self._lose(execution_id)
 
     async def _renew_regularly(self) -> None:
         loop = asyncio.get_running_loop()

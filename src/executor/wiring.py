@@ -37,6 +37,7 @@ log = structlog.get_logger()
 
 UIDS_PER_EXECUTOR = 1_001  # of the settings, the most that may run and stand
 CANCEL_AGAIN_SECONDS = 0.2
+DISPOSE_SECONDS = 2.0
 
 
 class CannotStart(Exception):
@@ -49,7 +50,8 @@ async def running_executor(
 ) -> AsyncIterator[asyncio.Task[None]]:
     """Yields a task that hears rings until `stop` is set; CannotStart where it could not.
 
-    At the end of the block running scripts have `drain_seconds` to end, then count as lost with this executor.
+    At the end of the block running scripts have `drain_seconds` to end, then count as lost with this executor. Where
+    that cannot be recorded within the grace and a lease, it is `worker.Unrecorded`.
     """
     users, toolbox = _users(settings), _toolbox(settings)
     redis_url = settings.redis_url.get_secret_value()
@@ -91,17 +93,18 @@ async def running_executor(
             try:
                 yield hearing
             finally:
-                await registration.stop()
-                await worker.drain(settings.drain_seconds)
-                try:
-                    await _end([hearing, keeping, listening, registering, warming])
-                finally:
-                    await sandboxes.close()
-                await registration.end()
+                async with contextlib.AsyncExitStack() as ending:  # from the last line to the first, whatever fails
+                    ending.push_async_callback(registration.end)
+                    ending.push_async_callback(sandboxes.close)
+                    ending.push_async_callback(_end, [hearing, keeping, listening, registering, warming])
+                    within = settings.kill_grace_seconds + settings.lease_seconds
+                    ending.push_async_callback(worker.drain, settings.drain_seconds, end_within=within)
+                    ending.push_async_callback(registration.stop)
         finally:
-            await queue.shutdown()
-            await redis.aclose()
-            await engine.dispose()
+            async with contextlib.AsyncExitStack() as ending:
+                ending.push_async_callback(_dispose, engine)
+                ending.push_async_callback(redis.aclose)
+                ending.push_async_callback(queue.shutdown)
 
 
 async def _check_isolation(
@@ -163,6 +166,13 @@ def _cgroups(executor_id: str) -> Iterator[CgroupRoot]:
         yield root
     finally:
         root.remove()
+
+
+async def _dispose(engine: AsyncEngine) -> None:
+    """Says good-bye to PostgreSQL, unless that hangs: it notices that its clients are gone."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(DISPOSE_SECONDS):
+            await engine.dispose()
 
 
 async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:

@@ -19,6 +19,16 @@ from kernel.lifecycle import Claim
 
 log = structlog.get_logger()
 
+CANCEL_SECONDS = 5.0
+"""What a sandbox needs to be gone, and a connection that does not answer to be given up."""
+
+
+class Unrecorded(Exception):
+    """The executor ends, and what became of so many executions could not be written down."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(f"ended without having recorded the end of {count} executions; their leases run out")
+
 
 class Worker:
     """Runs up to `slots` executions at one time."""
@@ -60,10 +70,11 @@ class Worker:
         task.add_done_callback(self._tasks.discard)
         await asyncio.shield(task)
 
-    async def drain(self, seconds: float) -> None:
+    async def drain(self, seconds: float, *, end_within: float) -> None:
         """Lets running scripts end by themselves for `seconds`, then ends them as lost with this executor.
 
-        What waits for a slot gets none any more.
+        What waits for a slot gets none any more. Ends that cannot be recorded `end_within` seconds later, because the
+        database is away or hangs, are left to the sweep: Unrecorded, when their sandboxes are gone.
         """
         self._draining = True
         if not self._tasks:
@@ -74,7 +85,12 @@ class Worker:
         for attempt in self._attempts.values():
             attempt.drain()
         if self._tasks:
-            await asyncio.wait(set(self._tasks))
+            await asyncio.wait(set(self._tasks), timeout=end_within)
+        if unrecorded := set(self._tasks):
+            for task in unrecorded:
+                task.cancel()
+            await asyncio.wait(unrecorded, timeout=CANCEL_SECONDS)
+            raise Unrecorded(len(unrecorded))
 
     async def _claim_and_run(self, execution_id: UUID) -> None:
         try:

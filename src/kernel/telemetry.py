@@ -7,6 +7,8 @@ import sys
 
 import structlog
 
+_POOLS = ("sqlalchemy.pool.impl.AsyncAdaptedQueuePool", "sqlalchemy.pool.impl.NullPool")
+
 
 def configure(process: str, log_format: str = "json") -> None:
     """Sets up structlog and the standard library's logging alike; `log_format` is `json` or `console`."""
@@ -34,6 +36,19 @@ def configure(process: str, log_format: str = "json") -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(processor=renderer, foreign_pre_chain=shared))
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    for pool in _POOLS:
+        logging.getLogger(pool).addFilter(_without_traceback)
+
+
+def _without_traceback(record: logging.LogRecord) -> bool:
+    """Leaves one line of a connection that was lost before it could be closed: PostgreSQL went, and nothing is wrong.
+
+    SQLAlchemy says it with a traceback of its own insides, once for each connection of the pool.
+    """
+    if record.exc_info and record.exc_info[0] is not None:
+        record.msg, record.args = f"{record.getMessage()}: {record.exc_info[0].__name__}", ()
+        record.exc_info, record.levelno, record.levelname = None, logging.WARNING, "WARNING"
+    return True
 
 
 def _named(process: str) -> structlog.types.Processor:

@@ -31,8 +31,6 @@ LEFT_SECONDS = 5.0
 READERS = 8
 FAULTS = ("internal_error", "attempt_broken", "Traceback (most recent call last)", "was never retrieved")
 """What no process may have in its log, whatever goes away."""
-NO_FAULT = "Exception closing connection"
-"""What SQLAlchemy says, with a traceback, of a connection that was lost before it could be closed."""
 
 Logs = list[tuple[str, tuple[Placed, list[ExecutionEvent]]]]
 """Every execution there is, the order that made it, and its log."""
@@ -228,7 +226,7 @@ def _count(outcome: Outcome, placed: Placed, log: Sequence[ExecutionEvent], judg
 def _faults(fleet: Fleet) -> Iterator[str]:
     for path in sorted(Path(fleet.folder / "logs").iterdir()):
         for line in path.read_text(errors="replace").splitlines():
-            if NO_FAULT not in line and any(fault in line for fault in FAULTS):
+            if any(fault in line for fault in FAULTS):
                 yield f"{path.stem} logged: {line[:1500]}"
 
 

@@ -230,11 +230,11 @@ async def test_a_killed_executor_is_noticed_and_its_script_dies_with_it(
     assert done._row.stdout == "attempt 1\n"
 
 
-async def gone_processes(execution: UUID) -> None:
+async def gone_processes(execution: UUID, *, within: float = 2.0) -> None:
     async def nothing_left() -> bool:
         return not processes_of(execution)
 
-    await eventually(nothing_left, within=2)
+    await eventually(nothing_left, within=within)
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections import Counter, deque
-from collections.abc import Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
@@ -59,8 +59,12 @@ class Sandboxes:
         """Answers the layers around each sandbox, as `Execution.isolation` tells them."""
         return isolation_of(self._cgroups, policy, self._users is not None)
 
-    async def start(self, job: Job, name: str) -> Sandbox:
-        """Lets `job` begin; `name` is its cgroup's where no sandbox stood ready. SandboxError where none can be had."""
+    async def start(self, job: Job, name: str, *, before_release: Callable[[], object] = bool) -> Sandbox:
+        """Lets `job` begin; `name` is its cgroup's where no sandbox stood ready. SandboxError where none can be had.
+
+        `before_release` may raise in the last moment before the script begins, and then it does not; setting up a
+        new sandbox takes time, handing over one that stands ready does not.
+        """
         standing = self._take(job)
         if standing is not None:
             try:
@@ -73,7 +77,13 @@ class Sandboxes:
         resources = ExitStack()
         user = self._take_user(resources)
         return await process.start(
-            job, cgroups=self._cgroups, name=name, user=user, toolbox=self._toolbox, resources=resources
+            job,
+            cgroups=self._cgroups,
+            name=name,
+            user=user,
+            toolbox=self._toolbox,
+            resources=resources,
+            before_release=before_release,
         )
 
     async def run(self) -> None:

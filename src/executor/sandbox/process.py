@@ -168,14 +168,21 @@ async def start(
     user: int | None,
     toolbox: Toolbox = OWN,
     resources: ExitStack | None = None,
+    before_release: Callable[[], object] = bool,
 ) -> Sandbox:
     """Sets a sandbox up for `job`, bounds it and lets the script begin; `user` is who it is outside (None: the caller).
 
-    SandboxError where it could not be had; nothing is left then. `resources` are closed when it is gone.
+    SandboxError where it could not be had; nothing is left then. `resources` are closed when it is gone. What
+    `before_release` raises keeps the script from beginning, and is raised when the sandbox is gone.
     """
     words = [*_network(job), *as_user(user), *rlimits(job.limits, cgroups)]
     opening = partial(open_command, job, toolbox)
     sandbox = await set_up(opening, words, job.limits, cgroups, name, resources or ExitStack())
+    try:
+        before_release()
+    except BaseException:
+        await asyncio.shield(sandbox.close())
+        raise
     sandbox.release()
     return sandbox
 

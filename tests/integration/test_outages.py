@@ -1,0 +1,156 @@
+"""PostgreSQL or Redis goes away or hangs while scripts run: what goes on, what is given up, and how an executor ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from cli.launcher.embedded_postgres import EmbeddedPostgres
+from cli.launcher.embedded_redis import EmbeddedRedis
+from executor.registration import Registration
+from executor.settings import ExecutorSettings
+from executor.worker import Worker
+from tests.conftest import frozen, killed
+from tests.executors import an_executor, an_executor_process
+from tests.integration.conftest import Platform
+from tests.integration.test_ends import gone_processes, sweeping
+from tests.processes import cgroups, processes_of
+from tests.waiting import eventually
+
+TICKS = "echo ready; for i in $(seq 60); do echo $i; sleep 0.05; done"
+TICKED = "".join(f"{line}\n" for line in ("ready", *range(1, 61))).encode()
+
+
+@pytest.fixture
+def database_url(own_postgres: EmbeddedPostgres) -> str:
+    return own_postgres.url
+
+
+@pytest.fixture
+def own_redis(tmp_path: Path) -> Iterator[EmbeddedRedis]:
+    redis = EmbeddedRedis(tmp_path, log=tmp_path / "redis.log")
+    redis.start()
+    yield redis
+    redis.stop()
+
+
+@pytest.fixture
+def redis_url(own_redis: EmbeddedRedis) -> str:
+    return own_redis.url
+
+
+@contextlib.contextmanager
+def away(server: EmbeddedPostgres) -> Iterator[None]:
+    """Kills a PostgreSQL, and starts it again after the block."""
+    killed(server)
+    try:
+        yield
+    finally:
+        server.start()
+
+
+@pytest.mark.parametrize("outage", [away, frozen])
+async def test_a_script_outlives_an_outage_of_postgresql_shorter_than_its_lease(
+    platform: Platform, executor_settings: ExecutorSettings, own_postgres: EmbeddedPostgres, outage: type[away]
+) -> None:
+    async with an_executor(executor_settings, lease_seconds=30.0):
+        execution = await platform.an_execution(TICKS)
+        await platform.doorbell.ring(execution)
+        await platform.output_of(execution, b"ready")
+        with outage(own_postgres):
+            await gone_processes(execution, within=20)  # it went on, and has ended
+        done = await platform.end_of(execution)
+    assert (done.status, done.attempt, done.stdout) == ("COMPLETED", 1, TICKED)
+    assert [event.sequence for event in done.events] == list(range(1, len(done.events) + 1))
+
+
+@pytest.mark.parametrize("outage", [away, frozen])
+async def test_a_script_dies_before_its_lease_ends_when_postgresql_is_away_for_longer(
+    platform: Platform, executor_settings: ExecutorSettings, own_postgres: EmbeddedPostgres, outage: type[away]
+) -> None:
+    async with an_executor(executor_settings, lease_seconds=4.0):
+        execution = await platform.an_execution("echo ready; while :; do sleep 1; done")
+        await platform.doorbell.ring(execution)
+        await platform.output_of(execution, b"ready")
+        with outage(own_postgres):
+            await gone_processes(execution, within=20)
+            gone_at = datetime.now(UTC)
+        assert gone_at < (await platform.row(execution)).lease_expires_at
+        async with sweeping(platform):
+            done = await platform.end_of(execution)
+    assert (done.status, done.error_code, done.stdout) == ("FAILED", "EXECUTOR_LOST", b"ready\n")
+
+
+@pytest.mark.parametrize("outage", [away, frozen])
+async def test_the_end_of_an_executor_is_bounded_while_postgresql_is_away(
+    platform: Platform, own_postgres: EmbeddedPostgres, tmp_path: Path, outage: type[away]
+) -> None:
+    execution = await platform.an_execution("echo ready; sleep 1000")
+    async with an_executor_process(
+        platform.database_url,
+        platform.redis_url,
+        tmp_path,
+        environment={"ONCALL_LEASE_SECONDS": "3", "ONCALL_DRAIN_SECONDS": "1"},
+        stderr=asyncio.subprocess.PIPE,
+    ) as process:
+        await platform.doorbell.ring(execution)
+        await platform.output_of(execution, b"ready")
+        with outage(own_postgres):
+            process.terminate()
+            async with asyncio.timeout(30):
+                _, said = await process.communicate()
+            assert processes_of(execution) == []
+    # Whether the lease was lost first, or the end could not be recorded, is a matter of moments; so 0 or 1, and why.
+    assert process.returncode == (1 if b"without having recorded" in said else 0)
+    assert b"Traceback" not in said
+
+
+async def test_an_end_that_cannot_be_recorded_is_said_with_exit_code_1(
+    platform: Platform, own_postgres: EmbeddedPostgres, tmp_path: Path
+) -> None:
+    execution = await platform.an_execution("echo ready; sleep 1")
+    async with an_executor_process(
+        platform.database_url,
+        platform.redis_url,
+        tmp_path,
+        environment={"ONCALL_LEASE_SECONDS": "4"},
+        stderr=asyncio.subprocess.PIPE,
+    ) as process:
+        await platform.doorbell.ring(execution)
+        await platform.output_of(execution, b"ready")
+        with away(own_postgres):
+            await gone_processes(execution, within=10)
+            process.terminate()
+            async with asyncio.timeout(30):
+                _, said = await process.communicate()
+    assert process.returncode == 1
+    assert said.splitlines()[-1].decode() == (
+        "ended without having recorded the end of 1 executions; their leases run out"
+    )
+    assert b"Traceback" not in said
+
+
+@pytest.mark.parametrize("step", [(Registration, "stop"), (Worker, "drain")])
+async def test_whatever_fails_at_the_end_of_an_executor_no_sandbox_stays(
+    executor_settings: ExecutorSettings, monkeypatch: pytest.MonkeyPatch, step: tuple[type, str]
+) -> None:
+    async def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("not today")
+
+    def standing() -> set[str]:
+        return {folder.name for folder in cgroups() if f"-{os.getpid()}-" in folder.parent.name}
+
+    async def stand() -> bool:
+        return len(standing()) == 2
+
+    with pytest.raises(RuntimeError, match="not today"):
+        async with an_executor(executor_settings, warm_sandboxes=2):
+            await eventually(stand)
+            monkeypatch.setattr(*step, fail)
+    assert standing() == set()
