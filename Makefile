@@ -33,6 +33,7 @@ test: setup ## Run the whole suite against real PostgreSQL, Redis and sandbox
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile
 
 chaos: setup ## Kill every process at random under a long load, and look for broken promises
+	ONCALL_TEST_LONG=1 $(BIN)/pytest -q tests/unit/kernel/protocol
 	$(BIN)/python -m tests.chaos $(CHAOS)
 
 check: lint types arch test ## Everything that CI runs

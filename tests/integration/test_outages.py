@@ -1,11 +1,11 @@
-"""PostgreSQL or Redis goes away or hangs while scripts run: what goes on, what is given up, and how an executor ends."""
+"""PostgreSQL or Redis goes away or hangs while scripts run: what goes on, what is given up, how an executor ends."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,6 +25,8 @@ from tests.waiting import eventually
 
 TICKS = "echo ready; for i in $(seq 60); do echo $i; sleep 0.05; done"
 TICKED = "".join(f"{line}\n" for line in ("ready", *range(1, 61))).encode()
+
+Outage = Callable[[EmbeddedPostgres], contextlib.AbstractContextManager[None]]
 
 
 @pytest.fixture
@@ -57,7 +59,7 @@ def away(server: EmbeddedPostgres) -> Iterator[None]:
 
 @pytest.mark.parametrize("outage", [away, frozen])
 async def test_a_script_outlives_an_outage_of_postgresql_shorter_than_its_lease(
-    platform: Platform, executor_settings: ExecutorSettings, own_postgres: EmbeddedPostgres, outage: type[away]
+    platform: Platform, executor_settings: ExecutorSettings, own_postgres: EmbeddedPostgres, outage: Outage
 ) -> None:
     async with an_executor(executor_settings, lease_seconds=30.0):
         execution = await platform.an_execution(TICKS)
@@ -72,7 +74,7 @@ async def test_a_script_outlives_an_outage_of_postgresql_shorter_than_its_lease(
 
 @pytest.mark.parametrize("outage", [away, frozen])
 async def test_a_script_dies_before_its_lease_ends_when_postgresql_is_away_for_longer(
-    platform: Platform, executor_settings: ExecutorSettings, own_postgres: EmbeddedPostgres, outage: type[away]
+    platform: Platform, executor_settings: ExecutorSettings, own_postgres: EmbeddedPostgres, outage: Outage
 ) -> None:
     async with an_executor(executor_settings, lease_seconds=4.0):
         execution = await platform.an_execution("echo ready; while :; do sleep 1; done")
@@ -87,9 +89,26 @@ async def test_a_script_dies_before_its_lease_ends_when_postgresql_is_away_for_l
     assert (done.status, done.error_code, done.stdout) == ("FAILED", "EXECUTOR_LOST", b"ready\n")
 
 
+async def test_scripts_go_on_without_redis_and_what_was_asked_for_meanwhile_runs_when_it_is_back(
+    platform: Platform, executor_settings: ExecutorSettings, own_redis: EmbeddedRedis
+) -> None:
+    async with an_executor(executor_settings):
+        running = await platform.an_execution(TICKS)
+        await platform.doorbell.ring(running)
+        await platform.output_of(running, b"ready")
+        await asyncio.to_thread(own_redis.stop)
+        waiting = await platform.an_execution("echo ran")  # nobody can ring for it
+        done = await platform.end_of(running)
+        assert (done.status, done.stdout, await platform.status(waiting)) == ("COMPLETED", TICKED, "PENDING")
+        await asyncio.to_thread(own_redis.start)
+        async with sweeping(platform):
+            later = await platform.end_of(waiting)
+    assert (later.status, later.attempt, later.stdout) == ("COMPLETED", 1, b"ran\n")
+
+
 @pytest.mark.parametrize("outage", [away, frozen])
 async def test_the_end_of_an_executor_is_bounded_while_postgresql_is_away(
-    platform: Platform, own_postgres: EmbeddedPostgres, tmp_path: Path, outage: type[away]
+    platform: Platform, own_postgres: EmbeddedPostgres, tmp_path: Path, outage: Outage
 ) -> None:
     execution = await platform.an_execution("echo ready; sleep 1000")
     async with an_executor_process(
@@ -149,8 +168,11 @@ async def test_whatever_fails_at_the_end_of_an_executor_no_sandbox_stays(
     async def stand() -> bool:
         return len(standing()) == 2
 
-    with pytest.raises(RuntimeError, match="not today"):
+    async def live_and_fail() -> None:
         async with an_executor(executor_settings, warm_sandboxes=2):
             await eventually(stand)
             monkeypatch.setattr(*step, fail)
+
+    with pytest.raises(RuntimeError, match="not today"):
+        await live_and_fail()
     assert standing() == set()

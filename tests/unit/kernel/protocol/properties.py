@@ -15,10 +15,11 @@ from tests.unit.kernel.protocol.world import Executor, Phase, World
 
 def broken(before: World, after: World) -> str | None:
     for index in range(len(after.rows)):
-        changed = before.rows[index] is not after.rows[index] or before.starts is not after.starts
+        moved = before.rows[index] is not after.rows[index]
+        changed = moved or before.starts is not after.starts
         if changed and (found := _broken_row(before, after, index) or _broken_log(after, index)):
             return found
-        if found := _broken_scripts(after, index):
+        if (moved or before.executors is not after.executors) and (found := _broken_scripts(after, index)):
             return found
     for executor in after.executors:
         call = executor.held and executor.held.call

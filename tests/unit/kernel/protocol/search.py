@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections import deque
+import gc
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from tests.unit.kernel.protocol.moves import Bounds, moves
+from tests.unit.kernel.protocol.moves import Bounds, Move, moves
 from tests.unit.kernel.protocol.properties import broken
 from tests.unit.kernel.protocol.rows import Row, Rules
 from tests.unit.kernel.protocol.world import Executor, World
@@ -28,58 +29,87 @@ class Found:
 
 def search(rows: tuple[Row, ...], executors: int, rules: Rules | None = None, bounds: Bounds | None = None) -> Found:
     """Searches all worlds until a property is broken; where none is, each must have a fair way to an end."""
-    rules, bounds = rules or Rules(), bounds or Bounds()
     first = World(rows, (True,) * len(rows), (Executor(),) * executors, starts=(0,) * len(rows))
-    parents: dict[World, tuple[World, str] | None] = {first: None}
-    ways_back: dict[World, list[World]] = {}
-    waiting = deque([first])
-    found = Found()
-    while waiting:
-        world = waiting.popleft()
-        for move in moves(world, rules, bounds):
-            found.moves += 1
-            problem = broken(world, move.world)
-            # Executors are alike: worlds that differ in their order only are one.
-            after = move.world._replace(executors=tuple(sorted(move.world.executors, key=_order)))
-            if move.fair:
-                ways_back.setdefault(after, []).append(world)
-            if after not in parents:
-                parents[after] = (world, move.what)
-                waiting.append(after)
-            if problem:
-                found.worlds, found.problem = len(parents), problem
-                found.trace = [*_steps(parents, world), move.what]
-                return found
-    found.worlds = len(parents)
-    ending = _can_end(parents, ways_back)
-    for world in parents:
-        if world not in ending:
-            found.problem, found.trace = "from here nothing leads to an end", [*_steps(parents, world), str(world)]
-            break
-    return found
+    with _no_collector():
+        return _Search(first).run(rules or Rules(), bounds or Bounds())
 
 
-def _can_end(worlds: dict[World, tuple[World, str] | None], ways_back: dict[World, list[World]]) -> set[World]:
-    """Answers the worlds from which fair moves alone lead to one where everything has ended."""
-    ending = {world for world in worlds if world.over}
-    waiting = deque(ending)
-    while waiting:
-        for before in ways_back.get(waiting.popleft(), ()):
-            if before not in ending:
-                ending.add(before)
-                waiting.append(before)
-    return ending
+class _Search:
+    """Worlds are numbered as they are found, and hashed once a move: all else is about numbers.
+
+    Nothing depends on the order of a set or on the hash of a string, so each run finds the same shortest way.
+    """
+
+    def __init__(self, first: World) -> None:
+        self._worlds = [first]
+        self._numbers = {first: 0}
+        self._came: list[tuple[int, str]] = [(-1, "")]
+        """From which world, and by which move, each was found."""
+        self._ways_back: list[list[int]] = [[]]
+        self._executors: dict[Executor, int] = {}
+
+    def run(self, rules: Rules, bounds: Bounds) -> Found:
+        found = Found()
+        for number, world in enumerate(self._worlds):  # which grows meanwhile
+            for move in moves(world, rules, bounds):
+                found.moves += 1
+                problem = broken(world, move.world)
+                after = self._number(move, number)
+                if move.fair:
+                    self._ways_back[after].append(number)
+                if problem:
+                    found.worlds, found.problem = len(self._worlds), problem
+                    found.trace = [*self._steps(number), move.what]
+                    return found
+        found.worlds = len(self._worlds)
+        ending = self._can_end()
+        for number, world in enumerate(self._worlds):
+            if not ending[number]:
+                found.problem = "from here nothing leads to an end"
+                found.trace = [*self._steps(number), str(world)]
+                break
+        return found
+
+    def _number(self, move: Move, before: int) -> int:
+        world = move.world
+        if len(world.executors) > 1:  # executors are alike: worlds that differ in their order only are one
+            world = world._replace(executors=tuple(sorted(world.executors, key=self._order)))
+        number = self._numbers.setdefault(world, len(self._worlds))
+        if number == len(self._worlds):
+            self._worlds.append(world)
+            self._came.append((before, move.what))
+            self._ways_back.append([])
+        return number
+
+    def _order(self, executor: Executor) -> int:
+        return self._executors.setdefault(executor, len(self._executors))
+
+    def _can_end(self) -> bytearray:
+        """Answers for each world whether fair moves alone lead to one where everything has ended."""
+        ending = bytearray(world.over for world in self._worlds)
+        waiting = [number for number, over in enumerate(ending) if over]
+        while waiting:
+            for before in self._ways_back[waiting.pop()]:
+                if not ending[before]:
+                    ending[before] = True
+                    waiting.append(before)
+        return ending
+
+    def _steps(self, number: int) -> list[str]:
+        steps = []
+        while number > 0:
+            number, what = self._came[number]
+            steps.append(what)
+        return steps[::-1]
 
 
-def _steps(parents: dict[World, tuple[World, str] | None], world: World) -> list[str]:
-    return list(_backwards(parents, world))[::-1]
-
-
-def _backwards(parents: dict[World, tuple[World, str] | None], world: World) -> Iterator[str]:
-    while (parent := parents[world]) is not None:
-        world, what = parent
-        yield what
-
-
-def _order(executor: Executor) -> int:
-    return hash(executor)
+@contextmanager
+def _no_collector() -> Iterator[None]:
+    """Keeps Python from looking for cycles, of which there are none, among hundreds of thousands of small tuples."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

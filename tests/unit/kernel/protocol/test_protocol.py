@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 import pytest
@@ -26,17 +27,20 @@ CALM = Bounds(strays=0, freezing=False, dying=False, cancelling=False)
 NEED_TWO = {AppendsWithoutTheEpoch, FinishesWithoutTheFence}
 STUCK = {NeverExpires, NeverRingsAgain}  # seen only once all worlds are known
 
+SHORT = [
+    pytest.param((TWICE,), 1, Bounds(strays=0), id="two attempts, one executor, every fault"),
+    pytest.param((ONCE,), 1, Bounds(writing=False), id="messages that arrive late"),
+    pytest.param((ONCE,), 2, Bounds(strays=0, dying=False, cancelling=False), id="two executors, each may freeze"),
+    pytest.param((TWICE,), 2, CALM, id="two executors, two attempts, messages are lost"),
+    pytest.param((ONCE, QUEUED), 1, CALM._replace(writing=False), id="two executions, the second queues"),
+]
+LONG = [
+    pytest.param((ONCE, QUEUED), 2, CALM._replace(writing=False), id="two executors, the second execution queues"),
+]
+"""What takes longer than a run of the whole suite should; `make chaos` searches it too."""
 
-@pytest.mark.parametrize(
-    ("rows", "executors", "bounds"),
-    [
-        pytest.param((TWICE,), 1, Bounds(strays=0), id="two attempts, one executor, every fault"),
-        pytest.param((ONCE,), 1, Bounds(writing=False), id="messages that arrive late"),
-        pytest.param((ONCE,), 2, Bounds(strays=0, dying=False, cancelling=False), id="two executors, each may freeze"),
-        pytest.param((TWICE,), 2, CALM, id="two executors, two attempts, messages are lost"),
-        pytest.param((ONCE, QUEUED), 2, CALM._replace(writing=False), id="two executions, the second queues"),
-    ],
-)
+
+@pytest.mark.parametrize(("rows", "executors", "bounds"), SHORT + LONG * bool(os.environ.get("ONCALL_TEST_LONG")))
 def test_the_protocol_holds_over_all_interleavings(rows: tuple[Row, ...], executors: int, bounds: Bounds) -> None:
     found = search(rows, executors, bounds=bounds)
     assert not found.problem, str(found)
