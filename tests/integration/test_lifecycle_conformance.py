@@ -1,4 +1,4 @@
-"""The statements of `kernel.lifecycle` and `kernel.event_log` do what the model of them says, which is searched."""
+"""The statements of `kernel.lifecycle` and `kernel.event_log` do what the model of them says, which is searched.
 
 Random walks make the same moves on a real row and on the model's (`tests/unit/kernel/protocol/rows.py`), stale epochs
 and numbers that are taken among them; after each move both must look the same. Time is moved by writing the row.
