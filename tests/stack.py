@@ -12,12 +12,19 @@ from tests.e2e.launched import Launched
 
 
 @contextlib.contextmanager
-def running_stack() -> Iterator[dict[str, Any]]:
-    """Yields the content of `demo.json` once everything is ready; stops it all at the end."""
+def launched_stack(**environment: str) -> Iterator[Launched]:
+    """Yields it once everything is ready; stops it all at the end. What is given counts as set in its environment."""
     with tempfile.TemporaryDirectory(prefix="oncall-", ignore_cleanup_errors=True) as folder:
-        stack = Launched(Path(folder) / "data", "--demo")
+        stack = Launched(Path(folder) / "data", "--demo", env=environment)
         try:
             stack.wait_until_it_serves()
-            yield stack.demo()
+            yield stack
         finally:
             stack.close()
+
+
+@contextlib.contextmanager
+def running_stack() -> Iterator[dict[str, Any]]:
+    """Yields the content of `demo.json` once everything is ready; stops it all at the end."""
+    with launched_stack() as stack:
+        yield stack.demo()

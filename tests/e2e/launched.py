@@ -61,6 +61,10 @@ class Launched:
         """Answers everything that it started, and what that started."""
         return psutil.Process(self._process.pid).children(recursive=True)
 
+    def program(self, module: str) -> psutil.Process:
+        """Answers the process that runs `python -m MODULE`."""
+        return next(p for p in self.processes() if p.is_running() and p.cmdline()[-2:] == ["-m", module])
+
     def sockets(self) -> list[Path]:
         """Answers the paths of all Unix sockets that its processes listen on."""
         found = {

@@ -7,7 +7,6 @@ import time
 from uuid import UUID
 
 import grpc
-import psutil
 
 from oncall.v1.execution_pb2 import (
     EXECUTION_STATUS_FAILED,
@@ -21,10 +20,6 @@ from tests.e2e.launched import Launched
 from tests.processes import processes_of
 
 NOTICED_WITHIN = 15.0
-
-
-def executor_of(stack: Launched) -> psutil.Process:
-    return next(p for p in stack.processes() if p.is_running() and p.cmdline()[-2:] == ["-m", "executor"])
 
 
 def run_and_kill(stack: Launched, *, max_retries: int) -> tuple[list[ExecutionEvent], float]:
@@ -44,7 +39,7 @@ def run_and_kill(stack: Launched, *, max_retries: int) -> tuple[list[ExecutionEv
                     cancel = CancelExecutionRequest(execution_id=events[0].execution.id)
                     runbooks.CancelExecution(cancel, metadata=author)
                     break
-                executor_of(stack).send_signal(signal.SIGKILL)
+                stack.program("executor").send_signal(signal.SIGKILL)
                 killed_at = time.monotonic()
         return events, time.monotonic() - killed_at
 
