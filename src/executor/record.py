@@ -34,6 +34,9 @@ PUBLISH_SECONDS = 1.0
 FINISH_SECONDS = 60.0
 """How long past its lease an end is still tried: as long as nobody took the attempt away, it is ours."""
 RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0)
+STORES_AT_ONCE = 8
+"""Of one executor's batches: each is copied some times on its way to PostgreSQL and Redis, and more at one time make
+nothing faster."""
 
 T = TypeVar("T")
 
@@ -71,14 +74,24 @@ class Publisher:
 
 
 class Recorder:
-    """Writes for one claim; `patience` says how many more seconds the lease is good for."""
+    """Writes for one claim; `patience` says how many more seconds the lease is good for.
+
+    `storing` is shared by all of an executor's recorders, `STORES_AT_ONCE` wide: whose turn it is to store a batch.
+    """
 
     def __init__(
-        self, sessions: Sessions, publisher: Publisher, claim: Claim, *, patience: Callable[[], float]
+        self,
+        sessions: Sessions,
+        publisher: Publisher,
+        claim: Claim,
+        *,
+        storing: asyncio.Semaphore,
+        patience: Callable[[], float],
     ) -> None:
         self._sessions = sessions
         self._publisher = publisher
         self._claim = claim
+        self._storing = storing
         self._patience = patience
         self._next_sequence = claim.event.sequence + 1
         self._announcing: asyncio.Task[None] | None = None
@@ -103,10 +116,11 @@ class Recorder:
             async with single_statements(self._sessions) as session:
                 return await append_fenced(session, self._claim.execution_id, self._claim.epoch, events)
 
-        if not await self.patiently(append):
-            raise LeaseLost
-        self._next_sequence += len(events)
-        await self._publish(events)
+        async with self._storing:
+            if not await self.patiently(append):
+                raise LeaseLost
+            self._next_sequence += len(events)
+            await self._publish(events)
 
     async def finish(
         self, outcome: AttemptOutcome, output: AttemptOutput, isolation: Sequence[Mapping[str, Any]]

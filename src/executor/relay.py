@@ -19,6 +19,9 @@ from kernel.execution.output import OutputDigest
 
 CHUNK_BYTES = 64 * 1024
 BATCH_BYTES = 256 * 1024
+BATCH_EVENTS = 128
+"""A script that writes to its streams in turns, a byte at a time, would else fill a batch with events of one byte each,
+which cost a hundred times what they hold; past this its bytes gather in the pipes."""
 PACE_SECONDS = 0.02
 """Least time between two batches that are not full: what a chatty script costs the database is bounded by it."""
 
@@ -127,7 +130,7 @@ class Relay:
             self._accept(stream, self._maskers[stream].end())
             self._pause({stream})
             self._open.discard(stream)
-        if self._batch_bytes >= BATCH_BYTES:
+        if self._batch_bytes >= BATCH_BYTES or len(self._batch) >= BATCH_EVENTS:
             self._pause(set(self._reading))
         if self._batch or not self._open:
             self._changed.set()

@@ -11,7 +11,7 @@ from structlog.contextvars import bound_contextvars
 
 from executor.attempt import Attempt, AttemptContext
 from executor.leases import LeaseKeeper
-from executor.record import LeaseLost, Publisher, Recorder
+from executor.record import STORES_AT_ONCE, LeaseLost, Publisher, Recorder
 from kernel import lifecycle
 from kernel.database import Sessions, is_disconnect, transaction
 from kernel.execution.tags import Tags
@@ -52,6 +52,7 @@ class Worker:
         self._tags = tags
         self._attempts: dict[UUID, Attempt] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._storing = asyncio.Semaphore(STORES_AT_ONCE)
         self._slot = asyncio.Semaphore(slots)
         self._draining = False
         self._drained = False
@@ -116,7 +117,11 @@ class Worker:
 
     async def _run(self, claim: Claim, claimed_at: float) -> None:
         recorder = Recorder(
-            self._sessions, self._publisher, claim, patience=partial(self._leases.patience, claim.execution_id)
+            self._sessions,
+            self._publisher,
+            claim,
+            storing=self._storing,
+            patience=partial(self._leases.patience, claim.execution_id),
         )
         attempt = Attempt(claim, recorder, self._context)
         self._attempts[claim.execution_id] = attempt

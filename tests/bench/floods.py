@@ -79,6 +79,7 @@ async def _measure(stack: Launched, count: int, megabytes: int) -> Floods:
             demo,
             script=SCRIPT,
             network=NETWORK_POLICY_HOST,
+            timeout_seconds=300,
             parameters=[ParameterDefinition(name=name, type=PARAMETER_TYPE_INTEGER) for name in ("port", "mb")],
         ).runbook.id
     async with Client(demo["server"], token=demo["tokens"]["author"]) as client:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from executor.relay import BATCH_BYTES, CHUNK_BYTES, Relay, Timed
+from executor.relay import BATCH_BYTES, BATCH_EVENTS, CHUNK_BYTES, Relay, Timed
 from kernel.execution.event import Output, OutputStream, Truncated
 
 OUT, ERR = OutputStream.STDOUT, OutputStream.STDERR
@@ -136,6 +136,28 @@ async def test_a_store_that_hangs_stops_the_reading_after_one_batch() -> None:
     pipes.end()
     await relaying
     pipes.close()
+
+
+async def test_single_bytes_to_both_streams_in_turns_do_not_fill_a_batch_with_events() -> None:
+    pipes, release, stored = Pipes(), asyncio.Event(), []
+
+    async def store(batch: list[Timed]) -> None:
+        stored.append(batch)
+        await release.wait()
+
+    relaying = asyncio.create_task(Relay(pipes.read, store, attempt=1, cap=2**30, now=lambda: datetime.now(UTC)).run())
+    for number in range(2000):
+        os.write(pipes.write[OutputStream(1 + number % 2)], b"x")
+        await asyncio.sleep(0)  # the relay sees each byte by itself
+        await asyncio.sleep(0)
+    release.set()
+    pipes.end()
+    await relaying
+    pipes.close()
+
+    assert max(map(len, stored)) <= BATCH_EVENTS + len(OutputStream)
+    assert len(stored) <= 2 + 3  # one that was let go at once, one full of events, and what gathered in the pipes
+    assert joined(stored, OUT) == joined(stored, ERR) == b"x" * 1000
 
 
 async def test_a_store_that_fails_ends_the_relay_with_its_error() -> None:
