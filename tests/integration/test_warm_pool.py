@@ -18,6 +18,7 @@ from executor.identity import new_executor_id
 from executor.sandbox import pool, standing
 from executor.sandbox.cgroup import CgroupRoot, open_root
 from executor.sandbox.command import Job
+from executor.sandbox.handover import Handover
 from executor.sandbox.pool import Sandboxes, footprint
 from executor.sandbox.standing import stand
 from executor.sandbox.toolbox import Toolbox
@@ -250,6 +251,17 @@ async def test_one_that_died_is_noticed_and_replaced(cgroups: CgroupRoot, cold_s
         assert len(cold_starts) == 1
         await full(sandboxes, 1)
         assert sandboxes.standing != (first,)
+
+
+@pytest.mark.parametrize("warm", [0, 1])
+async def test_what_an_executor_that_dies_leaves_half_made_never_runs_its_script(
+    cgroups: CgroupRoot, monkeypatch: pytest.MonkeyPatch, warm: int
+) -> None:
+    """What the kernel shuts for the dead, everything but the word having been said, is shut here by hand."""
+    async with a_pool(cgroups, warm) as sandboxes:
+        monkeypatch.setattr(Handover, "begin", Handover.close)
+
+        assert await output_of(sandboxes, a_job("echo begun")) == (b"", b"")
 
 
 async def no_longer(pids: set[int]) -> None:

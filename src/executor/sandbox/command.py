@@ -53,9 +53,9 @@ class Opened:
     descriptors: list[int]
 
 
-def open_command(job: Job, toolbox: Toolbox, resources: ExitStack) -> Opened:
-    """Answers the command that runs `job`; its descriptors are closed with `resources`."""
-    variables = [word for name, value in variables_of(job).items() for word in ("--setenv", name, value)]
+def open_command(job: Job, toolbox: Toolbox, shell: Sequence[str], resources: ExitStack) -> Opened:
+    """Answers the command that makes a sandbox for `job`, and runs `shell` in it; its descriptors are closed with
+    `resources`."""
     inputs = {f"{INPUT}/{name}": data for name, data in inputs_of(job).items()}
     arguments = [*_namespaces(job.network), *_file_systems(toolbox, job.network, job.limits.disk_bytes)]
     folder = (
@@ -72,7 +72,7 @@ def open_command(job: Job, toolbox: Toolbox, resources: ExitStack) -> Opened:
         "--dir",
         SECRETS,
     )
-    return _open([*arguments, *folder, "--clearenv", *variables], inputs, words_of(job), resources)
+    return _open([*arguments, *folder, "--clearenv"], inputs, shell, resources)
 
 
 def open_waiting_command(

@@ -23,9 +23,11 @@ from pathlib import Path
 
 from executor.sandbox import network, rlimit
 from executor.sandbox.cgroup import Cgroup, CgroupRoot
-from executor.sandbox.command import Job, Opened, open_command
+from executor.sandbox.command import Job, Opened, open_command, variables_of, words_of
+from executor.sandbox.handover import Handover
 from executor.sandbox.libseccomp import UnavailableError
-from executor.sandbox.toolbox import Toolbox
+from executor.sandbox.prelude import prelude_of, waiting_shell
+from executor.sandbox.toolbox import SHELL, Toolbox
 from kernel.execution.content import NetworkPolicy, ResourceLimits
 
 SETUP_SECONDS = 10.0
@@ -176,15 +178,36 @@ async def start(
     `before_release` raises keeps the script from beginning, and is raised when the sandbox is gone.
     """
     words = [*_network(job), *as_user(user), *rlimits(job.limits, cgroups)]
-    opening = partial(open_command, job, toolbox)
-    sandbox = await set_up(opening, words, job.limits, cgroups, name, resources or ExitStack())
+    handover = Handover()
     try:
-        before_release()
-    except BaseException:
-        await asyncio.shield(sandbox.close())
-        raise
-    sandbox.release()
+        handover.write(_prelude(job, handover))
+        opening = partial(_open_guarded, job, toolbox, handover)
+        sandbox = await set_up(opening, words, job.limits, cgroups, name, resources or ExitStack())
+        handover.passed_on()
+        try:
+            before_release()
+            sandbox.release()
+            handover.begin()
+        except BaseException as error:
+            await asyncio.shield(sandbox.close())
+            if isinstance(error, OSError):
+                raise SandboxError("the sandbox ended before its script could begin") from error
+            raise
+    finally:
+        handover.close()
     return sandbox
+
+
+def _prelude(job: Job, handover: Handover) -> bytes:
+    try:
+        return prelude_of(variables_of(job), words_of(job), handover.inside)
+    except ValueError as error:
+        raise SandboxError(f"the script's environment cannot be made: {error}") from None
+
+
+def _open_guarded(job: Job, toolbox: Toolbox, handover: Handover, inherited: ExitStack) -> Opened:
+    opened = open_command(job, toolbox, waiting_shell(SHELL, *handover.inside), inherited)
+    return Opened(opened.words, [*opened.descriptors, *handover.inside])
 
 
 async def set_up(

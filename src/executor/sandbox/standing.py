@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 
 from executor.sandbox.cgroup import CgroupRoot
-from executor.sandbox.command import Job, Opened, inputs_of, memory_file, open_waiting_command, variables_of, words_of
-from executor.sandbox.prelude import prelude_of, waiting_shell
+from executor.sandbox.command import Job, Opened, inputs_of, open_waiting_command, variables_of, words_of
+from executor.sandbox.handover import Handover
+from executor.sandbox.prelude import prelude_of, telling_shell
 from executor.sandbox.process import SETUP_SECONDS, Sandbox, SandboxError, as_user, rlimits, set_up
 from executor.sandbox.toolbox import SHELL, Toolbox
 from kernel.execution.content import ResourceLimits
@@ -48,13 +48,13 @@ class Standing:
         self,
         sandbox: Sandbox,
         shape: ResourceLimits,
-        files: _Files,
+        handover: Handover,
         toolbox_state: tuple[object, ...],
         user: int | None,
     ) -> None:
         self.shape = shape
         self._sandbox = sandbox
-        self._files = files
+        self._handover = handover
         self._toolbox_state = toolbox_state
         self._user = user
         self._inputs_fd = -1
@@ -72,7 +72,7 @@ class Standing:
         self._sandbox.release()
         try:
             async with asyncio.timeout(SETUP_SECONDS):
-                said = await asyncio.get_running_loop().sock_recv(self._files.channel, 1)
+                said = await asyncio.get_running_loop().sock_recv(self._handover.channel, 1)
         except TimeoutError:
             raise SandboxError(f"the shell did not wait within {SETUP_SECONDS:.0f} s") from None
         if not said:
@@ -89,13 +89,13 @@ class Standing:
 
         Blocks for the few system calls that this takes; nothing else may be between an attempt and its script.
         """
-        prelude = prelude_of(variables_of(job), words_of(job), self._files.inside)
+        prelude = prelude_of(variables_of(job), words_of(job), self._handover.inside)
         self._sandbox.limit(job.limits)
         for name, data in inputs_of(job).items():
             self._write(name, data)
         os.chmod("secrets", 0o500, dir_fd=self._inputs_fd)
-        os.pwrite(self._files.prelude, prelude, 0)
-        self._files.channel.send(b"\n")
+        self._handover.write(prelude)
+        self._handover.begin()
         self._shut()
         return self._sandbox
 
@@ -115,30 +115,10 @@ class Standing:
             os.chown(name, self._user, self._user, dir_fd=self._inputs_fd)
 
     def _shut(self) -> None:
-        self._files.close()
+        self._handover.close()
         if self._inputs_fd >= 0:
             os.close(self._inputs_fd)
             self._inputs_fd = -1
-
-
-class _Files:
-    """The descriptors between executor and shell; `inside` is how the shell numbers them."""
-
-    def __init__(self) -> None:
-        self._resources = ExitStack()
-        self.channel, self._theirs = socket.socketpair()
-        self._resources.callback(self.channel.close)
-        self._resources.callback(self._theirs.close)
-        self.channel.setblocking(False)
-        self.prelude = memory_file(b"", self._resources)
-        self.inside = (self._theirs.fileno(), self.prelude)
-
-    def passed_on(self) -> None:
-        """The shell has its end: when it is gone, the other end shall tell."""
-        self._theirs.close()
-
-    def close(self) -> None:
-        self._resources.close()
 
 
 async def stand(
@@ -148,21 +128,21 @@ async def stand(
 
     `resources` are closed when the sandbox is gone, also where it could not be had.
     """
-    files, state = _Files(), toolbox.state()
+    handover, state = Handover(), toolbox.state()
 
     def open_words(inherited: ExitStack) -> Opened:
-        shell = waiting_shell(SHELL, *files.inside)
+        shell = telling_shell(SHELL, *handover.inside)
         opened = open_waiting_command(shape.disk_bytes, toolbox, INPUT_MOUNT, shell, inherited)
-        return Opened(opened.words, [*opened.descriptors, *files.inside])
+        return Opened(opened.words, [*opened.descriptors, *handover.inside])
 
     words = [*_own_mounts(user), *as_user(user), *rlimits(shape, cgroups)]
     try:
         sandbox = await set_up(open_words, words, None, cgroups, name, resources)
     except BaseException:
-        files.close()
+        handover.close()
         raise
-    files.passed_on()
-    standing = Standing(sandbox, shape, files, state, user)
+    handover.passed_on()
+    standing = Standing(sandbox, shape, handover, state, user)
     try:
         await standing.begin()
     except BaseException as error:

@@ -1,0 +1,42 @@
+"""The way by which a shell inside a sandbox hears that it may begin, and as what.
+
+Nothing begins without a word from the executor. Bubblewrap's own `--block-fd` is not enough for that: where the
+executor dies before bubblewrap has asked to die with it, the end of that pipe reads like the word, and the script would
+run with nobody to watch, bound or record it. A shell that hears the end of its channel ends.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from contextlib import ExitStack
+
+from executor.sandbox.command import memory_file
+
+
+class Handover:
+    """The descriptors between executor and shell; `inside` is how the shell numbers them: its channel, its prelude."""
+
+    def __init__(self) -> None:
+        self._resources = ExitStack()
+        self.channel, self._theirs = socket.socketpair()
+        self._resources.callback(self.channel.close)
+        self._resources.callback(self._theirs.close)
+        self.channel.setblocking(False)
+        self._prelude = memory_file(b"", self._resources)
+        self.inside = (self._theirs.fileno(), self._prelude)
+
+    def passed_on(self) -> None:
+        """The shell has its end: when it is gone, the other end shall tell."""
+        self._theirs.close()
+
+    def write(self, prelude: bytes) -> None:
+        os.pwrite(self._prelude, prelude, 0)
+
+    def begin(self) -> None:
+        """Says the word, and lets go; OSError where nobody hears it."""
+        self.channel.send(b"\n")
+        self.close()
+
+    def close(self) -> None:
+        self._resources.close()
