@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import time
 from functools import partial
 from typing import Any
 
@@ -17,6 +16,7 @@ from oncall.client import Client
 from tests.bench.report import Samples, show
 from tests.bench.sandboxes import all_stand, first_byte_in, idle_cost, warm_and_cold
 from tests.bench.spawn import BASH, BUBBLEWRAP, first_byte
+from tests.bench.steps import Steps
 from tests.e2e.demo_calls import approve_new
 from tests.stack import running_stack
 
@@ -28,16 +28,18 @@ PAUSE_SECONDS = 0.05
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--samples", type=int, default=200, help="how often each is measured (default: 200)")
-    samples = parser.parse_args().samples
+    parser.add_argument("--steps", action="store_true", help="print the steps of an Execute, too")
+    options = parser.parse_args()
     with running_stack() as demo:
-        asyncio.run(measure(demo, samples))
+        asyncio.run(measure(demo, options.samples, steps=options.steps))
 
 
-async def measure(demo: dict[str, Any], count: int) -> None:
+async def measure(demo: dict[str, Any], count: int, *, steps: bool = False) -> None:
     bash, bubblewrap, execute = Samples("bare bash"), Samples("bare bubblewrap"), Samples("Execute → first byte")
     cold, warm = Samples("sandbox, cold"), Samples("sandbox, warm")
     with grpc.insecure_channel(demo["server"]) as channel:
         runbook_id = approve_new(channel, demo, script="echo x").runbook.id
+    timed = Steps()
     client_of = Client(demo["server"], token=demo["tokens"]["author"])
     async with client_of as client, warm_and_cold() as (standing, unready):
         print(idle_cost(standing))
@@ -46,7 +48,7 @@ async def measure(demo: dict[str, Any], count: int) -> None:
             (bubblewrap, partial(asyncio.to_thread, first_byte, BUBBLEWRAP)),
             (cold, partial(first_byte_in, unready)),
             (warm, partial(first_byte_in, standing)),
-            (execute, partial(first_output, client, runbook_id)),
+            (execute, lambda: timed.timed(client.execute(runbook_id))),
         )
         for number in range(WARM_UP + count):
             measured = []
@@ -58,15 +60,8 @@ async def measure(demo: dict[str, Any], count: int) -> None:
                 for sample, seconds in measured:
                     sample.seconds.append(seconds)
     show([bash, bubblewrap, cold, warm, execute], "From the call to the first byte of output", compared_with=2)
-
-
-async def first_output(client: Client, runbook_id: str) -> float:
-    """Answers the seconds to the first byte; the execution is then followed to its end, so that none overlap."""
-    began, first = time.perf_counter(), 0.0
-    async for event in client.execute(runbook_id):
-        if event.HasField("output") and not first:
-            first = time.perf_counter() - began
-    return first
+    if steps:
+        show(timed.without(WARM_UP), "Execute, step by step", compared_with=0)
 
 
 if __name__ == "__main__":
