@@ -13,7 +13,7 @@ from executor.attempt import Attempt, AttemptContext
 from executor.leases import LeaseKeeper
 from executor.record import STORES_AT_ONCE, LeaseLost, Publisher, Recorder
 from kernel import lifecycle
-from kernel.database import Sessions, is_disconnect, transaction
+from kernel.database import Sessions, is_disconnect, single_statements
 from kernel.execution.tags import Tags
 from kernel.lifecycle import Claim
 
@@ -104,9 +104,9 @@ class Worker:
 
     async def _claim(self, execution_id: UUID) -> Claim | None:
         try:
-            async with transaction(self._sessions) as tx:
+            async with single_statements(self._sessions) as session:
                 return await lifecycle.claim(
-                    tx.session, execution_id, self._executor_id, lease=self._leases.lease, tags=self._tags
+                    session, execution_id, self._executor_id, lease=self._leases.lease, tags=self._tags
                 )
         except Exception as error:
             if not is_disconnect(error):

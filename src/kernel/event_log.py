@@ -6,15 +6,16 @@ holds the epoch while it is RUNNING. So there are no holes, and a repeated appen
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, Select, bindparam, func, insert, select, true
+from sqlalchemy import CTE, RowMapping, Select, bindparam, func, insert, literal_column, select, true
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel.execution.event import Event, Output, OutputStream, Payload, StateChanged, Truncated
+from kernel.execution_row import STATE_COLUMNS
 from kernel.tables import execution_events, executions
 
 READ_PAGE_EVENTS = 64
@@ -23,6 +24,8 @@ READ_PAGE_BYTES = 256 * 1024
 
 _APPENDED = ("sequence", "time", "kind", "stream", "attempt", "offset", "data")
 """The columns of what an executor appends, each of which is sent as one array, so that any batch is one statement."""
+
+_NUMBERED = (execution_events.c.sequence, execution_events.c.time)
 
 
 def _append_fenced() -> Select[Any]:
@@ -63,6 +66,41 @@ async def append_fenced(session: AsyncSession, execution_id: UUID, epoch: int, e
     return bool(await session.scalar(_APPEND_FENCED, values))
 
 
+async def begin_log(
+    session: AsyncSession,
+    execution_id: UUID,
+    state: Mapping[str, Any],
+    *,
+    warnings: Sequence[str] = (),
+    along: Sequence[CTE] = (),
+) -> Event:
+    """Appends the first event of an execution that `along` creates, in one statement with it."""
+    payload = StateChanged(dict(state), tuple(warnings))
+    first = insert(execution_events).values(
+        execution_id=execution_id, sequence=1, time=func.now(), **_payload_row(payload)
+    )
+    sequence, time = (await session.execute(first.add_cte(*along).returning(*_NUMBERED))).one()
+    return Event(sequence, time, payload)
+
+
+def state_appended(moved: CTE) -> CTE:
+    """Answers what appends the state of `moved`, rows of `executions`, to their logs; its rows are those events.
+
+    It looks for the last number before anybody's lock has been waited for. Where the log has grown meanwhile, which the
+    condition of the move must exclude, the primary key refuses the statement.
+    """
+    last = select(func.coalesce(func.max(execution_events.c.sequence), 0)).where(
+        execution_events.c.execution_id == moved.c.id
+    )
+    state = func.json_build_object(
+        *(part for name in STATE_COLUMNS for part in (literal_column(f"'{name}'"), moved.c[name]))
+    )
+    new = select(moved.c.id, last.scalar_subquery() + 1, func.now(), literal_column("'state'"), state)
+    names = ("execution_id", "sequence", "time", "kind", "state")
+    kept = (execution_events.c.execution_id, *_NUMBERED, execution_events.c.state)
+    return insert(execution_events).from_select(names, new).returning(*kept).cte("told")
+
+
 async def append_state(
     session: AsyncSession, execution_id: UUID, state: dict[str, Any], *, warnings: Sequence[str] = ()
 ) -> Event:
@@ -74,8 +112,7 @@ async def append_state(
     appended = insert(execution_events).values(
         execution_id=execution_id, sequence=last.scalar_subquery() + 1, time=func.now(), **_payload_row(payload)
     )
-    numbered = appended.returning(execution_events.c.sequence, execution_events.c.time)
-    sequence, time = (await session.execute(numbered)).one()
+    sequence, time = (await session.execute(appended.returning(*_NUMBERED))).one()
     return Event(sequence, time, payload)
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import CTE, ColumnElement, RowMapping, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from kernel.execution.status import RUNNING
+from kernel.execution.status import PENDING, RUNNING
 from kernel.tables import executions
 
 STATE_COLUMNS = (
@@ -46,6 +46,18 @@ NO_END: Mapping[str, Any] = {
     "masked_count": 0,
 }
 """What the end of an attempt tells, while there is none: the next attempt begins without a word of the one before."""
+
+
+NEVER_CLAIMED: Mapping[str, Any] = {
+    "status": PENDING,
+    "attempt": 0,
+    "executor_id": None,
+    "started_at": None,
+    "completed_at": None,
+    "cancel_requested_at": None,
+    **NO_END,
+}
+"""The snapshot of an execution that has just been created."""
 
 
 async def lock_running(

@@ -25,10 +25,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel import attempt_record
 from kernel.attempt_output import AttemptOutput, seal_stored
-from kernel.audit import note_end
-from kernel.event_log import append_state
+from kernel.audit import AuditEntry, appended, note_end
+from kernel.event_log import append_state, begin_log, state_appended
 from kernel.execution.content import VersionContent
-from kernel.execution.event import Event
+from kernel.execution.event import Event, StateChanged
 from kernel.execution.status import (
     CANCELLED,
     FAILED,
@@ -40,7 +40,7 @@ from kernel.execution.status import (
     after_attempt,
     retry_delay,
 )
-from kernel.execution_row import NO_END, lock_running, snapshot_of, update_locked
+from kernel.execution_row import NEVER_CLAIMED, NO_END, lock_running, snapshot_of, update_locked
 from kernel.executor_registry import somebody_carries
 from kernel.tables import executions, runbook_versions
 from kernel.turns import Waiting, it_is_its_turn
@@ -73,15 +73,23 @@ class Moved:
     event: Event
 
 
-async def create_pending(session: AsyncSession, execution: Mapping[str, Any], *, warnings: Sequence[str] = ()) -> Event:
-    """Stores a new execution with the first event of its log; `execution` has the columns that never change.
+async def create_pending(
+    session: AsyncSession,
+    execution: Mapping[str, Any],
+    *,
+    warnings: Sequence[str] = (),
+    audited: AuditEntry | None = None,
+) -> Event:
+    """Stores a new execution, the first event of its log and what is audited of it, in one statement.
+
+    `execution` has the columns that never change; all others begin as `NEVER_CLAIMED`.
 
     It counts as rung, for whoever creates it rings after the commit; a lost ring is repeated by the sweep. Where its
     concurrency is QUEUE or FORBID, the caller holds `kernel.turns.lock_line`.
     """
-    created = insert(executions).values(**execution, status=PENDING, rung_at=func.now()).returning(executions)
-    row = (await session.execute(created)).mappings().one()
-    return await append_state(session, row["id"], snapshot_of(row), warnings=warnings)
+    created = insert(executions).values(**execution, status=PENDING, rung_at=func.now()).cte("created")
+    along = [created] if audited is None else [created, appended(audited)]
+    return await begin_log(session, execution["id"], NEVER_CLAIMED, warnings=warnings, along=along)
 
 
 async def claim(
@@ -89,8 +97,8 @@ async def claim(
 ) -> Claim | None:
     """Takes a PENDING execution for `executor_id`, which carries `tags`; None where there is nothing to take.
 
-    That is no error. Execution, record of the attempt and the version to run are one statement: this stands between
-    the ring and the first byte of output.
+    That is no error. All of it is one statement, which may be a transaction of its own: it stands between the ring and
+    the first byte of output.
     """
     took = (
         update(executions)
@@ -114,15 +122,19 @@ async def claim(
         .returning(executions)
         .cte("took")
     )
+    told = state_appended(took)
     query = (
-        select(took, runbook_versions.c.script, runbook_versions.c.settings)
+        select(took, runbook_versions.c.script, runbook_versions.c.settings, told.c.sequence, told.c.time, told.c.state)
         .add_cte(attempt_record.begun(took))
-        .where(runbook_versions.c.runbook_id == took.c.runbook_id, runbook_versions.c.version == took.c.version)
+        .where(
+            told.c.execution_id == took.c.id,
+            runbook_versions.c.runbook_id == took.c.runbook_id,
+            runbook_versions.c.version == took.c.version,
+        )
     )
     row = (await session.execute(query)).mappings().one_or_none()
     if row is None:
         return None
-    event = await append_state(session, execution_id, snapshot_of(row))
     return Claim(
         execution_id=execution_id,
         epoch=row["epoch"],
@@ -133,7 +145,7 @@ async def claim(
         content=VersionContent.from_json(row["script"], row["settings"]),
         parameters=row["parameters"],
         sealed_parameters=row["sealed_parameters"],
-        event=event,
+        event=Event(row["sequence"], row["time"], StateChanged(row["state"])),
     )
 
 

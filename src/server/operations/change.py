@@ -35,7 +35,13 @@ class Change:
 
         By whom, from where and under which request id is known from the call.
         """
-        entry = AuditEntry(
+        await append(self._tx.session, self.audit_entry(action, resource_id, team_id=team_id, **detail))
+
+    def audit_entry(
+        self, action: str, resource_id: UUID | str, *, team_id: UUID | None = None, **detail: str | int | bool | None
+    ) -> AuditEntry:
+        """Answers what `audit` would note, for a statement that notes it along with what it does."""
+        return AuditEntry(
             action=action,
             resource_id=str(resource_id),
             team_id=team_id,
@@ -44,7 +50,6 @@ class Change:
             peer=self._call.peer if self._call else "",
             request_id=self._call.request_id if self._call else "",
         )
-        await append(self._tx.session, entry)
 
 
 @asynccontextmanager

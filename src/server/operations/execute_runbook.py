@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from kernel.cipher import Cipher
 from kernel.errors import FailedPrecondition
 from kernel.execution.content import ConcurrencyPolicy
+from kernel.execution.event import Event
 from kernel.execution.status import ExecutionTrigger
 from kernel.lifecycle import create_pending
 from kernel.turns import Waiting, lock_line
@@ -26,9 +27,9 @@ from server.operations.administer_secrets import require_secrets
 from server.operations.announce import Announcer
 from server.operations.change import change
 from server.operations.environment import Environment
-from server.operations.once import first_result, remember
+from server.operations.once import first_result
 from server.operations.read_executions import load_execution
-from server.operations.read_runbooks import check_version, load_runbook, load_version
+from server.operations.read_runbooks import check_version, load_to_execute
 from server.storage import executions, executors
 
 
@@ -43,10 +44,21 @@ class ExecutionOrder:
     confirm: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Started:
+    """An execution, and the first event of its log where it is new."""
+
+    execution: Execution
+    first: Event | None = None
+
+
 async def execute_runbook(
     env: Environment, call: Call, cipher: Cipher, announcer: Announcer, order: ExecutionOrder, key: RequestKey
-) -> Execution:
-    """Answers the new execution, PENDING; or the one that the first call with this request id started."""
+) -> Started:
+    """Answers the new execution, PENDING; or the one that the first call with this request id started.
+
+    Each round trip to the database stands between the call and the first byte of output.
+    """
     violations = Violations()
     runbook_id = violations.uuid("runbook_id", order.runbook_id)
     incident_id = violations.optional_uuid("incident_id", order.incident_id)
@@ -54,22 +66,22 @@ async def execute_runbook(
     key.check(violations)
     violations.raise_if_any()
     async with change(env.sessions, call) as tx:
-        runbook = await load_runbook(tx.session, call, runbook_id)
-        if first := await first_result(tx.session, call, key):
-            return await load_execution(tx.session, call, UUID(first["execution_id"]))
-        version = await load_version(tx.session, runbook, order.version or runbook.current_version or 1)
+        runbook, version = await load_to_execute(tx.session, call, runbook_id, order.version)
+        execution_id = env.new_id()
+        to_make = {"execution_id": str(execution_id)}
+        if first := await first_result(tx.session, call, key, to_make=to_make):
+            return Started(await load_execution(tx.session, call, UUID(first["execution_id"])))
+        if version is None:
+            raise not_found("version")
         require_runnable(runbook, version, confirm=order.confirm)
         await require_secrets(tx.session, runbook.team_id, version)
         parameters = check_values(version.content.parameters, order.parameters)
         if incident_id is not None:
             raise not_found("incident")  # nothing makes incidents yet
         await _respect_concurrency(tx.session, runbook, version)
-        execution_id = env.new_id()
         row = _row(env, call, execution_id, version, runbook, parameters, cipher)
         nobody = await executors.nobody_carries(tx.session, version.content.executor_tags)
-        await create_pending(tx.session, row, warnings=warnings_of(runbook, version, nobody_carries_tags=nobody))
-        await remember(tx.session, call, key, {"execution_id": str(execution_id)})
-        await tx.audit(
+        audited = tx.audit_entry(
             "execution.created",
             execution_id,
             team_id=runbook.team_id,
@@ -77,9 +89,11 @@ async def execute_runbook(
             version=version.number,
             digest=version.digest,
         )
+        warnings = warnings_of(runbook, version, nobody_carries_tags=nobody)
+        event = await create_pending(tx.session, row, warnings=warnings, audited=audited)
         # Its first event is not published: nobody can have followed what did not exist.
         tx.after_commit(lambda: announcer.execution_waits(Waiting(execution_id, version.content.executor_tags)))
-        return await load_execution(tx.session, call, execution_id)
+        return Started(executions.new(row), event)
 
 
 async def _respect_concurrency(session: AsyncSession, runbook: Runbook, version: Version) -> None:

@@ -74,10 +74,13 @@ class ExecutionLogs:
         for followed in self._followed.values():
             followed.wake()
 
-    async def follow(self, execution: Execution, after: int) -> AsyncGenerator[Event, None]:
+    async def follow(
+        self, execution: Execution, after: int, *, first: Event | None = None
+    ) -> AsyncGenerator[Event, None]:
         """Yields what follows sequence `after`, up to the terminal snapshot; Unavailable when the server stops.
 
-        FailedPrecondition, LOG_EXPIRED, where the log has expired or does so before all of it was shown.
+        FailedPrecondition, LOG_EXPIRED, where the log has expired or does so before all of it was shown. `first` is the
+        first event of an execution that has just been made: it is shown without asking for it.
         """
         if execution.log_expired_at is not None:
             raise log_expired(execution.id)
@@ -87,6 +90,8 @@ class ExecutionLogs:
             return
         followed = self._enter(execution.id)
         try:
+            if first is not None:
+                followed.begin_with(first)
             await self._begin(execution.id, followed)
             while followed.end is None or after < followed.end:
                 for event in await self._next(execution.id, followed, after):
@@ -132,7 +137,8 @@ class ExecutionLogs:
     async def _begin(self, execution_id: UUID, followed: FollowedLog) -> None:
         """Waits until the subscription stands, then asks how far the log goes. The order is what makes it whole.
 
-        One asks for all.
+        One asks for all. Where it is known from the beginning, nobody asks: what is told before the subscription stands
+        shows as a hole, or is found by the poll.
         """
         if followed.tail is not None:
             return

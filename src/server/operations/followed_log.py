@@ -45,6 +45,13 @@ class FollowedLog:
         early, self._early = self._early, []
         return self.admit(early)
 
+    def begin_with(self, first: Event) -> None:
+        """Takes the first event of a log that has just been begun: there is nobody to ask yet what else there is."""
+        if self.tail is None:
+            self.tail = first.sequence - 1
+            early, self._early = self._early, []
+            self.admit([first, *early])
+
     def admit(self, events: Sequence[Event]) -> bool:
         """Takes what comes next and skips what is known; False where something in between is missing."""
         if self.tail is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -12,14 +13,19 @@ from server.domain.request_key import RequestKey
 from server.storage import request_ids
 
 
-async def first_result(session: AsyncSession, call: Call, key: RequestKey) -> dict[str, Any] | None:
+async def first_result(
+    session: AsyncSession, call: Call, key: RequestKey, *, to_make: Mapping[str, Any] | None = None
+) -> dict[str, Any] | None:
     """Answers what the first call with this key made; None where this is the first, which then calls `remember`.
 
-    Belongs after the check of permissions and before any decision about state: a repeat is not judged again.
+    Belongs after the check of permissions and before any decision about state: a repeat is not judged again. Whoever
+    knows beforehand what it is `to_make` says so, and has nothing to remember: a refusal takes it back.
     """
     if not key.request_id:
         return None
-    first = await request_ids.claim(session, call.caller.user_id, call.method, key.request_id, key.fingerprint)
+    first = await request_ids.claim(
+        session, call.caller.user_id, call.method, key.request_id, key.fingerprint, to_make or {}
+    )
     if first is None:
         return None
     fingerprint, resource = first

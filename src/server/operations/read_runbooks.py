@@ -34,6 +34,17 @@ async def load_runbook(session: AsyncSession, call: Call, runbook_id: UUID, *, l
     return runbook
 
 
+async def load_to_execute(
+    session: AsyncSession, call: Call, runbook_id: UUID, number: int
+) -> tuple[Runbook, Version | None]:
+    """Answers a runbook that the caller may use as this RPC does, and a version of it, 0 meaning the current one."""
+    found = await versions.find_to_execute(session, runbook_id, number)
+    if found is None:
+        raise not_found("runbook")
+    call.require(found[0].team_id, "runbook")
+    return found
+
+
 async def load_version(session: AsyncSession, runbook: Runbook, number: int) -> Version:
     version = await versions.find(session, runbook.id, number)
     if version is None:

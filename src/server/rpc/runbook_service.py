@@ -7,6 +7,7 @@ from contextlib import aclosing
 
 from kernel.cipher import Cipher
 from kernel.errors import FieldViolation, InvalidArgument
+from kernel.execution.event import Event
 from oncall.v1 import execution_pb2, runbook_pb2, runbook_service_pb2_grpc
 from oncall.v1 import runbook_service_pb2 as pb
 from server.domain.execution import Execution
@@ -152,10 +153,10 @@ class RunbookService(runbook_service_pb2_grpc.RunbookServiceServicer):
             incident_id=request.incident_id,
             confirm=request.confirm,
         )
-        execution = await execute_runbook(
+        started = await execute_runbook(
             self._env, current_call(), self._cipher, self._announcer, order, request_key(request)
         )
-        async with aclosing(self._events(execution, 0)) as events:
+        async with aclosing(self._events(started.execution, 0, started.first)) as events:
             async for event in events:
                 yield pb.ExecuteResponse(event=event)
 
@@ -190,7 +191,9 @@ class RunbookService(runbook_service_pb2_grpc.RunbookServiceServicer):
         execution = await cancel_execution(self._env, current_call(), self._announcer, request.execution_id)
         return pb.CancelExecutionResponse(execution=execution_to_pb(execution))
 
-    async def _events(self, execution: Execution, after: int) -> AsyncGenerator[execution_pb2.ExecutionEvent, None]:
-        async with aclosing(self._logs.follow(execution, after)) as events:
+    async def _events(
+        self, execution: Execution, after: int, first: Event | None = None
+    ) -> AsyncGenerator[execution_pb2.ExecutionEvent, None]:
+        async with aclosing(self._logs.follow(execution, after, first=first)) as events:
             async for event in events:
                 yield event_to_pb(execution, event)

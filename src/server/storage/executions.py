@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
@@ -12,7 +12,7 @@ from sqlalchemy import RowMapping, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel.execution.status import ExecutionStatus
-from kernel.execution_row import STATE_COLUMNS
+from kernel.execution_row import NEVER_CLAIMED, STATE_COLUMNS
 from kernel.tables import execution_attempts, execution_events, executions
 from kernel.turns import is_unended
 from server.domain.execution import Execution, ExecutionAttempt
@@ -66,6 +66,11 @@ async def find(session: AsyncSession, execution_id: UUID, *, output: bool = Fals
     query = select(*columns).where(executions.c.id == execution_id)
     row = (await session.execute(query)).mappings().one_or_none()
     return _execution(row) if row else None
+
+
+def new(row: Mapping[str, Any]) -> Execution:
+    """Answers the execution that `kernel.lifecycle.create_pending` stores of `row`, which has what never changes."""
+    return Execution(**{name: row[name] for name in _FIXED}, state=NEVER_CLAIMED)
 
 
 async def attempts_of(session: AsyncSession, execution_id: UUID) -> list[ExecutionAttempt]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -14,7 +15,12 @@ from kernel.tables import request_ids
 
 
 async def claim(
-    session: AsyncSession, caller_id: UUID, method: str, request_id: str, fingerprint: bytes
+    session: AsyncSession,
+    caller_id: UUID,
+    method: str,
+    request_id: str,
+    fingerprint: bytes,
+    resource: Mapping[str, Any],
 ) -> tuple[bytes, dict[str, Any]] | None:
     """Claims a request id; where somebody has it, answers the fingerprint and the resource of the first call.
 
@@ -24,7 +30,7 @@ async def claim(
     row = {"caller_id": caller_id, "method": method, "request_id": request_id, "fingerprint": fingerprint}
     claim_it = (
         postgresql.insert(request_ids)
-        .values(**row, resource={}, created_at=func.now())
+        .values(**row, resource=dict(resource), created_at=func.now())
         .on_conflict_do_nothing()
         .returning(request_ids.c.request_id)
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
@@ -31,13 +31,13 @@ async def find(session: AsyncSession, runbook_id: UUID, *, lock: bool = False) -
     """Answers one runbook; with `lock`, nobody else changes it before this transaction ends."""
     query = select(runbooks).where(runbooks.c.id == runbook_id)
     row = (await session.execute(query.with_for_update() if lock else query)).mappings().one_or_none()
-    return _runbook(row) if row else None
+    return runbook_of(row) if row else None
 
 
 async def page(session: AsyncSession, wanted: RunbookFilter, *, before: UUID | None, limit: int) -> list[Runbook]:
     """Answers runbooks, newest first, that are older than `before`."""
     rows = await session.execute(page_query(wanted, before=before, limit=limit))
-    return [_runbook(row) for row in rows.mappings()]
+    return [runbook_of(row) for row in rows.mappings()]
 
 
 def page_query(wanted: RunbookFilter, *, before: UUID | None, limit: int) -> Select[Any]:
@@ -71,5 +71,6 @@ def _changing(runbook: Runbook) -> dict[str, Any]:
     return values
 
 
-def _runbook(row: RowMapping) -> Runbook:
+def runbook_of(row: RowMapping | Mapping[str, Any]) -> Runbook:
+    """Answers the runbook of a row that has its columns by name."""
     return Runbook(**{**row, "status": RunbookStatus(row["status"])})

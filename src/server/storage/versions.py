@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, Select, insert, literal, select, update
+from sqlalchemy import RowMapping, Select, func, insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel.execution.content import VersionContent
-from kernel.tables import runbook_reviews, runbook_versions
+from kernel.tables import runbook_reviews, runbook_versions, runbooks
+from server.domain.runbook import Runbook
 from server.domain.version import Review, ReviewStatus, Version
+from server.storage.runbooks import runbook_of
 
 _KEY = (runbook_versions.c.runbook_id == runbook_reviews.c.runbook_id) & (
     runbook_versions.c.version == runbook_reviews.c.version
@@ -29,7 +32,28 @@ _HEAD = tuple(column for column in runbook_versions.c if column.name != "script"
 async def find(session: AsyncSession, runbook_id: UUID, number: int) -> Version | None:
     query = _of(runbook_id, runbook_versions.c.script).where(runbook_versions.c.version == number)
     row = (await session.execute(query)).mappings().one_or_none()
-    return _version(row) if row else None
+    return _whole(row) if row else None
+
+
+async def find_to_execute(
+    session: AsyncSession, runbook_id: UUID, number: int
+) -> tuple[Runbook, Version | None] | None:
+    """Answers a runbook and a version of it, 0 meaning the current one, in one read and with an empty script.
+
+    Who executes a runbook waits for this, and the script is the executor's business.
+    """
+    wanted = literal(number) if number else func.coalesce(runbooks.c.current_version, 1)
+    versioned = (runbook_versions.c.runbook_id == runbooks.c.id) & (runbook_versions.c.version == wanted)
+    tables = runbooks.outerjoin(runbook_versions.join(runbook_reviews, _KEY), versioned)
+    query = select(*runbooks.c, *_HEAD, *_REVIEW).select_from(tables).where(runbooks.c.id == runbook_id)
+    row = (await session.execute(query)).mappings().one_or_none()
+    if row is None:
+        return None
+    version = {column.name: row[column] for column in _HEAD} | {"script": ""}
+    review = {column.name: row[column] for column in _REVIEW}
+    return runbook_of({column.name: row[column] for column in runbooks.c}), (
+        _version(version, review) if version["version"] is not None else None
+    )
 
 
 async def page(session: AsyncSession, runbook_id: UUID, *, before: int | None, limit: int) -> list[Version]:
@@ -37,7 +61,7 @@ async def page(session: AsyncSession, runbook_id: UUID, *, before: int | None, l
     query = _of(runbook_id, literal("").label("script")).order_by(runbook_versions.c.version.desc()).limit(limit)
     if before is not None:
         query = query.where(runbook_versions.c.version < before)
-    return [_version(row) for row in (await session.execute(query)).mappings()]
+    return [_whole(row) for row in (await session.execute(query)).mappings()]
 
 
 async def add(session: AsyncSession, version: Version) -> None:
@@ -85,8 +109,11 @@ def _review_row(review: Review) -> dict[str, Any]:
     return {column.name: getattr(review, column.name) for column in _REVIEW}
 
 
-def _version(row: RowMapping) -> Version:
-    review = {column.name: row[column.name] for column in _REVIEW}
+def _whole(row: RowMapping) -> Version:
+    return _version(row, {column.name: row[column.name] for column in _REVIEW})
+
+
+def _version(row: RowMapping | Mapping[str, Any], review: Mapping[str, Any]) -> Version:
     return Version(
         runbook_id=row["runbook_id"],
         number=row["version"],
