@@ -6,7 +6,8 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,19 @@ from tests.issuing import (
 )
 
 MINUTE = 60
+
+
+@dataclass(frozen=True, slots=True)
+class FromNow:
+    """A time that many seconds after a token is made."""
+
+    seconds: int
+
+
+def _moved(claims: Mapping[str, object]) -> dict[str, object]:
+    """Answers claims with their times counted from now; a parameter's own now is when the tests were collected."""
+    now = int(time.time())
+    return {name: now + value.seconds if isinstance(value, FromNow) else value for name, value in claims.items()}
 
 
 @pytest.fixture
@@ -62,15 +76,15 @@ async def test_a_good_token_says_who_its_holder_is(trusted: TrustedIssuers, issu
     "changes",
     [
         {"aud": ["another", "oncall"]},
-        {"exp": int(time.time()) - MINUTE // 2},
-        {"iat": int(time.time()) + MINUTE // 2, "nbf": int(time.time()) + MINUTE // 2},
+        {"exp": FromNow(-MINUTE // 2)},
+        {"iat": FromNow(MINUTE // 2), "nbf": FromNow(MINUTE // 2)},
         {"email": None, "name": 7},
     ],
 )
 async def test_what_is_only_unusual_is_believed(
     trusted: TrustedIssuers, issuer: TokenIssuer, changes: dict[str, object]
 ) -> None:
-    assert (await trusted.identify(issuer.token(issuer.claims(**changes)))).subject == "ada"
+    assert (await trusted.identify(issuer.token(issuer.claims(**_moved(changes))))).subject == "ada"
 
 
 @pytest.mark.parametrize(("said", "verified"), [(True, True), (False, False), ("true", False), (1, False), ({}, False)])
@@ -82,8 +96,8 @@ async def test_only_the_truth_itself_counts_as_a_verified_address(
 
 
 BAD_CLAIMS: dict[str, dict[str, object]] = {
-    "issued in the future": {"iat": int(time.time()) + 10 * MINUTE},
-    "not yet valid": {"nbf": int(time.time()) + 10 * MINUTE},
+    "issued in the future": {"iat": FromNow(10 * MINUTE)},
+    "not yet valid": {"nbf": FromNow(10 * MINUTE)},
     "another audience": {"aud": "another"},
     "other audiences": {"aud": ["another", "third"]},
     "no audience": {"aud": None},
@@ -109,7 +123,7 @@ BAD_CLAIMS: dict[str, dict[str, object]] = {
 async def test_a_token_with_bad_claims_is_refused(
     trusted: TrustedIssuers, issuer: TokenIssuer, changes: dict[str, object]
 ) -> None:
-    token = issuer.sign(json.dumps(issuer.claims(**changes)).encode())
+    token = issuer.sign(json.dumps(issuer.claims(**_moved(changes))).encode())
     assert (await _refusal(trusted, token)).reason == "CREDENTIAL_INVALID"
 
 
