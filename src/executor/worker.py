@@ -69,7 +69,9 @@ class Worker:
         task = asyncio.create_task(self._claim_and_run(execution_id), name=f"execution {execution_id}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        await asyncio.shield(task)
+        await asyncio.wait({task})  # that `drain` cancels it is no error of this caller's, to be logged as one
+        if not task.cancelled():
+            task.result()
 
     async def drain(self, seconds: float, *, end_within: float) -> None:
         """Lets running scripts end by themselves for `seconds`, then ends them as lost with this executor.
