@@ -87,11 +87,30 @@ def own_postgres(cluster: EmbeddedPostgres) -> EmbeddedPostgres:
     return cluster
 
 
-def killed(server: EmbeddedPostgres) -> None:
-    """Ends a PostgreSQL by kill -9."""
+@pytest.fixture
+def own_redis(tmp_path: Path) -> Iterator[EmbeddedRedis]:
+    """A Redis that this test may stop or kill, and start again."""
+    redis = EmbeddedRedis(tmp_path, log=tmp_path / "redis.log")
+    redis.start()
+    yield redis
+    redis.stop()
+
+
+def killed(server: EmbeddedPostgres | EmbeddedRedis) -> None:
+    """Ends a PostgreSQL or a Redis by kill -9."""
     assert server.process is not None
     server.process.kill()
     server.process.wait()
+
+
+@contextmanager
+def away(server: EmbeddedPostgres | EmbeddedRedis) -> Iterator[None]:
+    """Kills a PostgreSQL or a Redis, and starts it again after the block."""
+    killed(server)
+    try:
+        yield
+    finally:
+        server.start()
 
 
 @contextmanager

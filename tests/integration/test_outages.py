@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from cli.launcher.embedded_redis import EmbeddedRedis
 from executor.registration import Registration
 from executor.settings import ExecutorSettings
 from executor.worker import Worker
-from tests.conftest import frozen, killed
+from tests.conftest import away, frozen
 from tests.executors import an_executor, an_executor_process
 from tests.integration.conftest import Platform
 from tests.integration.test_ends import gone_processes, sweeping
@@ -35,26 +35,8 @@ def database_url(own_postgres: EmbeddedPostgres) -> str:
 
 
 @pytest.fixture
-def own_redis(tmp_path: Path) -> Iterator[EmbeddedRedis]:
-    redis = EmbeddedRedis(tmp_path, log=tmp_path / "redis.log")
-    redis.start()
-    yield redis
-    redis.stop()
-
-
-@pytest.fixture
 def redis_url(own_redis: EmbeddedRedis) -> str:
     return own_redis.url
-
-
-@contextlib.contextmanager
-def away(server: EmbeddedPostgres) -> Iterator[None]:
-    """Kills a PostgreSQL, and starts it again after the block."""
-    killed(server)
-    try:
-        yield
-    finally:
-        server.start()
 
 
 @pytest.mark.parametrize("outage", [away, frozen])

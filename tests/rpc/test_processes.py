@@ -31,13 +31,18 @@ SECONDS = 30
 
 @pytest.fixture
 def environment(database_url: str, redis_url: str, tmp_path: Path) -> dict[str, str]:
+    return environment_of(database_url, redis_url, tmp_path)
+
+
+def environment_of(database_url: str, redis_url: str, folder: Path) -> dict[str, str]:
+    """Answers what a process of the server needs; `folder` takes its ready file."""
     return {
         **os.environ,
         "ONCALL_DATABASE_URL": database_url,
         "ONCALL_REDIS_URL": redis_url,
         "ONCALL_MASTER_KEY": MASTER_KEY,
         "ONCALL_SERVER_LISTEN": "127.0.0.1:0",
-        "ONCALL_READY_FILE": str(tmp_path / "ready.json"),
+        "ONCALL_READY_FILE": str(folder / "ready.json"),
     }
 
 
@@ -58,7 +63,7 @@ async def _run(environment: dict[str, str], *arguments: str) -> tuple[int, str, 
 
 
 @contextlib.asynccontextmanager
-async def _serving(environment: dict[str, str], module: str) -> AsyncIterator[dict[str, Any]]:
+async def serving(environment: dict[str, str], module: str) -> AsyncIterator[dict[str, Any]]:
     """Yields what the ready file says; at the end asks the process to stop, and wants exit code 0 within 8 s."""
     ready = Path(environment["ONCALL_READY_FILE"])
     process = await asyncio.create_subprocess_exec(sys.executable, "-m", module, env=environment)
@@ -97,7 +102,7 @@ async def test_the_first_admin_and_the_gateway_get_tokens_that_work(
     assert first["user_id"] == second["user_id"]
     assert first["token"] != second["token"]
     gateway = json.loads((await _run(environment, "server.bootstrap", "gateway"))[1])
-    async with _serving(environment, "server") as ready, grpc.aio.insecure_channel(ready["address"]) as channel:
+    async with serving(environment, "server") as ready, grpc.aio.insecure_channel(ready["address"]) as channel:
         stub = team_service_pb2_grpc.TeamServiceStub(channel)
         for token, admin, account in ((second["token"], True, ""), (gateway["token"], False, "gateway")):
             answer = await stub.GetCaller(
@@ -107,7 +112,7 @@ async def test_the_first_admin_and_the_gateway_get_tokens_that_work(
 
 
 async def test_the_jobs_run_until_they_are_told_to_stop(environment: dict[str, str]) -> None:
-    async with _serving(environment, "server.jobs") as ready:
+    async with serving(environment, "server.jobs") as ready:
         assert ready == {}
 
 
@@ -120,7 +125,7 @@ async def test_the_jobs_seal_the_audit(environment: dict[str, str], database_url
         async with engine.connect() as connection:
             return bool(await connection.scalar(select(func.count()).select_from(audit_seals)))
 
-    async with _serving(environment, "server.jobs"):
+    async with serving(environment, "server.jobs"):
         await eventually(sealed)
     await engine.dispose()
 
