@@ -236,7 +236,7 @@ async def test_what_somebody_holds_is_skipped_and_waited_for_by_nobody(platform:
 
 async def _claim(make_session: Sessions, caller: UUID, request_id: str) -> Any:
     async with transaction(make_session) as tx:
-        claimed = await stored_request_ids.claim(tx.session, caller, "/m", request_id, b"f")
+        claimed = await stored_request_ids.claim(tx.session, caller, "/m", request_id, b"f", {})
         if claimed is None:
             await stored_request_ids.settle(tx.session, caller, "/m", request_id, {"id": request_id})
         return claimed
@@ -277,7 +277,7 @@ async def test_a_request_id_that_is_forgotten_while_it_is_claimed_is_free(platfo
             return answer
 
         tx.session.execute = execute  # type: ignore[method-assign,assignment]
-        assert await stored_request_ids.claim(tx.session, caller, "/m", "old", b"f") is None
+        assert await stored_request_ids.claim(tx.session, caller, "/m", "old", b"f", {}) is None
         assert forgotten == 1
 
 
