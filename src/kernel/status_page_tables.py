@@ -11,6 +11,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Date,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
@@ -27,31 +28,36 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from kernel.tables import Timestamp, metadata
 
 
-def _id() -> Column[object]:
+def id_column() -> Column[object]:
     return Column("id", Uuid, primary_key=True)
 
 
-def _created_at() -> Column[object]:
+def created_at() -> Column[object]:
     return Column("created_at", Timestamp, nullable=False)
 
 
-def _revision() -> Column[object]:
+def revision() -> Column[object]:
     return Column("revision", BigInteger, nullable=False, server_default=text("1"))  # what the etag is made of
 
 
 status_pages = Table(
     "status_pages",
     metadata,
-    _id(),
+    id_column(),
     Column("team_id", Uuid, ForeignKey("teams.id"), nullable=False),
     Column("slug", Text, nullable=False, unique=True),
     Column("name", Text, nullable=False),
     Column("visibility", Text, nullable=False),
     Column("time_zone", Text, nullable=False),
     Column("token_hash", LargeBinary),  # of the page's own token, if it has one
-    _revision(),
+    Column("logo_url", Text, nullable=False, server_default=""),
+    Column("accent_color", Text, nullable=False, server_default=""),
+    Column("support_url", Text, nullable=False, server_default=""),
+    # Grows with every change of what any audience sees, under the lock of this row: so in the order of the commits.
+    Column("page_version", BigInteger, nullable=False, server_default=text("1")),
+    revision(),
     Column("created_by", Uuid, ForeignKey("users.id"), nullable=False),
-    _created_at(),
+    created_at(),
     Column("updated_at", Timestamp, nullable=False),
     CheckConstraint("visibility IN ('PUBLIC', 'PRIVATE')", name="visibility"),
     Index(None, "team_id", "id"),
@@ -60,17 +66,23 @@ status_pages = Table(
 components = Table(
     "components",
     metadata,
-    _id(),
+    id_column(),
     Column("status_page_id", Uuid, ForeignKey("status_pages.id", ondelete="CASCADE"), nullable=False),
     Column("group_id", Uuid),
     Column("is_group", Boolean, nullable=False, server_default=text("false")),
     Column("name", Text, nullable=False),
     Column("description", Text, nullable=False, server_default=""),
     Column("status", Text, nullable=False),  # its own; what is shown is computed
+    # What a check reported; once it has expired, the check is silent.
+    Column("report_status", Text),
+    Column("report_reported_at", Timestamp),
+    Column("report_expires_at", Timestamp),
+    Column("report_status_when_silent", Text),
+    Column("report_is_silent", Boolean, nullable=False, server_default=text("false")),  # that silence has been noted
     Column("position", Integer, nullable=False, server_default=text("0")),
     Column("only_show_if_degraded", Boolean, nullable=False, server_default=text("false")),
-    _revision(),
-    _created_at(),
+    revision(),
+    created_at(),
     Column("updated_at", Timestamp, nullable=False),
     # A group's children stand on its page; a group is in no group.
     UniqueConstraint("status_page_id", "id"),
@@ -82,12 +94,30 @@ components = Table(
         "status IN ('OPERATIONAL', 'DEGRADED_PERFORMANCE', 'PARTIAL_OUTAGE', 'MAJOR_OUTAGE', 'UNDER_MAINTENANCE')",
         name="status",
     ),
+    CheckConstraint(
+        "num_nonnulls(report_status, report_reported_at, report_expires_at, report_status_when_silent) IN (0, 4)",
+        name="report_is_whole",
+    ),
+    Index(
+        "ix_components_report_expires_at",
+        "report_expires_at",
+        postgresql_where=text("report_expires_at IS NOT NULL AND NOT report_is_silent"),
+    ),
+)
+
+# How each component was shown to who sees all of it, from each change to the next; written with whatever changed it.
+component_status_changes = Table(
+    "component_status_changes",
+    metadata,
+    Column("component_id", Uuid, ForeignKey("components.id", ondelete="CASCADE"), primary_key=True),
+    Column("at", Timestamp, primary_key=True),
+    Column("status", Text, nullable=False),
 )
 
 partners = Table(
     "partners",
     metadata,
-    _id(),
+    id_column(),
     Column("status_page_id", Uuid, ForeignKey("status_pages.id", ondelete="CASCADE"), nullable=False),
     Column("name", Text, nullable=False),
     Column("contact_email", Text, nullable=False, server_default=""),
@@ -100,9 +130,9 @@ partners = Table(
     Column("revoked_by", Uuid, ForeignKey("users.id")),
     Column("last_access_at", Timestamp),
     Column("access_count", BigInteger, nullable=False, server_default=text("0")),
-    _revision(),
+    revision(),
     Column("created_by", Uuid, ForeignKey("users.id"), nullable=False),
-    _created_at(),
+    created_at(),
     Column("updated_at", Timestamp, nullable=False),
     UniqueConstraint("status_page_id", "name"),
     postgresql_with={"fillfactor": "70"},  # access counts rewrite a row in its own page
@@ -111,11 +141,11 @@ partners = Table(
 partner_tokens = Table(
     "partner_tokens",
     metadata,
-    _id(),
+    id_column(),
     Column("partner_id", Uuid, ForeignKey("partners.id", ondelete="CASCADE"), nullable=False),
     Column("prefix", Text, nullable=False, unique=True),
     Column("token_hash", LargeBinary, nullable=False, unique=True),
-    _created_at(),
+    created_at(),
     Column("expires_at", Timestamp),  # the end of the grace period, once it has been rotated
     Column("last_used_at", Timestamp),
     Column("revoked_at", Timestamp),
@@ -126,7 +156,7 @@ partner_tokens = Table(
 partner_sessions = Table(
     "partner_sessions",
     metadata,
-    _id(),
+    id_column(),
     Column("partner_id", Uuid, ForeignKey("partners.id", ondelete="CASCADE"), nullable=False),
     Column("address", Text, nullable=False),
     Column("user_agent", Text, nullable=False),
@@ -136,4 +166,34 @@ partner_sessions = Table(
     Column("access_count", BigInteger, nullable=False, server_default=text("1")),
     Index(None, "partner_id", "id"),
     Index(None, "partner_id", "last_active_at"),
+)
+
+# How often each partner read, by day: what they may see of themselves.
+partner_accesses = Table(
+    "partner_accesses",
+    metadata,
+    Column("partner_id", Uuid, ForeignKey("partners.id", ondelete="CASCADE"), primary_key=True),
+    Column("date", Date, primary_key=True),  # in UTC
+    Column("token_prefix", Text, primary_key=True),
+    Column("address", Text, primary_key=True),
+    Column("first_at", Timestamp, nullable=False),
+    Column("last_at", Timestamp, nullable=False),
+    Column("access_count", BigInteger, nullable=False),
+    postgresql_with={"fillfactor": "70"},
+)
+
+# Gateways that answer from what they keep: until when each may, and which changes each has confirmed to go by.
+status_page_watches = Table(
+    "status_page_watches",
+    metadata,
+    Column("watch_id", Text, primary_key=True),
+    Column("expires_at", Timestamp, nullable=False),
+)
+
+status_page_confirmations = Table(
+    "status_page_confirmations",
+    metadata,
+    Column("change_id", Uuid, primary_key=True),
+    Column("watch_id", Text, ForeignKey("status_page_watches.watch_id", ondelete="CASCADE"), primary_key=True),
+    Column("confirmed_at", Timestamp, nullable=False),
 )

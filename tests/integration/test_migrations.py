@@ -10,14 +10,14 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection
 
 from cli.launcher.embedded_postgres import EmbeddedPostgres
-from kernel import migrations, status_page_tables
+from kernel import incident_tables, migrations
 from kernel.database import create_engine
 from tests.conftest import empty_database
 
 
 def _differences(connection: Connection) -> list[object]:
     context = MigrationContext.configure(connection, opts={"compare_type": True})
-    return list(compare_metadata(context, status_page_tables.metadata))
+    return list(compare_metadata(context, incident_tables.metadata))
 
 
 async def test_a_migrated_database_has_the_tables_as_they_are_written_down(database_url: str) -> None:

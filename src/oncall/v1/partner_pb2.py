@@ -26,23 +26,29 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from oncall.v1 import status_page_pb2 as oncall_dot_v1_dot_status__page__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17oncall/v1/partner.proto\x12\toncall.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1boncall/v1/status_page.proto\"\xf1\x03\n\x07Partner\x12\n\n\x02id\x18\x01 \x01(\t\x12\x16\n\x0estatus_page_id\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x15\n\rcontact_email\x18\x04 \x01(\t\x12\x14\n\x0cip_allowlist\x18\x05 \x03(\t\x12\x15\n\rcomponent_ids\x18\x06 \x03(\t\x12.\n\nexpires_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1b\n\x13requests_per_minute\x18\x08 \x01(\x05\x12\x14\n\x0ctoken_prefix\x18\t \x01(\t\x12\x11\n\tis_active\x18\n \x01(\x08\x12\x32\n\x0elast_access_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0c\x61\x63\x63\x65ss_count\x18\x0c \x01(\x03\x12.\n\nrevoked_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\x0e \x01(\t\x12\x12\n\ncreated_by\x18\x0f \x01(\t\x12.\n\ncreated_at\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb1\x01\n\x0fShownStatusPage\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04slug\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x33\n\nvisibility\x18\x04 \x01(\x0e\x32\x1f.oncall.v1.StatusPageVisibility\x12\x11\n\ttime_zone\x18\x05 \x01(\t\x12.\n\nupdated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"P\n\x08Headline\x12/\n\tindicator\x18\x01 \x01(\x0e\x32\x1c.oncall.v1.HeadlineIndicator\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\"\x9d\x02\n\x0eShownComponent\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08group_id\x18\x02 \x01(\t\x12\r\n\x05group\x18\x03 \x01(\x08\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x05 \x01(\t\x12*\n\x06status\x18\x06 \x01(\x0e\x32\x1a.oncall.v1.ComponentStatus\x12\x10\n\x08position\x18\x07 \x01(\x05\x12\x1d\n\x15only_show_if_degraded\x18\x08 \x01(\x08\x12.\n\ncreated_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"4\n\x08\x41udience\x12\x12\n\npartner_id\x18\x01 \x01(\t\x12\x14\n\x0cpartner_name\x18\x02 \x01(\t*\xd5\x01\n\x11HeadlineIndicator\x12\"\n\x1eHEADLINE_INDICATOR_UNSPECIFIED\x10\x00\x12\x1b\n\x17HEADLINE_INDICATOR_NONE\x10\x01\x12\x1c\n\x18HEADLINE_INDICATOR_MINOR\x10\x02\x12\x1c\n\x18HEADLINE_INDICATOR_MAJOR\x10\x03\x12\x1f\n\x1bHEADLINE_INDICATOR_CRITICAL\x10\x04\x12\"\n\x1eHEADLINE_INDICATOR_MAINTENANCE\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17oncall/v1/partner.proto\x12\toncall.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1boncall/v1/status_page.proto\"\x9a\x04\n\x07Partner\x12\n\n\x02id\x18\x01 \x01(\t\x12\x16\n\x0estatus_page_id\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x15\n\rcontact_email\x18\x04 \x01(\t\x12\x14\n\x0cip_allowlist\x18\x05 \x03(\t\x12\x15\n\rcomponent_ids\x18\x06 \x03(\t\x12.\n\nexpires_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1b\n\x13requests_per_minute\x18\x08 \x01(\x05\x12\x14\n\x0ctoken_prefix\x18\t \x01(\t\x12\x11\n\tis_active\x18\n \x01(\x08\x12\x32\n\x0elast_access_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0c\x61\x63\x63\x65ss_count\x18\x0c \x01(\x03\x12.\n\nrevoked_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\x0e \x01(\t\x12\x12\n\ncreated_by\x18\x0f \x01(\t\x12.\n\ncreated_at\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x06tokens\x18\x12 \x03(\x0b\x32\x17.oncall.v1.PartnerToken\"\xb0\x01\n\x0cPartnerToken\x12\x0e\n\x06prefix\x18\x01 \x01(\t\x12.\n\ncreated_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0clast_used_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xe7\x01\n\x0ePartnerSession\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\npartner_id\x18\x02 \x01(\t\x12\x11\n\tclient_ip\x18\x03 \x01(\t\x12\x12\n\nuser_agent\x18\x04 \x01(\t\x12\x14\n\x0ctoken_prefix\x18\x05 \x01(\t\x12.\n\nstarted_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0elast_active_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0c\x61\x63\x63\x65ss_count\x18\x08 \x01(\x03\"\xb7\x01\n\rPartnerAccess\x12\x0c\n\x04\x64\x61te\x18\x01 \x01(\t\x12\x14\n\x0ctoken_prefix\x18\x02 \x01(\t\x12\x11\n\tclient_ip\x18\x03 \x01(\t\x12\x14\n\x0c\x61\x63\x63\x65ss_count\x18\x04 \x01(\x03\x12,\n\x08\x66irst_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07last_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xee\x01\n\x0fShownStatusPage\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04slug\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x33\n\nvisibility\x18\x04 \x01(\x0e\x32\x1f.oncall.v1.StatusPageVisibility\x12\x11\n\ttime_zone\x18\x05 \x01(\t\x12.\n\nupdated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08logo_url\x18\x07 \x01(\t\x12\x14\n\x0c\x61\x63\x63\x65nt_color\x18\x08 \x01(\t\x12\x13\n\x0bsupport_url\x18\t \x01(\t\"P\n\x08Headline\x12/\n\tindicator\x18\x01 \x01(\x0e\x32\x1c.oncall.v1.HeadlineIndicator\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\"\x9d\x02\n\x0eShownComponent\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08group_id\x18\x02 \x01(\t\x12\r\n\x05group\x18\x03 \x01(\x08\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x05 \x01(\t\x12*\n\x06status\x18\x06 \x01(\x0e\x32\x1a.oncall.v1.ComponentStatus\x12\x10\n\x08position\x18\x07 \x01(\x05\x12\x1d\n\x15only_show_if_degraded\x18\x08 \x01(\x08\x12.\n\ncreated_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\\\n\x08\x41udience\x12\x12\n\npartner_id\x18\x01 \x01(\t\x12\x14\n\x0cpartner_name\x18\x02 \x01(\t\x12\x10\n\x08token_id\x18\x03 \x01(\t\x12\x14\n\x0ctoken_prefix\x18\x04 \x01(\t*\xd5\x01\n\x11HeadlineIndicator\x12\"\n\x1eHEADLINE_INDICATOR_UNSPECIFIED\x10\x00\x12\x1b\n\x17HEADLINE_INDICATOR_NONE\x10\x01\x12\x1c\n\x18HEADLINE_INDICATOR_MINOR\x10\x02\x12\x1c\n\x18HEADLINE_INDICATOR_MAJOR\x10\x03\x12\x1f\n\x1bHEADLINE_INDICATOR_CRITICAL\x10\x04\x12\"\n\x1eHEADLINE_INDICATOR_MAINTENANCE\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'oncall.v1.partner_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_HEADLINEINDICATOR']._serialized_start=1205
-  _globals['_HEADLINEINDICATOR']._serialized_end=1418
+  _globals['_HEADLINEINDICATOR']._serialized_start=1946
+  _globals['_HEADLINEINDICATOR']._serialized_end=2159
   _globals['_PARTNER']._serialized_start=101
-  _globals['_PARTNER']._serialized_end=598
-  _globals['_SHOWNSTATUSPAGE']._serialized_start=601
-  _globals['_SHOWNSTATUSPAGE']._serialized_end=778
-  _globals['_HEADLINE']._serialized_start=780
-  _globals['_HEADLINE']._serialized_end=860
-  _globals['_SHOWNCOMPONENT']._serialized_start=863
-  _globals['_SHOWNCOMPONENT']._serialized_end=1148
-  _globals['_AUDIENCE']._serialized_start=1150
-  _globals['_AUDIENCE']._serialized_end=1202
+  _globals['_PARTNER']._serialized_end=639
+  _globals['_PARTNERTOKEN']._serialized_start=642
+  _globals['_PARTNERTOKEN']._serialized_end=818
+  _globals['_PARTNERSESSION']._serialized_start=821
+  _globals['_PARTNERSESSION']._serialized_end=1052
+  _globals['_PARTNERACCESS']._serialized_start=1055
+  _globals['_PARTNERACCESS']._serialized_end=1238
+  _globals['_SHOWNSTATUSPAGE']._serialized_start=1241
+  _globals['_SHOWNSTATUSPAGE']._serialized_end=1479
+  _globals['_HEADLINE']._serialized_start=1481
+  _globals['_HEADLINE']._serialized_end=1561
+  _globals['_SHOWNCOMPONENT']._serialized_start=1564
+  _globals['_SHOWNCOMPONENT']._serialized_end=1849
+  _globals['_AUDIENCE']._serialized_start=1851
+  _globals['_AUDIENCE']._serialized_end=1943
 # @@protoc_insertion_point(module_scope)

@@ -80,6 +80,7 @@ class Partner(_message.Message):
     CREATED_BY_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
     UPDATED_AT_FIELD_NUMBER: _builtins.int
+    TOKENS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUIDv7, given by the server."""
     status_page_id: _builtins.str
@@ -89,7 +90,9 @@ class Partner(_message.Message):
     contact_email: _builtins.str
     """Whom to tell; at most 254 characters; may be empty."""
     requests_per_minute: _builtins.int
-    """How often they may ask, 1 to 100,000; 0: not limited. Counted by each server process for itself."""
+    """How often they may ask, 1 to 1,000,000; 0: not limited. Counted for all gateways and servers together while Redis is
+    there, and by each server for itself while it is not.
+    """
     token_prefix: _builtins.str
     """How their token begins: enough to recognise it, not to use it. Set by the server."""
     is_active: _builtins.bool
@@ -128,6 +131,10 @@ class Partner(_message.Message):
     def updated_at(self) -> _timestamp_pb2.Timestamp:
         """When they were last changed."""
 
+    @_builtins.property
+    def tokens(self) -> _containers.RepeatedCompositeFieldContainer[Global___PartnerToken]:
+        """Their tokens that still work, newest first: two while a rotation's grace period lasts. Set by the server."""
+
     def __init__(
         self,
         *,
@@ -148,14 +155,155 @@ class Partner(_message.Message):
         created_by: _builtins.str = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
         updated_at: _timestamp_pb2.Timestamp | None = ...,
+        tokens: _abc.Iterable[Global___PartnerToken] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "expires_at", b"expires_at", "last_access_at", b"last_access_at", "revoked_at", b"revoked_at", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_count", b"access_count", "component_ids", b"component_ids", "contact_email", b"contact_email", "created_at", b"created_at", "created_by", b"created_by", "etag", b"etag", "expires_at", b"expires_at", "id", b"id", "ip_allowlist", b"ip_allowlist", "is_active", b"is_active", "last_access_at", b"last_access_at", "name", b"name", "requests_per_minute", b"requests_per_minute", "revoked_at", b"revoked_at", "status_page_id", b"status_page_id", "token_prefix", b"token_prefix", "updated_at", b"updated_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_count", b"access_count", "component_ids", b"component_ids", "contact_email", b"contact_email", "created_at", b"created_at", "created_by", b"created_by", "etag", b"etag", "expires_at", b"expires_at", "id", b"id", "ip_allowlist", b"ip_allowlist", "is_active", b"is_active", "last_access_at", b"last_access_at", "name", b"name", "requests_per_minute", b"requests_per_minute", "revoked_at", b"revoked_at", "status_page_id", b"status_page_id", "token_prefix", b"token_prefix", "tokens", b"tokens", "updated_at", b"updated_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Partner: _TypeAlias = Partner  # noqa: Y015
+
+@_typing.final
+class PartnerToken(_message.Message):
+    """A token of a partner, without its secret."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PREFIX_FIELD_NUMBER: _builtins.int
+    CREATED_AT_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    LAST_USED_AT_FIELD_NUMBER: _builtins.int
+    prefix: _builtins.str
+    """How it begins."""
+    @_builtins.property
+    def created_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was made."""
+
+    @_builtins.property
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
+        """When it ends, where it was rotated."""
+
+    @_builtins.property
+    def last_used_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was last used; unset: never."""
+
+    def __init__(
+        self,
+        *,
+        prefix: _builtins.str = ...,
+        created_at: _timestamp_pb2.Timestamp | None = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
+        last_used_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "expires_at", b"expires_at", "last_used_at", b"last_used_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "expires_at", b"expires_at", "last_used_at", b"last_used_at", "prefix", b"prefix"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PartnerToken: _TypeAlias = PartnerToken  # noqa: Y015
+
+@_typing.final
+class PartnerSession(_message.Message):
+    """Accesses of one client of a partner that follow one another within 30 minutes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    PARTNER_ID_FIELD_NUMBER: _builtins.int
+    CLIENT_IP_FIELD_NUMBER: _builtins.int
+    USER_AGENT_FIELD_NUMBER: _builtins.int
+    TOKEN_PREFIX_FIELD_NUMBER: _builtins.int
+    STARTED_AT_FIELD_NUMBER: _builtins.int
+    LAST_ACTIVE_AT_FIELD_NUMBER: _builtins.int
+    ACCESS_COUNT_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """UUIDv7, given by the server."""
+    partner_id: _builtins.str
+    """The partner."""
+    client_ip: _builtins.str
+    """From where."""
+    user_agent: _builtins.str
+    """What the client called itself."""
+    token_prefix: _builtins.str
+    """With which token."""
+    access_count: _builtins.int
+    """How many."""
+    @_builtins.property
+    def started_at(self) -> _timestamp_pb2.Timestamp:
+        """The first access."""
+
+    @_builtins.property
+    def last_active_at(self) -> _timestamp_pb2.Timestamp:
+        """The last one known."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        partner_id: _builtins.str = ...,
+        client_ip: _builtins.str = ...,
+        user_agent: _builtins.str = ...,
+        token_prefix: _builtins.str = ...,
+        started_at: _timestamp_pb2.Timestamp | None = ...,
+        last_active_at: _timestamp_pb2.Timestamp | None = ...,
+        access_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["last_active_at", b"last_active_at", "started_at", b"started_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_count", b"access_count", "client_ip", b"client_ip", "id", b"id", "last_active_at", b"last_active_at", "partner_id", b"partner_id", "started_at", b"started_at", "token_prefix", b"token_prefix", "user_agent", b"user_agent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PartnerSession: _TypeAlias = PartnerSession  # noqa: Y015
+
+@_typing.final
+class PartnerAccess(_message.Message):
+    """How often a partner read on one day, in UTC, with one token, from one address."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DATE_FIELD_NUMBER: _builtins.int
+    TOKEN_PREFIX_FIELD_NUMBER: _builtins.int
+    CLIENT_IP_FIELD_NUMBER: _builtins.int
+    ACCESS_COUNT_FIELD_NUMBER: _builtins.int
+    FIRST_AT_FIELD_NUMBER: _builtins.int
+    LAST_AT_FIELD_NUMBER: _builtins.int
+    date: _builtins.str
+    """`2026-01-31`."""
+    token_prefix: _builtins.str
+    """With which token."""
+    client_ip: _builtins.str
+    """From where."""
+    access_count: _builtins.int
+    """How often."""
+    @_builtins.property
+    def first_at(self) -> _timestamp_pb2.Timestamp:
+        """The first access of that day."""
+
+    @_builtins.property
+    def last_at(self) -> _timestamp_pb2.Timestamp:
+        """The last one known."""
+
+    def __init__(
+        self,
+        *,
+        date: _builtins.str = ...,
+        token_prefix: _builtins.str = ...,
+        client_ip: _builtins.str = ...,
+        access_count: _builtins.int = ...,
+        first_at: _timestamp_pb2.Timestamp | None = ...,
+        last_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["first_at", b"first_at", "last_at", b"last_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_count", b"access_count", "client_ip", b"client_ip", "date", b"date", "first_at", b"first_at", "last_at", b"last_at", "token_prefix", b"token_prefix"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PartnerAccess: _TypeAlias = PartnerAccess  # noqa: Y015
 
 @_typing.final
 class ShownStatusPage(_message.Message):
@@ -169,6 +317,9 @@ class ShownStatusPage(_message.Message):
     VISIBILITY_FIELD_NUMBER: _builtins.int
     TIME_ZONE_FIELD_NUMBER: _builtins.int
     UPDATED_AT_FIELD_NUMBER: _builtins.int
+    LOGO_URL_FIELD_NUMBER: _builtins.int
+    ACCENT_COLOR_FIELD_NUMBER: _builtins.int
+    SUPPORT_URL_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUIDv7 of the page."""
     slug: _builtins.str
@@ -179,6 +330,12 @@ class ShownStatusPage(_message.Message):
     """Who may read it."""
     time_zone: _builtins.str
     """IANA name of the time zone that its days are counted in."""
+    logo_url: _builtins.str
+    """As StatusPage.logo_url."""
+    accent_color: _builtins.str
+    """As StatusPage.accent_color."""
+    support_url: _builtins.str
+    """As StatusPage.support_url."""
     @_builtins.property
     def updated_at(self) -> _timestamp_pb2.Timestamp:
         """When anything that this audience sees on it last changed."""
@@ -192,10 +349,13 @@ class ShownStatusPage(_message.Message):
         visibility: _status_page_pb2.StatusPageVisibility.ValueType = ...,
         time_zone: _builtins.str = ...,
         updated_at: _timestamp_pb2.Timestamp | None = ...,
+        logo_url: _builtins.str = ...,
+        accent_color: _builtins.str = ...,
+        support_url: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "name", b"name", "slug", b"slug", "time_zone", b"time_zone", "updated_at", b"updated_at", "visibility", b"visibility"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accent_color", b"accent_color", "id", b"id", "logo_url", b"logo_url", "name", b"name", "slug", b"slug", "support_url", b"support_url", "time_zone", b"time_zone", "updated_at", b"updated_at", "visibility", b"visibility"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -297,19 +457,27 @@ class Audience(_message.Message):
 
     PARTNER_ID_FIELD_NUMBER: _builtins.int
     PARTNER_NAME_FIELD_NUMBER: _builtins.int
+    TOKEN_ID_FIELD_NUMBER: _builtins.int
+    TOKEN_PREFIX_FIELD_NUMBER: _builtins.int
     partner_id: _builtins.str
     """The partner; empty: everybody who may read the page without being one."""
     partner_name: _builtins.str
     """Their name."""
+    token_id: _builtins.str
+    """The token that let them in, also where a session did."""
+    token_prefix: _builtins.str
+    """How it begins."""
     def __init__(
         self,
         *,
         partner_id: _builtins.str = ...,
         partner_name: _builtins.str = ...,
+        token_id: _builtins.str = ...,
+        token_prefix: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["partner_id", b"partner_id", "partner_name", b"partner_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["partner_id", b"partner_id", "partner_name", b"partner_name", "token_id", b"token_id", "token_prefix", b"token_prefix"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -22,32 +22,78 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
+from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from oncall.v1 import partner_pb2 as oncall_dot_v1_dot_partner__pb2
+from oncall.v1 import shown_status_page_pb2 as oncall_dot_v1_dot_shown__status__page__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1foncall/v1/partner_service.proto\x12\toncall.v1\x1a\x17oncall/v1/partner.proto\"O\n\x14\x43reatePartnerRequest\x12#\n\x07partner\x18\x01 \x01(\x0b\x32\x12.oncall.v1.Partner\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"K\n\x15\x43reatePartnerResponse\x12#\n\x07partner\x18\x01 \x01(\x0b\x32\x12.oncall.v1.Partner\x12\r\n\x05token\x18\x02 \x01(\t\"\'\n\x11GetPartnerRequest\x12\x12\n\npartner_id\x18\x01 \x01(\t\"9\n\x12GetPartnerResponse\x12#\n\x07partner\x18\x01 \x01(\x0b\x32\x12.oncall.v1.Partner\"*\n\x14RevokePartnerRequest\x12\x12\n\npartner_id\x18\x01 \x01(\t\"<\n\x15RevokePartnerResponse\x12#\n\x07partner\x18\x01 \x01(\x0b\x32\x12.oncall.v1.Partner\"\x88\x01\n\x14GetStatusPageRequest\x12\x0c\n\x04slug\x18\x01 \x01(\t\x12\x17\n\rpartner_token\x18\x02 \x01(\tH\x00\x12\x14\n\npage_token\x18\x03 \x01(\tH\x00\x12\x11\n\tclient_ip\x18\x04 \x01(\t\x12\x12\n\nuser_agent\x18\x05 \x01(\tB\x0c\n\ncredential\"\xc5\x01\n\x15GetStatusPageResponse\x12/\n\x0bstatus_page\x18\x01 \x01(\x0b\x32\x1a.oncall.v1.ShownStatusPage\x12%\n\x08headline\x18\x02 \x01(\x0b\x32\x13.oncall.v1.Headline\x12-\n\ncomponents\x18\x03 \x03(\x0b\x32\x19.oncall.v1.ShownComponent\x12%\n\x08\x61udience\x18\x04 \x01(\x0b\x32\x13.oncall.v1.Audience2\xd7\x02\n\x0ePartnerService\x12R\n\rCreatePartner\x12\x1f.oncall.v1.CreatePartnerRequest\x1a .oncall.v1.CreatePartnerResponse\x12I\n\nGetPartner\x12\x1c.oncall.v1.GetPartnerRequest\x1a\x1d.oncall.v1.GetPartnerResponse\x12R\n\rRevokePartner\x12\x1f.oncall.v1.RevokePartnerRequest\x1a .oncall.v1.RevokePartnerResponse\x12R\n\rGetStatusPage\x12\x1f.oncall.v1.GetStatusPageRequest\x1a .oncall.v1.GetStatusPageResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1foncall/v1/partner_service.proto\x12\toncall.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17oncall/v1/partner.proto\x1a!oncall/v1/shown_status_page.proto\"O\n\x14\x43reatePartnerRequest\x12#\n\x07partner\x18\x01 \x01(\x0b\x32\x12.oncall.v1.Partner\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"K\n\x15\x43reatePartnerResponse\x12#\n\x07partner\x18\x01 \x01(\x0b\x32\x12.oncall.v1.Partner\x12\r\n\x05token\x18\x02 \x01(\t\"\'\n\x11GetPartnerRequest\x12\x12\n\npartner_id\x18\x01 \x01(\t\"9\n\x12GetPartnerResponse\x12#\n\x07partner\x18\x01 \x01(\x0b\x32\x12.oncall.v1.Partner\"*\n\x14RevokePartnerRequest\x12\x12\n\npartner_id\x18\x01 \x01(\t\"<\n\x15RevokePartnerResponse\x12#\n\x07partner\x18\x01 \x01(\x0b\x32\x12.oncall.v1.Partner\"\xfb\x01\n\x14GetStatusPageRequest\x12\x0c\n\x04slug\x18\x01 \x01(\t\x12\x17\n\rpartner_token\x18\x02 \x01(\tH\x00\x12\x14\n\npage_token\x18\x03 \x01(\tH\x00\x12\x17\n\rsession_token\x18\x06 \x01(\tH\x00\x12\x13\n\tany_token\x18\x07 \x01(\tH\x00\x12\x11\n\tclient_ip\x18\x04 \x01(\t\x12\x12\n\nuser_agent\x18\x05 \x01(\t\x12\x19\n\x11known_content_tag\x18\x08 \x01(\t\x12\x12\n\nbackground\x18\t \x01(\x08\x12\x14\n\x0cwanted_grant\x18\n \x01(\x05\x42\x0c\n\ncredential\"\xa2\x04\n\x15GetStatusPageResponse\x12/\n\x0bstatus_page\x18\x01 \x01(\x0b\x32\x1a.oncall.v1.ShownStatusPage\x12%\n\x08headline\x18\x02 \x01(\x0b\x32\x13.oncall.v1.Headline\x12-\n\ncomponents\x18\x03 \x03(\x0b\x32\x19.oncall.v1.ShownComponent\x12%\n\x08\x61udience\x18\x04 \x01(\x0b\x32\x13.oncall.v1.Audience\x12+\n\tincidents\x18\x05 \x03(\x0b\x32\x18.oncall.v1.ShownIncident\x12\x31\n\x0cmaintenances\x18\x06 \x03(\x0b\x32\x1b.oncall.v1.ShownMaintenance\x12\'\n\x07uptimes\x18\x07 \x03(\x0b\x32\x16.oncall.v1.ShownUptime\x12\x13\n\x0b\x63ontent_tag\x18\x08 \x01(\t\x12\x11\n\tunchanged\x18\t \x01(\x08\x12\x14\n\x0cpage_version\x18\n \x01(\x03\x12\x36\n\x12\x63ontent_expires_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0e\x61\x64mitted_until\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\nrate_limit\x18\r \x01(\x0b\x32\x14.oncall.v1.RateLimit\"n\n\tRateLimit\x12\r\n\x05limit\x18\x01 \x01(\x05\x12\x11\n\tremaining\x18\x02 \x01(\x05\x12.\n\x0breset_after\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0f\n\x07granted\x18\x04 \x01(\x05\"T\n\x13ListPartnersRequest\x12\x16\n\x0estatus_page_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"U\n\x14ListPartnersResponse\x12$\n\x08partners\x18\x01 \x03(\x0b\x32\x12.oncall.v1.Partner\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"l\n\x14UpdatePartnerRequest\x12#\n\x07partner\x18\x01 \x01(\x0b\x32\x12.oncall.v1.Partner\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"<\n\x15UpdatePartnerResponse\x12#\n\x07partner\x18\x01 \x01(\x0b\x32\x12.oncall.v1.Partner\"t\n\x19RotatePartnerTokenRequest\x12\x12\n\npartner_id\x18\x01 \x01(\t\x12/\n\x0cgrace_period\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"|\n\x1aRotatePartnerTokenResponse\x12#\n\x07partner\x18\x01 \x01(\x0b\x32\x12.oncall.v1.Partner\x12\r\n\x05token\x18\x02 \x01(\t\x12*\n\told_token\x18\x03 \x01(\x0b\x32\x17.oncall.v1.PartnerToken\"W\n\x1aListPartnerSessionsRequest\x12\x12\n\npartner_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"c\n\x1bListPartnerSessionsResponse\x12+\n\x08sessions\x18\x01 \x03(\x0b\x32\x19.oncall.v1.PartnerSession\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x8f\x01\n\x18ListPartnerAccessRequest\x12\x14\n\npartner_id\x18\x01 \x01(\tH\x00\x12\x30\n\x05\x61sked\x18\x02 \x01(\x0b\x32\x1f.oncall.v1.GetStatusPageRequestH\x00\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\tB\x04\n\x02of\"`\n\x19ListPartnerAccessResponse\x12*\n\x08\x61\x63\x63\x65sses\x18\x01 \x03(\x0b\x32\x18.oncall.v1.PartnerAccess\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"^\n\x18\x43reatePageSessionRequest\x12\x0c\n\x04slug\x18\x01 \x01(\t\x12\r\n\x05token\x18\x02 \x01(\t\x12\x11\n\tclient_ip\x18\x03 \x01(\t\x12\x12\n\nuser_agent\x18\x04 \x01(\t\"b\n\x19\x43reatePageSessionResponse\x12\x15\n\rsession_token\x18\x01 \x01(\t\x12.\n\nexpires_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"+\n\x17WatchStatusPagesRequest\x12\x10\n\x08watch_id\x18\x01 \x01(\t\"r\n\x18WatchStatusPagesResponse\x12,\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x1b.oncall.v1.StatusPageChange\x12(\n\x05lease\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xcd\x01\n\x10StatusPageChange\x12\n\n\x02id\x18\x01 \x01(\t\x12\x16\n\x0estatus_page_id\x18\x02 \x01(\t\x12\r\n\x05slugs\x18\x03 \x03(\t\x12\x14\n\x0cpage_version\x18\x04 \x01(\x03\x12\x1b\n\x13revoked_partner_ids\x18\x05 \x03(\t\x12\x17\n\x0f\x65nded_token_ids\x18\x06 \x03(\t\x12\x18\n\x10page_token_ended\x18\x07 \x01(\x08\x12\x0f\n\x07\x64\x65leted\x18\x08 \x01(\x08\x12\x0f\n\x07\x63onfirm\x18\t \x01(\x08\"M\n\x1bRenewStatusPageWatchRequest\x12\x10\n\x08watch_id\x18\x01 \x01(\t\x12\x1c\n\x14\x63onfirmed_change_ids\x18\x02 \x03(\t\"H\n\x1cRenewStatusPageWatchResponse\x12(\n\x05lease\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\"a\n\x1cRecordPartnerAccessesRequest\x12-\n\x08\x61\x63\x63\x65sses\x18\x01 \x03(\x0b\x32\x1b.oncall.v1.AnsweredAccesses\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"\x1f\n\x1dRecordPartnerAccessesResponse\"\xdf\x01\n\x10\x41nsweredAccesses\x12\x12\n\npartner_id\x18\x01 \x01(\t\x12\x10\n\x08token_id\x18\x02 \x01(\t\x12\x14\n\x0ctoken_prefix\x18\x03 \x01(\t\x12\x11\n\tclient_ip\x18\x04 \x01(\t\x12\x12\n\nuser_agent\x18\x05 \x01(\t\x12,\n\x08\x66irst_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07last_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x63ount\x18\x08 \x01(\x03\x32\xb9\t\n\x0ePartnerService\x12R\n\rCreatePartner\x12\x1f.oncall.v1.CreatePartnerRequest\x1a .oncall.v1.CreatePartnerResponse\x12I\n\nGetPartner\x12\x1c.oncall.v1.GetPartnerRequest\x1a\x1d.oncall.v1.GetPartnerResponse\x12R\n\rRevokePartner\x12\x1f.oncall.v1.RevokePartnerRequest\x1a .oncall.v1.RevokePartnerResponse\x12R\n\rGetStatusPage\x12\x1f.oncall.v1.GetStatusPageRequest\x1a .oncall.v1.GetStatusPageResponse\x12O\n\x0cListPartners\x12\x1e.oncall.v1.ListPartnersRequest\x1a\x1f.oncall.v1.ListPartnersResponse\x12R\n\rUpdatePartner\x12\x1f.oncall.v1.UpdatePartnerRequest\x1a .oncall.v1.UpdatePartnerResponse\x12\x61\n\x12RotatePartnerToken\x12$.oncall.v1.RotatePartnerTokenRequest\x1a%.oncall.v1.RotatePartnerTokenResponse\x12\x64\n\x13ListPartnerSessions\x12%.oncall.v1.ListPartnerSessionsRequest\x1a&.oncall.v1.ListPartnerSessionsResponse\x12^\n\x11ListPartnerAccess\x12#.oncall.v1.ListPartnerAccessRequest\x1a$.oncall.v1.ListPartnerAccessResponse\x12^\n\x11\x43reatePageSession\x12#.oncall.v1.CreatePageSessionRequest\x1a$.oncall.v1.CreatePageSessionResponse\x12]\n\x10WatchStatusPages\x12\".oncall.v1.WatchStatusPagesRequest\x1a#.oncall.v1.WatchStatusPagesResponse0\x01\x12g\n\x14RenewStatusPageWatch\x12&.oncall.v1.RenewStatusPageWatchRequest\x1a\'.oncall.v1.RenewStatusPageWatchResponse\x12j\n\x15RecordPartnerAccesses\x12\'.oncall.v1.RecordPartnerAccessesRequest\x1a(.oncall.v1.RecordPartnerAccessesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'oncall.v1.partner_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CREATEPARTNERREQUEST']._serialized_start=71
-  _globals['_CREATEPARTNERREQUEST']._serialized_end=150
-  _globals['_CREATEPARTNERRESPONSE']._serialized_start=152
-  _globals['_CREATEPARTNERRESPONSE']._serialized_end=227
-  _globals['_GETPARTNERREQUEST']._serialized_start=229
-  _globals['_GETPARTNERREQUEST']._serialized_end=268
-  _globals['_GETPARTNERRESPONSE']._serialized_start=270
-  _globals['_GETPARTNERRESPONSE']._serialized_end=327
-  _globals['_REVOKEPARTNERREQUEST']._serialized_start=329
-  _globals['_REVOKEPARTNERREQUEST']._serialized_end=371
-  _globals['_REVOKEPARTNERRESPONSE']._serialized_start=373
-  _globals['_REVOKEPARTNERRESPONSE']._serialized_end=433
-  _globals['_GETSTATUSPAGEREQUEST']._serialized_start=436
-  _globals['_GETSTATUSPAGEREQUEST']._serialized_end=572
-  _globals['_GETSTATUSPAGERESPONSE']._serialized_start=575
-  _globals['_GETSTATUSPAGERESPONSE']._serialized_end=772
-  _globals['_PARTNERSERVICE']._serialized_start=775
-  _globals['_PARTNERSERVICE']._serialized_end=1118
+  _globals['_CREATEPARTNERREQUEST']._serialized_start=205
+  _globals['_CREATEPARTNERREQUEST']._serialized_end=284
+  _globals['_CREATEPARTNERRESPONSE']._serialized_start=286
+  _globals['_CREATEPARTNERRESPONSE']._serialized_end=361
+  _globals['_GETPARTNERREQUEST']._serialized_start=363
+  _globals['_GETPARTNERREQUEST']._serialized_end=402
+  _globals['_GETPARTNERRESPONSE']._serialized_start=404
+  _globals['_GETPARTNERRESPONSE']._serialized_end=461
+  _globals['_REVOKEPARTNERREQUEST']._serialized_start=463
+  _globals['_REVOKEPARTNERREQUEST']._serialized_end=505
+  _globals['_REVOKEPARTNERRESPONSE']._serialized_start=507
+  _globals['_REVOKEPARTNERRESPONSE']._serialized_end=567
+  _globals['_GETSTATUSPAGEREQUEST']._serialized_start=570
+  _globals['_GETSTATUSPAGEREQUEST']._serialized_end=821
+  _globals['_GETSTATUSPAGERESPONSE']._serialized_start=824
+  _globals['_GETSTATUSPAGERESPONSE']._serialized_end=1370
+  _globals['_RATELIMIT']._serialized_start=1372
+  _globals['_RATELIMIT']._serialized_end=1482
+  _globals['_LISTPARTNERSREQUEST']._serialized_start=1484
+  _globals['_LISTPARTNERSREQUEST']._serialized_end=1568
+  _globals['_LISTPARTNERSRESPONSE']._serialized_start=1570
+  _globals['_LISTPARTNERSRESPONSE']._serialized_end=1655
+  _globals['_UPDATEPARTNERREQUEST']._serialized_start=1657
+  _globals['_UPDATEPARTNERREQUEST']._serialized_end=1765
+  _globals['_UPDATEPARTNERRESPONSE']._serialized_start=1767
+  _globals['_UPDATEPARTNERRESPONSE']._serialized_end=1827
+  _globals['_ROTATEPARTNERTOKENREQUEST']._serialized_start=1829
+  _globals['_ROTATEPARTNERTOKENREQUEST']._serialized_end=1945
+  _globals['_ROTATEPARTNERTOKENRESPONSE']._serialized_start=1947
+  _globals['_ROTATEPARTNERTOKENRESPONSE']._serialized_end=2071
+  _globals['_LISTPARTNERSESSIONSREQUEST']._serialized_start=2073
+  _globals['_LISTPARTNERSESSIONSREQUEST']._serialized_end=2160
+  _globals['_LISTPARTNERSESSIONSRESPONSE']._serialized_start=2162
+  _globals['_LISTPARTNERSESSIONSRESPONSE']._serialized_end=2261
+  _globals['_LISTPARTNERACCESSREQUEST']._serialized_start=2264
+  _globals['_LISTPARTNERACCESSREQUEST']._serialized_end=2407
+  _globals['_LISTPARTNERACCESSRESPONSE']._serialized_start=2409
+  _globals['_LISTPARTNERACCESSRESPONSE']._serialized_end=2505
+  _globals['_CREATEPAGESESSIONREQUEST']._serialized_start=2507
+  _globals['_CREATEPAGESESSIONREQUEST']._serialized_end=2601
+  _globals['_CREATEPAGESESSIONRESPONSE']._serialized_start=2603
+  _globals['_CREATEPAGESESSIONRESPONSE']._serialized_end=2701
+  _globals['_WATCHSTATUSPAGESREQUEST']._serialized_start=2703
+  _globals['_WATCHSTATUSPAGESREQUEST']._serialized_end=2746
+  _globals['_WATCHSTATUSPAGESRESPONSE']._serialized_start=2748
+  _globals['_WATCHSTATUSPAGESRESPONSE']._serialized_end=2862
+  _globals['_STATUSPAGECHANGE']._serialized_start=2865
+  _globals['_STATUSPAGECHANGE']._serialized_end=3070
+  _globals['_RENEWSTATUSPAGEWATCHREQUEST']._serialized_start=3072
+  _globals['_RENEWSTATUSPAGEWATCHREQUEST']._serialized_end=3149
+  _globals['_RENEWSTATUSPAGEWATCHRESPONSE']._serialized_start=3151
+  _globals['_RENEWSTATUSPAGEWATCHRESPONSE']._serialized_end=3223
+  _globals['_RECORDPARTNERACCESSESREQUEST']._serialized_start=3225
+  _globals['_RECORDPARTNERACCESSESREQUEST']._serialized_end=3322
+  _globals['_RECORDPARTNERACCESSESRESPONSE']._serialized_start=3324
+  _globals['_RECORDPARTNERACCESSESRESPONSE']._serialized_end=3355
+  _globals['_ANSWEREDACCESSES']._serialized_start=3358
+  _globals['_ANSWEREDACCESSES']._serialized_end=3581
+  _globals['_PARTNERSERVICE']._serialized_start=3584
+  _globals['_PARTNERSERVICE']._serialized_end=4793
 # @@protoc_insertion_point(module_scope)

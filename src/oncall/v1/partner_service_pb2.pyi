@@ -5,9 +5,13 @@ isort:skip_file
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
+from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from oncall.v1 import partner_pb2 as _partner_pb2
+from oncall.v1 import shown_status_page_pb2 as _shown_status_page_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -176,32 +180,54 @@ class GetStatusPageRequest(_message.Message):
     SLUG_FIELD_NUMBER: _builtins.int
     PARTNER_TOKEN_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    SESSION_TOKEN_FIELD_NUMBER: _builtins.int
+    ANY_TOKEN_FIELD_NUMBER: _builtins.int
     CLIENT_IP_FIELD_NUMBER: _builtins.int
     USER_AGENT_FIELD_NUMBER: _builtins.int
+    KNOWN_CONTENT_TAG_FIELD_NUMBER: _builtins.int
+    BACKGROUND_FIELD_NUMBER: _builtins.int
+    WANTED_GRANT_FIELD_NUMBER: _builtins.int
     slug: _builtins.str
     """The page's place in the address."""
     partner_token: _builtins.str
     """A partner's token (`ocp_…`). At most 200 characters are looked at."""
     page_token: _builtins.str
     """The page's own token. At most 200 characters are looked at."""
+    session_token: _builtins.str
+    """A session (`ocs_…`) of CreatePageSession. At most 500 characters are looked at."""
+    any_token: _builtins.str
+    """A token of which the gateway does not know whose it is, a partner's or the page's (`?token=`, the sign-in form). At
+    most 200 characters are looked at.
+    """
     client_ip: _builtins.str
     """The client's address, IPv4 or IPv6, as the gateway found it. Required."""
     user_agent: _builtins.str
     """What the client calls itself; the first 500 characters are kept."""
+    known_content_tag: _builtins.str
+    """`content_tag` of what the gateway keeps for this audience; where it still holds, the answer comes without content."""
+    background: _builtins.bool
+    """Whether nobody reads the page just now: asked for a live stream. It is neither counted nor limited."""
+    wanted_grant: _builtins.int
+    """How many requests the gateway would like to be granted beyond this one (`RateLimit.granted`); 0 to 100,000."""
     def __init__(
         self,
         *,
         slug: _builtins.str = ...,
         partner_token: _builtins.str = ...,
         page_token: _builtins.str = ...,
+        session_token: _builtins.str = ...,
+        any_token: _builtins.str = ...,
         client_ip: _builtins.str = ...,
         user_agent: _builtins.str = ...,
+        known_content_tag: _builtins.str = ...,
+        background: _builtins.bool = ...,
+        wanted_grant: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["credential", b"credential", "page_token", b"page_token", "partner_token", b"partner_token"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["any_token", b"any_token", "credential", b"credential", "page_token", b"page_token", "partner_token", b"partner_token", "session_token", b"session_token"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_ip", b"client_ip", "credential", b"credential", "page_token", b"page_token", "partner_token", b"partner_token", "slug", b"slug", "user_agent", b"user_agent"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["any_token", b"any_token", "background", b"background", "client_ip", b"client_ip", "credential", b"credential", "known_content_tag", b"known_content_tag", "page_token", b"page_token", "partner_token", b"partner_token", "session_token", b"session_token", "slug", b"slug", "user_agent", b"user_agent", "wanted_grant", b"wanted_grant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_credential: _TypeAlias = _typing.Literal["partner_token", "page_token"]  # noqa: Y015
+    _WhichOneofReturnType_credential: _TypeAlias = _typing.Literal["partner_token", "page_token", "session_token", "any_token"]  # noqa: Y015
     _WhichOneofArgType_credential: _TypeAlias = _typing.Literal["credential", b"credential"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_credential) -> _WhichOneofReturnType_credential | None: ...
 
@@ -217,6 +243,25 @@ class GetStatusPageResponse(_message.Message):
     HEADLINE_FIELD_NUMBER: _builtins.int
     COMPONENTS_FIELD_NUMBER: _builtins.int
     AUDIENCE_FIELD_NUMBER: _builtins.int
+    INCIDENTS_FIELD_NUMBER: _builtins.int
+    MAINTENANCES_FIELD_NUMBER: _builtins.int
+    UPTIMES_FIELD_NUMBER: _builtins.int
+    CONTENT_TAG_FIELD_NUMBER: _builtins.int
+    UNCHANGED_FIELD_NUMBER: _builtins.int
+    PAGE_VERSION_FIELD_NUMBER: _builtins.int
+    CONTENT_EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    ADMITTED_UNTIL_FIELD_NUMBER: _builtins.int
+    RATE_LIMIT_FIELD_NUMBER: _builtins.int
+    content_tag: _builtins.str
+    """Of all that this audience sees, and of nothing else: two answers with the same tag show the same."""
+    unchanged: _builtins.bool
+    """Whether `known_content_tag` still holds; then status_page, headline, components, incidents, maintenances and uptimes
+    are empty.
+    """
+    page_version: _builtins.int
+    """A number of the page that grows with every change of it or of its partners. What was read at a smaller one than a
+    gateway has heard of is out of date. Never to be shown: it tells of changes that the audience does not see.
+    """
     @_builtins.property
     def status_page(self) -> _partner_pb2.ShownStatusPage:
         """The page."""
@@ -233,6 +278,32 @@ class GetStatusPageResponse(_message.Message):
     def audience(self) -> _partner_pb2.Audience:
         """For whom it was computed."""
 
+    @_builtins.property
+    def incidents(self) -> _containers.RepeatedCompositeFieldContainer[_shown_status_page_pb2.ShownIncident]:
+        """The newest 50 incidents that this audience sees, and older ones that are open; by their beginning, newest first."""
+
+    @_builtins.property
+    def maintenances(self) -> _containers.RepeatedCompositeFieldContainer[_shown_status_page_pb2.ShownMaintenance]:
+        """The newest 50 maintenances that this audience sees, and older ones that have not ended; by their time, latest first."""
+
+    @_builtins.property
+    def uptimes(self) -> _containers.RepeatedCompositeFieldContainer[_shown_status_page_pb2.ShownUptime]:
+        """How the components of this audience were, in the order of `components`."""
+
+    @_builtins.property
+    def content_expires_at(self) -> _timestamp_pb2.Timestamp:
+        """Until when the content holds if nothing changes: the next day of the page, or soon where an outage goes on."""
+
+    @_builtins.property
+    def admitted_until(self) -> _timestamp_pb2.Timestamp:
+        """Until when a gateway may let the same client in without asking again: at most 5 minutes, and not beyond the end of
+        the partner's access, token or session.
+        """
+
+    @_builtins.property
+    def rate_limit(self) -> Global___RateLimit:
+        """How often the partner may ask; unset: not limited."""
+
     def __init__(
         self,
         *,
@@ -240,11 +311,685 @@ class GetStatusPageResponse(_message.Message):
         headline: _partner_pb2.Headline | None = ...,
         components: _abc.Iterable[_partner_pb2.ShownComponent] | None = ...,
         audience: _partner_pb2.Audience | None = ...,
+        incidents: _abc.Iterable[_shown_status_page_pb2.ShownIncident] | None = ...,
+        maintenances: _abc.Iterable[_shown_status_page_pb2.ShownMaintenance] | None = ...,
+        uptimes: _abc.Iterable[_shown_status_page_pb2.ShownUptime] | None = ...,
+        content_tag: _builtins.str = ...,
+        unchanged: _builtins.bool = ...,
+        page_version: _builtins.int = ...,
+        content_expires_at: _timestamp_pb2.Timestamp | None = ...,
+        admitted_until: _timestamp_pb2.Timestamp | None = ...,
+        rate_limit: Global___RateLimit | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["audience", b"audience", "headline", b"headline", "status_page", b"status_page"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["admitted_until", b"admitted_until", "audience", b"audience", "content_expires_at", b"content_expires_at", "headline", b"headline", "rate_limit", b"rate_limit", "status_page", b"status_page"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audience", b"audience", "components", b"components", "headline", b"headline", "status_page", b"status_page"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["admitted_until", b"admitted_until", "audience", b"audience", "components", b"components", "content_expires_at", b"content_expires_at", "content_tag", b"content_tag", "headline", b"headline", "incidents", b"incidents", "maintenances", b"maintenances", "page_version", b"page_version", "rate_limit", b"rate_limit", "status_page", b"status_page", "unchanged", b"unchanged", "uptimes", b"uptimes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetStatusPageResponse: _TypeAlias = GetStatusPageResponse  # noqa: Y015
+
+@_typing.final
+class RateLimit(_message.Message):
+    """How much of a partner's allowance is left."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIMIT_FIELD_NUMBER: _builtins.int
+    REMAINING_FIELD_NUMBER: _builtins.int
+    RESET_AFTER_FIELD_NUMBER: _builtins.int
+    GRANTED_FIELD_NUMBER: _builtins.int
+    limit: _builtins.int
+    """Requests a minute."""
+    remaining: _builtins.int
+    """How many are left, those granted to gateways not among them."""
+    granted: _builtins.int
+    """How many more requests the gateway may answer from what it keeps without asking, within the next second."""
+    @_builtins.property
+    def reset_after(self) -> _duration_pb2.Duration:
+        """After how long the allowance is whole again."""
+
+    def __init__(
+        self,
+        *,
+        limit: _builtins.int = ...,
+        remaining: _builtins.int = ...,
+        reset_after: _duration_pb2.Duration | None = ...,
+        granted: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["reset_after", b"reset_after"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["granted", b"granted", "limit", b"limit", "remaining", b"remaining", "reset_after", b"reset_after"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RateLimit: _TypeAlias = RateLimit  # noqa: Y015
+
+@_typing.final
+class ListPartnersRequest(_message.Message):
+    """Request of ListPartners."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATUS_PAGE_ID_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    status_page_id: _builtins.str
+    """The page. Required."""
+    page_size: _builtins.int
+    """How many at most; 0 means 50, more than 500 means 500."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before, with the same filters."""
+    def __init__(
+        self,
+        *,
+        status_page_id: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "status_page_id", b"status_page_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPartnersRequest: _TypeAlias = ListPartnersRequest  # noqa: Y015
+
+@_typing.final
+class ListPartnersResponse(_message.Message):
+    """Response of ListPartners."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARTNERS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty on the last page."""
+    @_builtins.property
+    def partners(self) -> _containers.RepeatedCompositeFieldContainer[_partner_pb2.Partner]:
+        """This page of the list."""
+
+    def __init__(
+        self,
+        *,
+        partners: _abc.Iterable[_partner_pb2.Partner] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "partners", b"partners"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPartnersResponse: _TypeAlias = ListPartnersResponse  # noqa: Y015
+
+@_typing.final
+class UpdatePartnerRequest(_message.Message):
+    """Request of UpdatePartner."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARTNER_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def partner(self) -> _partner_pb2.Partner:
+        """The partner by their id, with the new values; its etag is honoured."""
+
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """Which of name, contact_email, ip_allowlist, component_ids, expires_at and requests_per_minute to change; at least one.
+        An unset expires_at takes the end away.
+        """
+
+    def __init__(
+        self,
+        *,
+        partner: _partner_pb2.Partner | None = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["partner", b"partner", "update_mask", b"update_mask"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["partner", b"partner", "update_mask", b"update_mask"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdatePartnerRequest: _TypeAlias = UpdatePartnerRequest  # noqa: Y015
+
+@_typing.final
+class UpdatePartnerResponse(_message.Message):
+    """Response of UpdatePartner."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARTNER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def partner(self) -> _partner_pb2.Partner:
+        """The partner as it is now."""
+
+    def __init__(
+        self,
+        *,
+        partner: _partner_pb2.Partner | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["partner", b"partner"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["partner", b"partner"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdatePartnerResponse: _TypeAlias = UpdatePartnerResponse  # noqa: Y015
+
+@_typing.final
+class RotatePartnerTokenRequest(_message.Message):
+    """Request of RotatePartnerToken."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARTNER_ID_FIELD_NUMBER: _builtins.int
+    GRACE_PERIOD_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    partner_id: _builtins.str
+    """The partner."""
+    request_id: _builtins.str
+    """At most 100 characters, chosen by the caller; a repeat answers the first result."""
+    @_builtins.property
+    def grace_period(self) -> _duration_pb2.Duration:
+        """How long the old token lives on: 0 to 30 days; unset: it ends at once."""
+
+    def __init__(
+        self,
+        *,
+        partner_id: _builtins.str = ...,
+        grace_period: _duration_pb2.Duration | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["grace_period", b"grace_period"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["grace_period", b"grace_period", "partner_id", b"partner_id", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RotatePartnerTokenRequest: _TypeAlias = RotatePartnerTokenRequest  # noqa: Y015
+
+@_typing.final
+class RotatePartnerTokenResponse(_message.Message):
+    """Response of RotatePartnerToken."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARTNER_FIELD_NUMBER: _builtins.int
+    TOKEN_FIELD_NUMBER: _builtins.int
+    OLD_TOKEN_FIELD_NUMBER: _builtins.int
+    token: _builtins.str
+    """The new token, only this once."""
+    @_builtins.property
+    def partner(self) -> _partner_pb2.Partner:
+        """The partner as it is now."""
+
+    @_builtins.property
+    def old_token(self) -> _partner_pb2.PartnerToken:
+        """The old token, with when it was last used and when it ends."""
+
+    def __init__(
+        self,
+        *,
+        partner: _partner_pb2.Partner | None = ...,
+        token: _builtins.str = ...,
+        old_token: _partner_pb2.PartnerToken | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["old_token", b"old_token", "partner", b"partner"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["old_token", b"old_token", "partner", b"partner", "token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RotatePartnerTokenResponse: _TypeAlias = RotatePartnerTokenResponse  # noqa: Y015
+
+@_typing.final
+class ListPartnerSessionsRequest(_message.Message):
+    """Request of ListPartnerSessions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARTNER_ID_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    partner_id: _builtins.str
+    """The partner. Required."""
+    page_size: _builtins.int
+    """How many at most; 0 means 50, more than 500 means 500."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before, with the same filters."""
+    def __init__(
+        self,
+        *,
+        partner_id: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "partner_id", b"partner_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPartnerSessionsRequest: _TypeAlias = ListPartnerSessionsRequest  # noqa: Y015
+
+@_typing.final
+class ListPartnerSessionsResponse(_message.Message):
+    """Response of ListPartnerSessions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSIONS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty on the last page."""
+    @_builtins.property
+    def sessions(self) -> _containers.RepeatedCompositeFieldContainer[_partner_pb2.PartnerSession]:
+        """This page of the list."""
+
+    def __init__(
+        self,
+        *,
+        sessions: _abc.Iterable[_partner_pb2.PartnerSession] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "sessions", b"sessions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPartnerSessionsResponse: _TypeAlias = ListPartnerSessionsResponse  # noqa: Y015
+
+@_typing.final
+class ListPartnerAccessRequest(_message.Message):
+    """Request of ListPartnerAccess."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARTNER_ID_FIELD_NUMBER: _builtins.int
+    ASKED_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    partner_id: _builtins.str
+    """The partner, for a member of the team."""
+    page_size: _builtins.int
+    """How many at most; 0 means 50, more than 500 means 500."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before, with the same filters."""
+    @_builtins.property
+    def asked(self) -> Global___GetStatusPageRequest:
+        """Whoever presents a credential, for the gateway; `slug` is that of their page."""
+
+    def __init__(
+        self,
+        *,
+        partner_id: _builtins.str = ...,
+        asked: Global___GetStatusPageRequest | None = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["asked", b"asked", "of", b"of", "partner_id", b"partner_id"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asked", b"asked", "of", b"of", "page_size", b"page_size", "page_token", b"page_token", "partner_id", b"partner_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_of: _TypeAlias = _typing.Literal["partner_id", "asked"]  # noqa: Y015
+    _WhichOneofArgType_of: _TypeAlias = _typing.Literal["of", b"of"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_of) -> _WhichOneofReturnType_of | None: ...
+
+Global___ListPartnerAccessRequest: _TypeAlias = ListPartnerAccessRequest  # noqa: Y015
+
+@_typing.final
+class ListPartnerAccessResponse(_message.Message):
+    """Response of ListPartnerAccess."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCESSES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty on the last page."""
+    @_builtins.property
+    def accesses(self) -> _containers.RepeatedCompositeFieldContainer[_partner_pb2.PartnerAccess]:
+        """This page of the list."""
+
+    def __init__(
+        self,
+        *,
+        accesses: _abc.Iterable[_partner_pb2.PartnerAccess] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accesses", b"accesses", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPartnerAccessResponse: _TypeAlias = ListPartnerAccessResponse  # noqa: Y015
+
+@_typing.final
+class CreatePageSessionRequest(_message.Message):
+    """Request of CreatePageSession."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SLUG_FIELD_NUMBER: _builtins.int
+    TOKEN_FIELD_NUMBER: _builtins.int
+    CLIENT_IP_FIELD_NUMBER: _builtins.int
+    USER_AGENT_FIELD_NUMBER: _builtins.int
+    slug: _builtins.str
+    """The page's place in the address."""
+    token: _builtins.str
+    """What the client presented, a partner's token or the page's. At most 200 characters are looked at."""
+    client_ip: _builtins.str
+    """The client's address, IPv4 or IPv6, as the gateway found it. Required."""
+    user_agent: _builtins.str
+    """What the client calls itself; the first 500 characters are kept."""
+    def __init__(
+        self,
+        *,
+        slug: _builtins.str = ...,
+        token: _builtins.str = ...,
+        client_ip: _builtins.str = ...,
+        user_agent: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_ip", b"client_ip", "slug", b"slug", "token", b"token", "user_agent", b"user_agent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreatePageSessionRequest: _TypeAlias = CreatePageSessionRequest  # noqa: Y015
+
+@_typing.final
+class CreatePageSessionResponse(_message.Message):
+    """Response of CreatePageSession."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_TOKEN_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    session_token: _builtins.str
+    """The session (`ocs_…`)."""
+    @_builtins.property
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
+        """When it ends."""
+
+    def __init__(
+        self,
+        *,
+        session_token: _builtins.str = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "session_token", b"session_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreatePageSessionResponse: _TypeAlias = CreatePageSessionResponse  # noqa: Y015
+
+@_typing.final
+class WatchStatusPagesRequest(_message.Message):
+    """Request of WatchStatusPages."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WATCH_ID_FIELD_NUMBER: _builtins.int
+    watch_id: _builtins.str
+    """A random name of this gateway process, 16 to 100 characters of letters, digits and '-'. Required."""
+    def __init__(
+        self,
+        *,
+        watch_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["watch_id", b"watch_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchStatusPagesRequest: _TypeAlias = WatchStatusPagesRequest  # noqa: Y015
+
+@_typing.final
+class WatchStatusPagesResponse(_message.Message):
+    """Response of WatchStatusPages."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGES_FIELD_NUMBER: _builtins.int
+    LEASE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___StatusPageChange]:
+        """What changed; empty in the first message."""
+
+    @_builtins.property
+    def lease(self) -> _duration_pb2.Duration:
+        """How long the watch lasts after each renewal that is asked for."""
+
+    def __init__(
+        self,
+        *,
+        changes: _abc.Iterable[Global___StatusPageChange] | None = ...,
+        lease: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["lease", b"lease"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "lease", b"lease"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchStatusPagesResponse: _TypeAlias = WatchStatusPagesResponse  # noqa: Y015
+
+@_typing.final
+class StatusPageChange(_message.Message):
+    """One committed change of a page or of its partners."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    STATUS_PAGE_ID_FIELD_NUMBER: _builtins.int
+    SLUGS_FIELD_NUMBER: _builtins.int
+    PAGE_VERSION_FIELD_NUMBER: _builtins.int
+    REVOKED_PARTNER_IDS_FIELD_NUMBER: _builtins.int
+    ENDED_TOKEN_IDS_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_ENDED_FIELD_NUMBER: _builtins.int
+    DELETED_FIELD_NUMBER: _builtins.int
+    CONFIRM_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """UUIDv7 of the change; given back with `confirm`."""
+    status_page_id: _builtins.str
+    """The page."""
+    page_version: _builtins.int
+    """The page's number from this change on; what was read at a smaller one is out of date."""
+    page_token_ended: _builtins.bool
+    """Whether the page's own token was changed or taken away, likewise."""
+    deleted: _builtins.bool
+    """Whether the page was deleted."""
+    confirm: _builtins.bool
+    """Whether the gateway has to confirm that it has let go of what it kept."""
+    @_builtins.property
+    def slugs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Its places in the address, the old and the new one where that changed."""
+
+    @_builtins.property
+    def revoked_partner_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Partners whose access was revoked: they are refused from now on, also when the server cannot be asked."""
+
+    @_builtins.property
+    def ended_token_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Tokens that ended otherwise, likewise."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        status_page_id: _builtins.str = ...,
+        slugs: _abc.Iterable[_builtins.str] | None = ...,
+        page_version: _builtins.int = ...,
+        revoked_partner_ids: _abc.Iterable[_builtins.str] | None = ...,
+        ended_token_ids: _abc.Iterable[_builtins.str] | None = ...,
+        page_token_ended: _builtins.bool = ...,
+        deleted: _builtins.bool = ...,
+        confirm: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confirm", b"confirm", "deleted", b"deleted", "ended_token_ids", b"ended_token_ids", "id", b"id", "page_token_ended", b"page_token_ended", "page_version", b"page_version", "revoked_partner_ids", b"revoked_partner_ids", "slugs", b"slugs", "status_page_id", b"status_page_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StatusPageChange: _TypeAlias = StatusPageChange  # noqa: Y015
+
+@_typing.final
+class RenewStatusPageWatchRequest(_message.Message):
+    """Request of RenewStatusPageWatch."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WATCH_ID_FIELD_NUMBER: _builtins.int
+    CONFIRMED_CHANGE_IDS_FIELD_NUMBER: _builtins.int
+    watch_id: _builtins.str
+    """As in WatchStatusPages."""
+    @_builtins.property
+    def confirmed_change_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Changes that the gateway goes by from now on; at most 1,000."""
+
+    def __init__(
+        self,
+        *,
+        watch_id: _builtins.str = ...,
+        confirmed_change_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confirmed_change_ids", b"confirmed_change_ids", "watch_id", b"watch_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RenewStatusPageWatchRequest: _TypeAlias = RenewStatusPageWatchRequest  # noqa: Y015
+
+@_typing.final
+class RenewStatusPageWatchResponse(_message.Message):
+    """Response of RenewStatusPageWatch."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEASE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def lease(self) -> _duration_pb2.Duration:
+        """How long the watch lasts from the moment at which the renewal was asked for."""
+
+    def __init__(
+        self,
+        *,
+        lease: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["lease", b"lease"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lease", b"lease"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RenewStatusPageWatchResponse: _TypeAlias = RenewStatusPageWatchResponse  # noqa: Y015
+
+@_typing.final
+class RecordPartnerAccessesRequest(_message.Message):
+    """Request of RecordPartnerAccesses."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCESSES_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Chosen by the gateway, new for every batch; 1 to 100 characters. Required."""
+    @_builtins.property
+    def accesses(self) -> _containers.RepeatedCompositeFieldContainer[Global___AnsweredAccesses]:
+        """What was answered; at most 1,000."""
+
+    def __init__(
+        self,
+        *,
+        accesses: _abc.Iterable[Global___AnsweredAccesses] | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accesses", b"accesses", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordPartnerAccessesRequest: _TypeAlias = RecordPartnerAccessesRequest  # noqa: Y015
+
+@_typing.final
+class RecordPartnerAccessesResponse(_message.Message):
+    """Response of RecordPartnerAccesses."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordPartnerAccessesResponse: _TypeAlias = RecordPartnerAccessesResponse  # noqa: Y015
+
+@_typing.final
+class AnsweredAccesses(_message.Message):
+    """Accesses of one client that a gateway answered by itself."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARTNER_ID_FIELD_NUMBER: _builtins.int
+    TOKEN_ID_FIELD_NUMBER: _builtins.int
+    TOKEN_PREFIX_FIELD_NUMBER: _builtins.int
+    CLIENT_IP_FIELD_NUMBER: _builtins.int
+    USER_AGENT_FIELD_NUMBER: _builtins.int
+    FIRST_AT_FIELD_NUMBER: _builtins.int
+    LAST_AT_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    partner_id: _builtins.str
+    """The partner."""
+    token_id: _builtins.str
+    """The token."""
+    token_prefix: _builtins.str
+    """How it begins."""
+    client_ip: _builtins.str
+    """From where."""
+    user_agent: _builtins.str
+    """What the client calls itself; the first 500 characters are kept."""
+    count: _builtins.int
+    """How many; 1 to 10,000,000."""
+    @_builtins.property
+    def first_at(self) -> _timestamp_pb2.Timestamp:
+        """The first of them."""
+
+    @_builtins.property
+    def last_at(self) -> _timestamp_pb2.Timestamp:
+        """The last of them."""
+
+    def __init__(
+        self,
+        *,
+        partner_id: _builtins.str = ...,
+        token_id: _builtins.str = ...,
+        token_prefix: _builtins.str = ...,
+        client_ip: _builtins.str = ...,
+        user_agent: _builtins.str = ...,
+        first_at: _timestamp_pb2.Timestamp | None = ...,
+        last_at: _timestamp_pb2.Timestamp | None = ...,
+        count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["first_at", b"first_at", "last_at", b"last_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_ip", b"client_ip", "count", b"count", "first_at", b"first_at", "last_at", b"last_at", "partner_id", b"partner_id", "token_id", b"token_id", "token_prefix", b"token_prefix", "user_agent", b"user_agent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AnsweredAccesses: _TypeAlias = AnsweredAccesses  # noqa: Y015

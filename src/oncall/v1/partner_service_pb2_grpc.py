@@ -57,6 +57,51 @@ class PartnerServiceStub:
                 request_serializer=oncall_dot_v1_dot_partner__service__pb2.GetStatusPageRequest.SerializeToString,
                 response_deserializer=oncall_dot_v1_dot_partner__service__pb2.GetStatusPageResponse.FromString,
                 _registered_method=True)
+        self.ListPartners = channel.unary_unary(
+                '/oncall.v1.PartnerService/ListPartners',
+                request_serializer=oncall_dot_v1_dot_partner__service__pb2.ListPartnersRequest.SerializeToString,
+                response_deserializer=oncall_dot_v1_dot_partner__service__pb2.ListPartnersResponse.FromString,
+                _registered_method=True)
+        self.UpdatePartner = channel.unary_unary(
+                '/oncall.v1.PartnerService/UpdatePartner',
+                request_serializer=oncall_dot_v1_dot_partner__service__pb2.UpdatePartnerRequest.SerializeToString,
+                response_deserializer=oncall_dot_v1_dot_partner__service__pb2.UpdatePartnerResponse.FromString,
+                _registered_method=True)
+        self.RotatePartnerToken = channel.unary_unary(
+                '/oncall.v1.PartnerService/RotatePartnerToken',
+                request_serializer=oncall_dot_v1_dot_partner__service__pb2.RotatePartnerTokenRequest.SerializeToString,
+                response_deserializer=oncall_dot_v1_dot_partner__service__pb2.RotatePartnerTokenResponse.FromString,
+                _registered_method=True)
+        self.ListPartnerSessions = channel.unary_unary(
+                '/oncall.v1.PartnerService/ListPartnerSessions',
+                request_serializer=oncall_dot_v1_dot_partner__service__pb2.ListPartnerSessionsRequest.SerializeToString,
+                response_deserializer=oncall_dot_v1_dot_partner__service__pb2.ListPartnerSessionsResponse.FromString,
+                _registered_method=True)
+        self.ListPartnerAccess = channel.unary_unary(
+                '/oncall.v1.PartnerService/ListPartnerAccess',
+                request_serializer=oncall_dot_v1_dot_partner__service__pb2.ListPartnerAccessRequest.SerializeToString,
+                response_deserializer=oncall_dot_v1_dot_partner__service__pb2.ListPartnerAccessResponse.FromString,
+                _registered_method=True)
+        self.CreatePageSession = channel.unary_unary(
+                '/oncall.v1.PartnerService/CreatePageSession',
+                request_serializer=oncall_dot_v1_dot_partner__service__pb2.CreatePageSessionRequest.SerializeToString,
+                response_deserializer=oncall_dot_v1_dot_partner__service__pb2.CreatePageSessionResponse.FromString,
+                _registered_method=True)
+        self.WatchStatusPages = channel.unary_stream(
+                '/oncall.v1.PartnerService/WatchStatusPages',
+                request_serializer=oncall_dot_v1_dot_partner__service__pb2.WatchStatusPagesRequest.SerializeToString,
+                response_deserializer=oncall_dot_v1_dot_partner__service__pb2.WatchStatusPagesResponse.FromString,
+                _registered_method=True)
+        self.RenewStatusPageWatch = channel.unary_unary(
+                '/oncall.v1.PartnerService/RenewStatusPageWatch',
+                request_serializer=oncall_dot_v1_dot_partner__service__pb2.RenewStatusPageWatchRequest.SerializeToString,
+                response_deserializer=oncall_dot_v1_dot_partner__service__pb2.RenewStatusPageWatchResponse.FromString,
+                _registered_method=True)
+        self.RecordPartnerAccesses = channel.unary_unary(
+                '/oncall.v1.PartnerService/RecordPartnerAccesses',
+                request_serializer=oncall_dot_v1_dot_partner__service__pb2.RecordPartnerAccessesRequest.SerializeToString,
+                response_deserializer=oncall_dot_v1_dot_partner__service__pb2.RecordPartnerAccessesResponse.FromString,
+                _registered_method=True)
 
 
 class PartnerServiceServicer:
@@ -85,6 +130,9 @@ class PartnerServiceServicer:
 
     def RevokePartner(self, request, context):
         """Ends a partner's access, at once and for good; revoking twice changes nothing. TEAM_ADMIN.
+
+        Answers once no gateway answers the partner any more: each has confirmed it, or may no longer answer from what it
+        keeps (see WatchStatusPages).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -102,7 +150,97 @@ class PartnerServiceServicer:
         * `PERMISSION_DENIED`, reason `PARTNER_REVOKED`: the partner or this token was revoked.
         * `PERMISSION_DENIED`, reason `PARTNER_EXPIRED`: the partner's access or this token has expired.
         * `PERMISSION_DENIED`, reason `IP_NOT_ALLOWED`: the client's address is not on the partner's list.
-        * `RESOURCE_EXHAUSTED` with google.rpc.RetryInfo: too many requests.
+        * `RESOURCE_EXHAUSTED` with google.rpc.RetryInfo: too many requests, or too many bad credentials from that address;
+        the RateLimit of the refusal, if it is the partner's, is in a detail.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPartners(self, request, context):
+        """Lists the partners of a page, newest first. OBSERVER.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdatePartner(self, request, context):
+        """Changes a partner; answers once every gateway goes by it. TEAM_ADMIN.
+
+        * `ABORTED`: `etag` is set and stale.
+        * `ALREADY_EXISTS`, reason `PARTNER_NAME_TAKEN`: the page has a partner of that name.
+        * `FAILED_PRECONDITION`, reason `PARTNER_REVOKED`: revoked is for good.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RotatePartnerToken(self, request, context):
+        """Gives a partner a new token, whose only showing this is; the old one lives on for the grace period. TEAM_ADMIN.
+
+        Where the old one ends at once, answers once no gateway believes it any more. A third token never lives: rotating
+        again ends the oldest at once.
+        Safe to retry with the same `request_id`: a repeat answers the partner, but no token, because none is stored.
+        * `FAILED_PRECONDITION`, reason `PARTNER_REVOKED`: revoked is for good.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPartnerSessions(self, request, context):
+        """Lists who read as a partner, newest first. OBSERVER.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPartnerAccess(self, request, context):
+        """Lists how often a partner read, by day, token and address, newest first.
+
+        For OBSERVER and above of the team; and for the gateway's service account, with the credential of a partner who asks for
+        their own report: then errors are as those of GetStatusPage.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreatePageSession(self, request, context):
+        """Trades a good credential for a session, which a browser keeps in a cookie instead of the credential.
+
+        For the gateway's service account alone. The session ends with what it was made from: revoked, rotated, expired; and
+        12 hours after it was made. Errors are as those of GetStatusPage.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchStatusPages(self, request, context):
+        """Streams which pages and partners changed, so that a gateway lets go of what it keeps of them.
+
+        For the gateway's service account alone. The first message is empty and says that all changes committed from then on
+        will be told; what a gateway kept before counts for nothing until the server has confirmed it anew. The
+        stream ends with `UNAVAILABLE` when the server can no longer promise that.
+        A change with `confirm` holds up whoever made it until every gateway has confirmed it by RenewStatusPageWatch, or its
+        watch has expired: so a gateway answers from what it keeps only while its watch lasts.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RenewStatusPageWatch(self, request, context):
+        """Prolongs a gateway's watch, and confirms that it has let go of what changes said.
+
+        For the gateway's service account alone. Safe to retry.
+        * `NOT_FOUND`, reason `WATCH_UNKNOWN`: there is no such watch any more; open the stream again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RecordPartnerAccesses(self, request, context):
+        """Records accesses that a gateway answered from what it keeps; GetStatusPage records its own.
+
+        For the gateway's service account alone. Safe to retry with the same `request_id`: a batch counts once.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -130,6 +268,51 @@ def add_PartnerServiceServicer_to_server(servicer, server):
                     servicer.GetStatusPage,
                     request_deserializer=oncall_dot_v1_dot_partner__service__pb2.GetStatusPageRequest.FromString,
                     response_serializer=oncall_dot_v1_dot_partner__service__pb2.GetStatusPageResponse.SerializeToString,
+            ),
+            'ListPartners': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPartners,
+                    request_deserializer=oncall_dot_v1_dot_partner__service__pb2.ListPartnersRequest.FromString,
+                    response_serializer=oncall_dot_v1_dot_partner__service__pb2.ListPartnersResponse.SerializeToString,
+            ),
+            'UpdatePartner': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdatePartner,
+                    request_deserializer=oncall_dot_v1_dot_partner__service__pb2.UpdatePartnerRequest.FromString,
+                    response_serializer=oncall_dot_v1_dot_partner__service__pb2.UpdatePartnerResponse.SerializeToString,
+            ),
+            'RotatePartnerToken': grpc.unary_unary_rpc_method_handler(
+                    servicer.RotatePartnerToken,
+                    request_deserializer=oncall_dot_v1_dot_partner__service__pb2.RotatePartnerTokenRequest.FromString,
+                    response_serializer=oncall_dot_v1_dot_partner__service__pb2.RotatePartnerTokenResponse.SerializeToString,
+            ),
+            'ListPartnerSessions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPartnerSessions,
+                    request_deserializer=oncall_dot_v1_dot_partner__service__pb2.ListPartnerSessionsRequest.FromString,
+                    response_serializer=oncall_dot_v1_dot_partner__service__pb2.ListPartnerSessionsResponse.SerializeToString,
+            ),
+            'ListPartnerAccess': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPartnerAccess,
+                    request_deserializer=oncall_dot_v1_dot_partner__service__pb2.ListPartnerAccessRequest.FromString,
+                    response_serializer=oncall_dot_v1_dot_partner__service__pb2.ListPartnerAccessResponse.SerializeToString,
+            ),
+            'CreatePageSession': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreatePageSession,
+                    request_deserializer=oncall_dot_v1_dot_partner__service__pb2.CreatePageSessionRequest.FromString,
+                    response_serializer=oncall_dot_v1_dot_partner__service__pb2.CreatePageSessionResponse.SerializeToString,
+            ),
+            'WatchStatusPages': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchStatusPages,
+                    request_deserializer=oncall_dot_v1_dot_partner__service__pb2.WatchStatusPagesRequest.FromString,
+                    response_serializer=oncall_dot_v1_dot_partner__service__pb2.WatchStatusPagesResponse.SerializeToString,
+            ),
+            'RenewStatusPageWatch': grpc.unary_unary_rpc_method_handler(
+                    servicer.RenewStatusPageWatch,
+                    request_deserializer=oncall_dot_v1_dot_partner__service__pb2.RenewStatusPageWatchRequest.FromString,
+                    response_serializer=oncall_dot_v1_dot_partner__service__pb2.RenewStatusPageWatchResponse.SerializeToString,
+            ),
+            'RecordPartnerAccesses': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordPartnerAccesses,
+                    request_deserializer=oncall_dot_v1_dot_partner__service__pb2.RecordPartnerAccessesRequest.FromString,
+                    response_serializer=oncall_dot_v1_dot_partner__service__pb2.RecordPartnerAccessesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -243,6 +426,249 @@ class PartnerService:
             '/oncall.v1.PartnerService/GetStatusPage',
             oncall_dot_v1_dot_partner__service__pb2.GetStatusPageRequest.SerializeToString,
             oncall_dot_v1_dot_partner__service__pb2.GetStatusPageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPartners(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/oncall.v1.PartnerService/ListPartners',
+            oncall_dot_v1_dot_partner__service__pb2.ListPartnersRequest.SerializeToString,
+            oncall_dot_v1_dot_partner__service__pb2.ListPartnersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdatePartner(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/oncall.v1.PartnerService/UpdatePartner',
+            oncall_dot_v1_dot_partner__service__pb2.UpdatePartnerRequest.SerializeToString,
+            oncall_dot_v1_dot_partner__service__pb2.UpdatePartnerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RotatePartnerToken(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/oncall.v1.PartnerService/RotatePartnerToken',
+            oncall_dot_v1_dot_partner__service__pb2.RotatePartnerTokenRequest.SerializeToString,
+            oncall_dot_v1_dot_partner__service__pb2.RotatePartnerTokenResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPartnerSessions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/oncall.v1.PartnerService/ListPartnerSessions',
+            oncall_dot_v1_dot_partner__service__pb2.ListPartnerSessionsRequest.SerializeToString,
+            oncall_dot_v1_dot_partner__service__pb2.ListPartnerSessionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPartnerAccess(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/oncall.v1.PartnerService/ListPartnerAccess',
+            oncall_dot_v1_dot_partner__service__pb2.ListPartnerAccessRequest.SerializeToString,
+            oncall_dot_v1_dot_partner__service__pb2.ListPartnerAccessResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreatePageSession(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/oncall.v1.PartnerService/CreatePageSession',
+            oncall_dot_v1_dot_partner__service__pb2.CreatePageSessionRequest.SerializeToString,
+            oncall_dot_v1_dot_partner__service__pb2.CreatePageSessionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchStatusPages(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/oncall.v1.PartnerService/WatchStatusPages',
+            oncall_dot_v1_dot_partner__service__pb2.WatchStatusPagesRequest.SerializeToString,
+            oncall_dot_v1_dot_partner__service__pb2.WatchStatusPagesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RenewStatusPageWatch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/oncall.v1.PartnerService/RenewStatusPageWatch',
+            oncall_dot_v1_dot_partner__service__pb2.RenewStatusPageWatchRequest.SerializeToString,
+            oncall_dot_v1_dot_partner__service__pb2.RenewStatusPageWatchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecordPartnerAccesses(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/oncall.v1.PartnerService/RecordPartnerAccesses',
+            oncall_dot_v1_dot_partner__service__pb2.RecordPartnerAccessesRequest.SerializeToString,
+            oncall_dot_v1_dot_partner__service__pb2.RecordPartnerAccessesResponse.FromString,
             options,
             channel_credentials,
             insecure,

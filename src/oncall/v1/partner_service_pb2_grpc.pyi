@@ -46,7 +46,11 @@ class PartnerServiceStub:
     GetPartner: _grpc.UnaryUnaryMultiCallable[_partner_service_pb2.GetPartnerRequest, _partner_service_pb2.GetPartnerResponse]
     """Answers one partner. OBSERVER."""
     RevokePartner: _grpc.UnaryUnaryMultiCallable[_partner_service_pb2.RevokePartnerRequest, _partner_service_pb2.RevokePartnerResponse]
-    """Ends a partner's access, at once and for good; revoking twice changes nothing. TEAM_ADMIN."""
+    """Ends a partner's access, at once and for good; revoking twice changes nothing. TEAM_ADMIN.
+
+    Answers once no gateway answers the partner any more: each has confirmed it, or may no longer answer from what it
+    keeps (see WatchStatusPages).
+    """
     GetStatusPage: _grpc.UnaryUnaryMultiCallable[_partner_service_pb2.GetStatusPageRequest, _partner_service_pb2.GetStatusPageResponse]
     """Answers a status page as the owner of a credential may see it, and records the access.
 
@@ -59,7 +63,59 @@ class PartnerServiceStub:
     * `PERMISSION_DENIED`, reason `PARTNER_REVOKED`: the partner or this token was revoked.
     * `PERMISSION_DENIED`, reason `PARTNER_EXPIRED`: the partner's access or this token has expired.
     * `PERMISSION_DENIED`, reason `IP_NOT_ALLOWED`: the client's address is not on the partner's list.
-    * `RESOURCE_EXHAUSTED` with google.rpc.RetryInfo: too many requests.
+    * `RESOURCE_EXHAUSTED` with google.rpc.RetryInfo: too many requests, or too many bad credentials from that address;
+      the RateLimit of the refusal, if it is the partner's, is in a detail.
+    """
+    ListPartners: _grpc.UnaryUnaryMultiCallable[_partner_service_pb2.ListPartnersRequest, _partner_service_pb2.ListPartnersResponse]
+    """Lists the partners of a page, newest first. OBSERVER."""
+    UpdatePartner: _grpc.UnaryUnaryMultiCallable[_partner_service_pb2.UpdatePartnerRequest, _partner_service_pb2.UpdatePartnerResponse]
+    """Changes a partner; answers once every gateway goes by it. TEAM_ADMIN.
+
+    * `ABORTED`: `etag` is set and stale.
+    * `ALREADY_EXISTS`, reason `PARTNER_NAME_TAKEN`: the page has a partner of that name.
+    * `FAILED_PRECONDITION`, reason `PARTNER_REVOKED`: revoked is for good.
+    """
+    RotatePartnerToken: _grpc.UnaryUnaryMultiCallable[_partner_service_pb2.RotatePartnerTokenRequest, _partner_service_pb2.RotatePartnerTokenResponse]
+    """Gives a partner a new token, whose only showing this is; the old one lives on for the grace period. TEAM_ADMIN.
+
+    Where the old one ends at once, answers once no gateway believes it any more. A third token never lives: rotating
+    again ends the oldest at once.
+    Safe to retry with the same `request_id`: a repeat answers the partner, but no token, because none is stored.
+    * `FAILED_PRECONDITION`, reason `PARTNER_REVOKED`: revoked is for good.
+    """
+    ListPartnerSessions: _grpc.UnaryUnaryMultiCallable[_partner_service_pb2.ListPartnerSessionsRequest, _partner_service_pb2.ListPartnerSessionsResponse]
+    """Lists who read as a partner, newest first. OBSERVER."""
+    ListPartnerAccess: _grpc.UnaryUnaryMultiCallable[_partner_service_pb2.ListPartnerAccessRequest, _partner_service_pb2.ListPartnerAccessResponse]
+    """Lists how often a partner read, by day, token and address, newest first.
+
+    For OBSERVER and above of the team; and for the gateway's service account, with the credential of a partner who asks for
+    their own report: then errors are as those of GetStatusPage.
+    """
+    CreatePageSession: _grpc.UnaryUnaryMultiCallable[_partner_service_pb2.CreatePageSessionRequest, _partner_service_pb2.CreatePageSessionResponse]
+    """Trades a good credential for a session, which a browser keeps in a cookie instead of the credential.
+
+    For the gateway's service account alone. The session ends with what it was made from: revoked, rotated, expired; and
+    12 hours after it was made. Errors are as those of GetStatusPage.
+    """
+    WatchStatusPages: _grpc.UnaryStreamMultiCallable[_partner_service_pb2.WatchStatusPagesRequest, _partner_service_pb2.WatchStatusPagesResponse]
+    """Streams which pages and partners changed, so that a gateway lets go of what it keeps of them.
+
+    For the gateway's service account alone. The first message is empty and says that all changes committed from then on
+    will be told; what a gateway kept before counts for nothing until the server has confirmed it anew. The
+    stream ends with `UNAVAILABLE` when the server can no longer promise that.
+    A change with `confirm` holds up whoever made it until every gateway has confirmed it by RenewStatusPageWatch, or its
+    watch has expired: so a gateway answers from what it keeps only while its watch lasts.
+    """
+    RenewStatusPageWatch: _grpc.UnaryUnaryMultiCallable[_partner_service_pb2.RenewStatusPageWatchRequest, _partner_service_pb2.RenewStatusPageWatchResponse]
+    """Prolongs a gateway's watch, and confirms that it has let go of what changes said.
+
+    For the gateway's service account alone. Safe to retry.
+    * `NOT_FOUND`, reason `WATCH_UNKNOWN`: there is no such watch any more; open the stream again.
+    """
+    RecordPartnerAccesses: _grpc.UnaryUnaryMultiCallable[_partner_service_pb2.RecordPartnerAccessesRequest, _partner_service_pb2.RecordPartnerAccessesResponse]
+    """Records accesses that a gateway answered from what it keeps; GetStatusPage records its own.
+
+    For the gateway's service account alone. Safe to retry with the same `request_id`: a batch counts once.
     """
 
 @_typing.type_check_only
@@ -80,7 +136,11 @@ class PartnerServiceAsyncStub(PartnerServiceStub):
     GetPartner: _aio.UnaryUnaryMultiCallable[_partner_service_pb2.GetPartnerRequest, _partner_service_pb2.GetPartnerResponse]  # type: ignore[assignment]
     """Answers one partner. OBSERVER."""
     RevokePartner: _aio.UnaryUnaryMultiCallable[_partner_service_pb2.RevokePartnerRequest, _partner_service_pb2.RevokePartnerResponse]  # type: ignore[assignment]
-    """Ends a partner's access, at once and for good; revoking twice changes nothing. TEAM_ADMIN."""
+    """Ends a partner's access, at once and for good; revoking twice changes nothing. TEAM_ADMIN.
+
+    Answers once no gateway answers the partner any more: each has confirmed it, or may no longer answer from what it
+    keeps (see WatchStatusPages).
+    """
     GetStatusPage: _aio.UnaryUnaryMultiCallable[_partner_service_pb2.GetStatusPageRequest, _partner_service_pb2.GetStatusPageResponse]  # type: ignore[assignment]
     """Answers a status page as the owner of a credential may see it, and records the access.
 
@@ -93,7 +153,59 @@ class PartnerServiceAsyncStub(PartnerServiceStub):
     * `PERMISSION_DENIED`, reason `PARTNER_REVOKED`: the partner or this token was revoked.
     * `PERMISSION_DENIED`, reason `PARTNER_EXPIRED`: the partner's access or this token has expired.
     * `PERMISSION_DENIED`, reason `IP_NOT_ALLOWED`: the client's address is not on the partner's list.
-    * `RESOURCE_EXHAUSTED` with google.rpc.RetryInfo: too many requests.
+    * `RESOURCE_EXHAUSTED` with google.rpc.RetryInfo: too many requests, or too many bad credentials from that address;
+      the RateLimit of the refusal, if it is the partner's, is in a detail.
+    """
+    ListPartners: _aio.UnaryUnaryMultiCallable[_partner_service_pb2.ListPartnersRequest, _partner_service_pb2.ListPartnersResponse]  # type: ignore[assignment]
+    """Lists the partners of a page, newest first. OBSERVER."""
+    UpdatePartner: _aio.UnaryUnaryMultiCallable[_partner_service_pb2.UpdatePartnerRequest, _partner_service_pb2.UpdatePartnerResponse]  # type: ignore[assignment]
+    """Changes a partner; answers once every gateway goes by it. TEAM_ADMIN.
+
+    * `ABORTED`: `etag` is set and stale.
+    * `ALREADY_EXISTS`, reason `PARTNER_NAME_TAKEN`: the page has a partner of that name.
+    * `FAILED_PRECONDITION`, reason `PARTNER_REVOKED`: revoked is for good.
+    """
+    RotatePartnerToken: _aio.UnaryUnaryMultiCallable[_partner_service_pb2.RotatePartnerTokenRequest, _partner_service_pb2.RotatePartnerTokenResponse]  # type: ignore[assignment]
+    """Gives a partner a new token, whose only showing this is; the old one lives on for the grace period. TEAM_ADMIN.
+
+    Where the old one ends at once, answers once no gateway believes it any more. A third token never lives: rotating
+    again ends the oldest at once.
+    Safe to retry with the same `request_id`: a repeat answers the partner, but no token, because none is stored.
+    * `FAILED_PRECONDITION`, reason `PARTNER_REVOKED`: revoked is for good.
+    """
+    ListPartnerSessions: _aio.UnaryUnaryMultiCallable[_partner_service_pb2.ListPartnerSessionsRequest, _partner_service_pb2.ListPartnerSessionsResponse]  # type: ignore[assignment]
+    """Lists who read as a partner, newest first. OBSERVER."""
+    ListPartnerAccess: _aio.UnaryUnaryMultiCallable[_partner_service_pb2.ListPartnerAccessRequest, _partner_service_pb2.ListPartnerAccessResponse]  # type: ignore[assignment]
+    """Lists how often a partner read, by day, token and address, newest first.
+
+    For OBSERVER and above of the team; and for the gateway's service account, with the credential of a partner who asks for
+    their own report: then errors are as those of GetStatusPage.
+    """
+    CreatePageSession: _aio.UnaryUnaryMultiCallable[_partner_service_pb2.CreatePageSessionRequest, _partner_service_pb2.CreatePageSessionResponse]  # type: ignore[assignment]
+    """Trades a good credential for a session, which a browser keeps in a cookie instead of the credential.
+
+    For the gateway's service account alone. The session ends with what it was made from: revoked, rotated, expired; and
+    12 hours after it was made. Errors are as those of GetStatusPage.
+    """
+    WatchStatusPages: _aio.UnaryStreamMultiCallable[_partner_service_pb2.WatchStatusPagesRequest, _partner_service_pb2.WatchStatusPagesResponse]  # type: ignore[assignment]
+    """Streams which pages and partners changed, so that a gateway lets go of what it keeps of them.
+
+    For the gateway's service account alone. The first message is empty and says that all changes committed from then on
+    will be told; what a gateway kept before counts for nothing until the server has confirmed it anew. The
+    stream ends with `UNAVAILABLE` when the server can no longer promise that.
+    A change with `confirm` holds up whoever made it until every gateway has confirmed it by RenewStatusPageWatch, or its
+    watch has expired: so a gateway answers from what it keeps only while its watch lasts.
+    """
+    RenewStatusPageWatch: _aio.UnaryUnaryMultiCallable[_partner_service_pb2.RenewStatusPageWatchRequest, _partner_service_pb2.RenewStatusPageWatchResponse]  # type: ignore[assignment]
+    """Prolongs a gateway's watch, and confirms that it has let go of what changes said.
+
+    For the gateway's service account alone. Safe to retry.
+    * `NOT_FOUND`, reason `WATCH_UNKNOWN`: there is no such watch any more; open the stream again.
+    """
+    RecordPartnerAccesses: _aio.UnaryUnaryMultiCallable[_partner_service_pb2.RecordPartnerAccessesRequest, _partner_service_pb2.RecordPartnerAccessesResponse]  # type: ignore[assignment]
+    """Records accesses that a gateway answered from what it keeps; GetStatusPage records its own.
+
+    For the gateway's service account alone. Safe to retry with the same `request_id`: a batch counts once.
     """
 
 class PartnerServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -129,7 +241,11 @@ class PartnerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _partner_service_pb2.RevokePartnerRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_partner_service_pb2.RevokePartnerResponse, _abc.Awaitable[_partner_service_pb2.RevokePartnerResponse]]:
-        """Ends a partner's access, at once and for good; revoking twice changes nothing. TEAM_ADMIN."""
+        """Ends a partner's access, at once and for good; revoking twice changes nothing. TEAM_ADMIN.
+
+        Answers once no gateway answers the partner any more: each has confirmed it, or may no longer answer from what it
+        keeps (see WatchStatusPages).
+        """
 
     @_abc_1.abstractmethod
     def GetStatusPage(
@@ -148,7 +264,113 @@ class PartnerServiceServicer(metaclass=_abc_1.ABCMeta):
         * `PERMISSION_DENIED`, reason `PARTNER_REVOKED`: the partner or this token was revoked.
         * `PERMISSION_DENIED`, reason `PARTNER_EXPIRED`: the partner's access or this token has expired.
         * `PERMISSION_DENIED`, reason `IP_NOT_ALLOWED`: the client's address is not on the partner's list.
-        * `RESOURCE_EXHAUSTED` with google.rpc.RetryInfo: too many requests.
+        * `RESOURCE_EXHAUSTED` with google.rpc.RetryInfo: too many requests, or too many bad credentials from that address;
+          the RateLimit of the refusal, if it is the partner's, is in a detail.
+        """
+
+    @_abc_1.abstractmethod
+    def ListPartners(
+        self,
+        request: _partner_service_pb2.ListPartnersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_partner_service_pb2.ListPartnersResponse, _abc.Awaitable[_partner_service_pb2.ListPartnersResponse]]:
+        """Lists the partners of a page, newest first. OBSERVER."""
+
+    @_abc_1.abstractmethod
+    def UpdatePartner(
+        self,
+        request: _partner_service_pb2.UpdatePartnerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_partner_service_pb2.UpdatePartnerResponse, _abc.Awaitable[_partner_service_pb2.UpdatePartnerResponse]]:
+        """Changes a partner; answers once every gateway goes by it. TEAM_ADMIN.
+
+        * `ABORTED`: `etag` is set and stale.
+        * `ALREADY_EXISTS`, reason `PARTNER_NAME_TAKEN`: the page has a partner of that name.
+        * `FAILED_PRECONDITION`, reason `PARTNER_REVOKED`: revoked is for good.
+        """
+
+    @_abc_1.abstractmethod
+    def RotatePartnerToken(
+        self,
+        request: _partner_service_pb2.RotatePartnerTokenRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_partner_service_pb2.RotatePartnerTokenResponse, _abc.Awaitable[_partner_service_pb2.RotatePartnerTokenResponse]]:
+        """Gives a partner a new token, whose only showing this is; the old one lives on for the grace period. TEAM_ADMIN.
+
+        Where the old one ends at once, answers once no gateway believes it any more. A third token never lives: rotating
+        again ends the oldest at once.
+        Safe to retry with the same `request_id`: a repeat answers the partner, but no token, because none is stored.
+        * `FAILED_PRECONDITION`, reason `PARTNER_REVOKED`: revoked is for good.
+        """
+
+    @_abc_1.abstractmethod
+    def ListPartnerSessions(
+        self,
+        request: _partner_service_pb2.ListPartnerSessionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_partner_service_pb2.ListPartnerSessionsResponse, _abc.Awaitable[_partner_service_pb2.ListPartnerSessionsResponse]]:
+        """Lists who read as a partner, newest first. OBSERVER."""
+
+    @_abc_1.abstractmethod
+    def ListPartnerAccess(
+        self,
+        request: _partner_service_pb2.ListPartnerAccessRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_partner_service_pb2.ListPartnerAccessResponse, _abc.Awaitable[_partner_service_pb2.ListPartnerAccessResponse]]:
+        """Lists how often a partner read, by day, token and address, newest first.
+
+        For OBSERVER and above of the team; and for the gateway's service account, with the credential of a partner who asks for
+        their own report: then errors are as those of GetStatusPage.
+        """
+
+    @_abc_1.abstractmethod
+    def CreatePageSession(
+        self,
+        request: _partner_service_pb2.CreatePageSessionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_partner_service_pb2.CreatePageSessionResponse, _abc.Awaitable[_partner_service_pb2.CreatePageSessionResponse]]:
+        """Trades a good credential for a session, which a browser keeps in a cookie instead of the credential.
+
+        For the gateway's service account alone. The session ends with what it was made from: revoked, rotated, expired; and
+        12 hours after it was made. Errors are as those of GetStatusPage.
+        """
+
+    @_abc_1.abstractmethod
+    def WatchStatusPages(
+        self,
+        request: _partner_service_pb2.WatchStatusPagesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_partner_service_pb2.WatchStatusPagesResponse], _abc.AsyncIterator[_partner_service_pb2.WatchStatusPagesResponse]]:
+        """Streams which pages and partners changed, so that a gateway lets go of what it keeps of them.
+
+        For the gateway's service account alone. The first message is empty and says that all changes committed from then on
+        will be told; what a gateway kept before counts for nothing until the server has confirmed it anew. The
+        stream ends with `UNAVAILABLE` when the server can no longer promise that.
+        A change with `confirm` holds up whoever made it until every gateway has confirmed it by RenewStatusPageWatch, or its
+        watch has expired: so a gateway answers from what it keeps only while its watch lasts.
+        """
+
+    @_abc_1.abstractmethod
+    def RenewStatusPageWatch(
+        self,
+        request: _partner_service_pb2.RenewStatusPageWatchRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_partner_service_pb2.RenewStatusPageWatchResponse, _abc.Awaitable[_partner_service_pb2.RenewStatusPageWatchResponse]]:
+        """Prolongs a gateway's watch, and confirms that it has let go of what changes said.
+
+        For the gateway's service account alone. Safe to retry.
+        * `NOT_FOUND`, reason `WATCH_UNKNOWN`: there is no such watch any more; open the stream again.
+        """
+
+    @_abc_1.abstractmethod
+    def RecordPartnerAccesses(
+        self,
+        request: _partner_service_pb2.RecordPartnerAccessesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_partner_service_pb2.RecordPartnerAccessesResponse, _abc.Awaitable[_partner_service_pb2.RecordPartnerAccessesResponse]]:
+        """Records accesses that a gateway answered from what it keeps; GetStatusPage records its own.
+
+        For the gateway's service account alone. Safe to retry with the same `request_id`: a batch counts once.
         """
 
 def add_PartnerServiceServicer_to_server(servicer: PartnerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -25,19 +25,21 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1boncall/v1/status_page.proto\x12\toncall.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8f\x02\n\nStatusPage\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07team_id\x18\x02 \x01(\t\x12\x0c\n\x04slug\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x33\n\nvisibility\x18\x05 \x01(\x0e\x32\x1f.oncall.v1.StatusPageVisibility\x12\x11\n\ttime_zone\x18\x06 \x01(\t\x12\x0c\n\x04\x65tag\x18\x07 \x01(\t\x12\x12\n\ncreated_by\x18\x08 \x01(\t\x12.\n\ncreated_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xbe\x02\n\tComponent\x12\n\n\x02id\x18\x01 \x01(\t\x12\x16\n\x0estatus_page_id\x18\x02 \x01(\t\x12\x10\n\x08group_id\x18\x03 \x01(\t\x12\r\n\x05group\x18\x04 \x01(\x08\x12\x0c\n\x04name\x18\x05 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x06 \x01(\t\x12*\n\x06status\x18\x07 \x01(\x0e\x32\x1a.oncall.v1.ComponentStatus\x12\x10\n\x08position\x18\x08 \x01(\x05\x12\x1d\n\x15only_show_if_degraded\x18\t \x01(\x08\x12\x0c\n\x04\x65tag\x18\n \x01(\t\x12.\n\ncreated_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\x85\x01\n\x14StatusPageVisibility\x12&\n\"STATUS_PAGE_VISIBILITY_UNSPECIFIED\x10\x00\x12!\n\x1dSTATUS_PAGE_VISIBILITY_PUBLIC\x10\x01\x12\"\n\x1eSTATUS_PAGE_VISIBILITY_PRIVATE\x10\x02*\xf0\x01\n\x0f\x43omponentStatus\x12 \n\x1c\x43OMPONENT_STATUS_UNSPECIFIED\x10\x00\x12 \n\x1c\x43OMPONENT_STATUS_OPERATIONAL\x10\x01\x12)\n%COMPONENT_STATUS_DEGRADED_PERFORMANCE\x10\x02\x12#\n\x1f\x43OMPONENT_STATUS_PARTIAL_OUTAGE\x10\x03\x12!\n\x1d\x43OMPONENT_STATUS_MAJOR_OUTAGE\x10\x04\x12&\n\"COMPONENT_STATUS_UNDER_MAINTENANCE\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1boncall/v1/status_page.proto\x12\toncall.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe4\x02\n\nStatusPage\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07team_id\x18\x02 \x01(\t\x12\x0c\n\x04slug\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x33\n\nvisibility\x18\x05 \x01(\x0e\x32\x1f.oncall.v1.StatusPageVisibility\x12\x11\n\ttime_zone\x18\x06 \x01(\t\x12\x0c\n\x04\x65tag\x18\x07 \x01(\t\x12\x12\n\ncreated_by\x18\x08 \x01(\t\x12.\n\ncreated_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08logo_url\x18\x0b \x01(\t\x12\x14\n\x0c\x61\x63\x63\x65nt_color\x18\x0c \x01(\t\x12\x13\n\x0bsupport_url\x18\r \x01(\t\x12\x16\n\x0ehas_page_token\x18\x0e \x01(\x08\"\x9c\x03\n\tComponent\x12\n\n\x02id\x18\x01 \x01(\t\x12\x16\n\x0estatus_page_id\x18\x02 \x01(\t\x12\x10\n\x08group_id\x18\x03 \x01(\t\x12\r\n\x05group\x18\x04 \x01(\x08\x12\x0c\n\x04name\x18\x05 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x06 \x01(\t\x12*\n\x06status\x18\x07 \x01(\x0e\x32\x1a.oncall.v1.ComponentStatus\x12\x10\n\x08position\x18\x08 \x01(\x05\x12\x1d\n\x15only_show_if_degraded\x18\t \x01(\x08\x12\x0c\n\x04\x65tag\x18\n \x01(\t\x12.\n\ncreated_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0cshown_status\x18\r \x01(\x0e\x32\x1a.oncall.v1.ComponentStatus\x12*\n\x06report\x18\x0e \x01(\x0b\x32\x1a.oncall.v1.ComponentReport\"\xd6\x01\n\x0f\x43omponentReport\x12*\n\x06status\x18\x01 \x01(\x0e\x32\x1a.oncall.v1.ComponentStatus\x12/\n\x0breported_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x36\n\x12status_when_silent\x18\x04 \x01(\x0e\x32\x1a.oncall.v1.ComponentStatus*\x85\x01\n\x14StatusPageVisibility\x12&\n\"STATUS_PAGE_VISIBILITY_UNSPECIFIED\x10\x00\x12!\n\x1dSTATUS_PAGE_VISIBILITY_PUBLIC\x10\x01\x12\"\n\x1eSTATUS_PAGE_VISIBILITY_PRIVATE\x10\x02*\xf0\x01\n\x0f\x43omponentStatus\x12 \n\x1c\x43OMPONENT_STATUS_UNSPECIFIED\x10\x00\x12 \n\x1c\x43OMPONENT_STATUS_OPERATIONAL\x10\x01\x12)\n%COMPONENT_STATUS_DEGRADED_PERFORMANCE\x10\x02\x12#\n\x1f\x43OMPONENT_STATUS_PARTIAL_OUTAGE\x10\x03\x12!\n\x1d\x43OMPONENT_STATUS_MAJOR_OUTAGE\x10\x04\x12&\n\"COMPONENT_STATUS_UNDER_MAINTENANCE\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'oncall.v1.status_page_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_STATUSPAGEVISIBILITY']._serialized_start=671
-  _globals['_STATUSPAGEVISIBILITY']._serialized_end=804
-  _globals['_COMPONENTSTATUS']._serialized_start=807
-  _globals['_COMPONENTSTATUS']._serialized_end=1047
+  _globals['_STATUSPAGEVISIBILITY']._serialized_start=1067
+  _globals['_STATUSPAGEVISIBILITY']._serialized_end=1200
+  _globals['_COMPONENTSTATUS']._serialized_start=1203
+  _globals['_COMPONENTSTATUS']._serialized_end=1443
   _globals['_STATUSPAGE']._serialized_start=76
-  _globals['_STATUSPAGE']._serialized_end=347
-  _globals['_COMPONENT']._serialized_start=350
-  _globals['_COMPONENT']._serialized_end=668
+  _globals['_STATUSPAGE']._serialized_end=432
+  _globals['_COMPONENT']._serialized_start=435
+  _globals['_COMPONENT']._serialized_end=847
+  _globals['_COMPONENTREPORT']._serialized_start=850
+  _globals['_COMPONENTREPORT']._serialized_end=1064
 # @@protoc_insertion_point(module_scope)

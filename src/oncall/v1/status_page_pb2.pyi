@@ -94,6 +94,10 @@ class StatusPage(_message.Message):
     CREATED_BY_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
     UPDATED_AT_FIELD_NUMBER: _builtins.int
+    LOGO_URL_FIELD_NUMBER: _builtins.int
+    ACCENT_COLOR_FIELD_NUMBER: _builtins.int
+    SUPPORT_URL_FIELD_NUMBER: _builtins.int
+    HAS_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUIDv7, given by the server."""
     team_id: _builtins.str
@@ -110,6 +114,14 @@ class StatusPage(_message.Message):
     """Changes with every change of the page; send it back with an update to be told of a concurrent one."""
     created_by: _builtins.str
     """The user who created it."""
+    logo_url: _builtins.str
+    """An image at the top, by its `https://` address; at most 500 characters; empty: the name stands there alone."""
+    accent_color: _builtins.str
+    """The colour of links and accents, `#rrggbb`; empty: the page's own."""
+    support_url: _builtins.str
+    """Where readers find help, an `https://` or `mailto:` address; at most 500 characters; may be empty."""
+    has_page_token: _builtins.bool
+    """Whether the page has a token of its own (`?token=`). Set by the server."""
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
         """When it was created."""
@@ -131,10 +143,14 @@ class StatusPage(_message.Message):
         created_by: _builtins.str = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
         updated_at: _timestamp_pb2.Timestamp | None = ...,
+        logo_url: _builtins.str = ...,
+        accent_color: _builtins.str = ...,
+        support_url: _builtins.str = ...,
+        has_page_token: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "created_by", b"created_by", "etag", b"etag", "id", b"id", "name", b"name", "slug", b"slug", "team_id", b"team_id", "time_zone", b"time_zone", "updated_at", b"updated_at", "visibility", b"visibility"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accent_color", b"accent_color", "created_at", b"created_at", "created_by", b"created_by", "etag", b"etag", "has_page_token", b"has_page_token", "id", b"id", "logo_url", b"logo_url", "name", b"name", "slug", b"slug", "support_url", b"support_url", "team_id", b"team_id", "time_zone", b"time_zone", "updated_at", b"updated_at", "visibility", b"visibility"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -158,6 +174,8 @@ class Component(_message.Message):
     ETAG_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
     UPDATED_AT_FIELD_NUMBER: _builtins.int
+    SHOWN_STATUS_FIELD_NUMBER: _builtins.int
+    REPORT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUIDv7, given by the server."""
     status_page_id: _builtins.str
@@ -178,6 +196,8 @@ class Component(_message.Message):
     """Whether pages leave it out while it is operational."""
     etag: _builtins.str
     """Changes with every change of the component; send it back with an update to be told of a concurrent one."""
+    shown_status: Global___ComponentStatus.ValueType
+    """What is shown just now to who sees all of it: computed. Set by the server."""
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
         """When it was created."""
@@ -185,6 +205,12 @@ class Component(_message.Message):
     @_builtins.property
     def updated_at(self) -> _timestamp_pb2.Timestamp:
         """When it last changed."""
+
+    @_builtins.property
+    def report(self) -> Global___ComponentReport:
+        """The status that a check reported last, while it counts: the worse of it and `status` is its own status. Set by
+        ReportComponentStatus.
+        """
 
     def __init__(
         self,
@@ -201,11 +227,51 @@ class Component(_message.Message):
         etag: _builtins.str = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
         updated_at: _timestamp_pb2.Timestamp | None = ...,
+        shown_status: Global___ComponentStatus.ValueType = ...,
+        report: Global___ComponentReport | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "updated_at", b"updated_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "report", b"report", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "description", b"description", "etag", b"etag", "group", b"group", "group_id", b"group_id", "id", b"id", "name", b"name", "only_show_if_degraded", b"only_show_if_degraded", "position", b"position", "status", b"status", "status_page_id", b"status_page_id", "updated_at", b"updated_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "description", b"description", "etag", b"etag", "group", b"group", "group_id", b"group_id", "id", b"id", "name", b"name", "only_show_if_degraded", b"only_show_if_degraded", "position", b"position", "report", b"report", "shown_status", b"shown_status", "status", b"status", "status_page_id", b"status_page_id", "updated_at", b"updated_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Component: _TypeAlias = Component  # noqa: Y015
+
+@_typing.final
+class ComponentReport(_message.Message):
+    """What a check said of a component."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATUS_FIELD_NUMBER: _builtins.int
+    REPORTED_AT_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    STATUS_WHEN_SILENT_FIELD_NUMBER: _builtins.int
+    status: Global___ComponentStatus.ValueType
+    """How it is."""
+    status_when_silent: Global___ComponentStatus.ValueType
+    """How the component is once the check is silent: by default MAJOR_OUTAGE."""
+    @_builtins.property
+    def reported_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was reported."""
+
+    @_builtins.property
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
+        """Until when it counts; without another report by then the check counts as silent."""
+
+    def __init__(
+        self,
+        *,
+        status: Global___ComponentStatus.ValueType = ...,
+        reported_at: _timestamp_pb2.Timestamp | None = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
+        status_when_silent: Global___ComponentStatus.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "reported_at", b"reported_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "reported_at", b"reported_at", "status", b"status", "status_when_silent", b"status_when_silent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ComponentReport: _TypeAlias = ComponentReport  # noqa: Y015

@@ -22,28 +22,83 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
+from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
+from oncall.v1 import maintenance_pb2 as oncall_dot_v1_dot_maintenance__pb2
 from oncall.v1 import status_page_pb2 as oncall_dot_v1_dot_status__page__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#oncall/v1/status_page_service.proto\x12\toncall.v1\x1a\x1boncall/v1/status_page.proto\"Y\n\x17\x43reateStatusPageRequest\x12*\n\x0bstatus_page\x18\x01 \x01(\x0b\x32\x15.oncall.v1.StatusPage\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"F\n\x18\x43reateStatusPageResponse\x12*\n\x0bstatus_page\x18\x01 \x01(\x0b\x32\x15.oncall.v1.StatusPage\"?\n%StatusPageServiceGetStatusPageRequest\x12\x16\n\x0estatus_page_id\x18\x01 \x01(\t\"T\n&StatusPageServiceGetStatusPageResponse\x12*\n\x0bstatus_page\x18\x01 \x01(\x0b\x32\x15.oncall.v1.StatusPage\"U\n\x16\x43reateComponentRequest\x12\'\n\tcomponent\x18\x01 \x01(\x0b\x32\x14.oncall.v1.Component\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"B\n\x17\x43reateComponentResponse\x12\'\n\tcomponent\x18\x01 \x01(\x0b\x32\x14.oncall.v1.Component2\xc0\x02\n\x11StatusPageService\x12[\n\x10\x43reateStatusPage\x12\".oncall.v1.CreateStatusPageRequest\x1a#.oncall.v1.CreateStatusPageResponse\x12t\n\rGetStatusPage\x12\x30.oncall.v1.StatusPageServiceGetStatusPageRequest\x1a\x31.oncall.v1.StatusPageServiceGetStatusPageResponse\x12X\n\x0f\x43reateComponent\x12!.oncall.v1.CreateComponentRequest\x1a\".oncall.v1.CreateComponentResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#oncall/v1/status_page_service.proto\x12\toncall.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1boncall/v1/maintenance.proto\x1a\x1boncall/v1/status_page.proto\"Y\n\x17\x43reateStatusPageRequest\x12*\n\x0bstatus_page\x18\x01 \x01(\x0b\x32\x15.oncall.v1.StatusPage\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"F\n\x18\x43reateStatusPageResponse\x12*\n\x0bstatus_page\x18\x01 \x01(\x0b\x32\x15.oncall.v1.StatusPage\"?\n%StatusPageServiceGetStatusPageRequest\x12\x16\n\x0estatus_page_id\x18\x01 \x01(\t\"T\n&StatusPageServiceGetStatusPageResponse\x12*\n\x0bstatus_page\x18\x01 \x01(\x0b\x32\x15.oncall.v1.StatusPage\"U\n\x16\x43reateComponentRequest\x12\'\n\tcomponent\x18\x01 \x01(\x0b\x32\x14.oncall.v1.Component\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"B\n\x17\x43reateComponentResponse\x12\'\n\tcomponent\x18\x01 \x01(\x0b\x32\x14.oncall.v1.Component\"P\n\x16ListStatusPagesRequest\x12\x0f\n\x07team_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"_\n\x17ListStatusPagesResponse\x12+\n\x0cstatus_pages\x18\x01 \x03(\x0b\x32\x15.oncall.v1.StatusPage\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"v\n\x17UpdateStatusPageRequest\x12*\n\x0bstatus_page\x18\x01 \x01(\x0b\x32\x15.oncall.v1.StatusPage\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"F\n\x18UpdateStatusPageResponse\x12*\n\x0bstatus_page\x18\x01 \x01(\x0b\x32\x15.oncall.v1.StatusPage\"?\n\x17\x44\x65leteStatusPageRequest\x12\x16\n\x0estatus_page_id\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\"\x1a\n\x18\x44\x65leteStatusPageResponse\"T\n\x16RotatePageTokenRequest\x12\x16\n\x0estatus_page_id\x18\x01 \x01(\t\x12\x0e\n\x06remove\x18\x02 \x01(\x08\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"T\n\x17RotatePageTokenResponse\x12*\n\x0bstatus_page\x18\x01 \x01(\x0b\x32\x15.oncall.v1.StatusPage\x12\r\n\x05token\x18\x02 \x01(\t\"r\n\x16UpdateComponentRequest\x12\'\n\tcomponent\x18\x01 \x01(\x0b\x32\x14.oncall.v1.Component\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"B\n\x17UpdateComponentResponse\x12\'\n\tcomponent\x18\x01 \x01(\x0b\x32\x14.oncall.v1.Component\"<\n\x16\x44\x65leteComponentRequest\x12\x14\n\x0c\x63omponent_id\x18\x01 \x01(\t\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\"\x19\n\x17\x44\x65leteComponentResponse\"V\n\x15ListComponentsRequest\x12\x16\n\x0estatus_page_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"[\n\x16ListComponentsResponse\x12(\n\ncomponents\x18\x01 \x03(\x0b\x32\x14.oncall.v1.Component\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xca\x01\n\x1cReportComponentStatusRequest\x12\x14\n\x0c\x63omponent_id\x18\x01 \x01(\t\x12*\n\x06status\x18\x02 \x01(\x0e\x32\x1a.oncall.v1.ComponentStatus\x12\x30\n\rexpires_after\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x36\n\x12status_when_silent\x18\x04 \x01(\x0e\x32\x1a.oncall.v1.ComponentStatus\"H\n\x1dReportComponentStatusResponse\x12\'\n\tcomponent\x18\x01 \x01(\x0b\x32\x14.oncall.v1.Component\"n\n\x1aScheduleMaintenanceRequest\x12+\n\x0bmaintenance\x18\x01 \x01(\x0b\x32\x16.oncall.v1.Maintenance\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"J\n\x1bScheduleMaintenanceResponse\x12+\n\x0bmaintenance\x18\x01 \x01(\x0b\x32\x16.oncall.v1.Maintenance\"\x89\x01\n\x18UpdateMaintenanceRequest\x12+\n\x0bmaintenance\x18\x01 \x01(\x0b\x32\x16.oncall.v1.Maintenance\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x0f\n\x07message\x18\x03 \x01(\t\"H\n\x19UpdateMaintenanceResponse\x12+\n\x0bmaintenance\x18\x01 \x01(\x0b\x32\x16.oncall.v1.Maintenance\"C\n\x18\x43\x61ncelMaintenanceRequest\x12\x16\n\x0emaintenance_id\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"H\n\x19\x43\x61ncelMaintenanceResponse\x12+\n\x0bmaintenance\x18\x01 \x01(\x0b\x32\x16.oncall.v1.Maintenance\"/\n\x15GetMaintenanceRequest\x12\x16\n\x0emaintenance_id\x18\x01 \x01(\t\"E\n\x16GetMaintenanceResponse\x12+\n\x0bmaintenance\x18\x01 \x01(\x0b\x32\x16.oncall.v1.Maintenance\"\x86\x01\n\x17ListMaintenancesRequest\x12\x16\n\x0estatus_page_id\x18\x01 \x01(\t\x12,\n\x06status\x18\x02 \x01(\x0e\x32\x1c.oncall.v1.MaintenanceStatus\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"a\n\x18ListMaintenancesResponse\x12,\n\x0cmaintenances\x18\x01 \x03(\x0b\x32\x16.oncall.v1.Maintenance\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xff\x0b\n\x11StatusPageService\x12[\n\x10\x43reateStatusPage\x12\".oncall.v1.CreateStatusPageRequest\x1a#.oncall.v1.CreateStatusPageResponse\x12t\n\rGetStatusPage\x12\x30.oncall.v1.StatusPageServiceGetStatusPageRequest\x1a\x31.oncall.v1.StatusPageServiceGetStatusPageResponse\x12X\n\x0f\x43reateComponent\x12!.oncall.v1.CreateComponentRequest\x1a\".oncall.v1.CreateComponentResponse\x12X\n\x0fListStatusPages\x12!.oncall.v1.ListStatusPagesRequest\x1a\".oncall.v1.ListStatusPagesResponse\x12[\n\x10UpdateStatusPage\x12\".oncall.v1.UpdateStatusPageRequest\x1a#.oncall.v1.UpdateStatusPageResponse\x12[\n\x10\x44\x65leteStatusPage\x12\".oncall.v1.DeleteStatusPageRequest\x1a#.oncall.v1.DeleteStatusPageResponse\x12X\n\x0fRotatePageToken\x12!.oncall.v1.RotatePageTokenRequest\x1a\".oncall.v1.RotatePageTokenResponse\x12X\n\x0fUpdateComponent\x12!.oncall.v1.UpdateComponentRequest\x1a\".oncall.v1.UpdateComponentResponse\x12X\n\x0f\x44\x65leteComponent\x12!.oncall.v1.DeleteComponentRequest\x1a\".oncall.v1.DeleteComponentResponse\x12U\n\x0eListComponents\x12 .oncall.v1.ListComponentsRequest\x1a!.oncall.v1.ListComponentsResponse\x12j\n\x15ReportComponentStatus\x12\'.oncall.v1.ReportComponentStatusRequest\x1a(.oncall.v1.ReportComponentStatusResponse\x12\x64\n\x13ScheduleMaintenance\x12%.oncall.v1.ScheduleMaintenanceRequest\x1a&.oncall.v1.ScheduleMaintenanceResponse\x12^\n\x11UpdateMaintenance\x12#.oncall.v1.UpdateMaintenanceRequest\x1a$.oncall.v1.UpdateMaintenanceResponse\x12^\n\x11\x43\x61ncelMaintenance\x12#.oncall.v1.CancelMaintenanceRequest\x1a$.oncall.v1.CancelMaintenanceResponse\x12U\n\x0eGetMaintenance\x12 .oncall.v1.GetMaintenanceRequest\x1a!.oncall.v1.GetMaintenanceResponse\x12[\n\x10ListMaintenances\x12\".oncall.v1.ListMaintenancesRequest\x1a#.oncall.v1.ListMaintenancesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'oncall.v1.status_page_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CREATESTATUSPAGEREQUEST']._serialized_start=79
-  _globals['_CREATESTATUSPAGEREQUEST']._serialized_end=168
-  _globals['_CREATESTATUSPAGERESPONSE']._serialized_start=170
-  _globals['_CREATESTATUSPAGERESPONSE']._serialized_end=240
-  _globals['_STATUSPAGESERVICEGETSTATUSPAGEREQUEST']._serialized_start=242
-  _globals['_STATUSPAGESERVICEGETSTATUSPAGEREQUEST']._serialized_end=305
-  _globals['_STATUSPAGESERVICEGETSTATUSPAGERESPONSE']._serialized_start=307
-  _globals['_STATUSPAGESERVICEGETSTATUSPAGERESPONSE']._serialized_end=391
-  _globals['_CREATECOMPONENTREQUEST']._serialized_start=393
-  _globals['_CREATECOMPONENTREQUEST']._serialized_end=478
-  _globals['_CREATECOMPONENTRESPONSE']._serialized_start=480
-  _globals['_CREATECOMPONENTRESPONSE']._serialized_end=546
-  _globals['_STATUSPAGESERVICE']._serialized_start=549
-  _globals['_STATUSPAGESERVICE']._serialized_end=869
+  _globals['_CREATESTATUSPAGEREQUEST']._serialized_start=174
+  _globals['_CREATESTATUSPAGEREQUEST']._serialized_end=263
+  _globals['_CREATESTATUSPAGERESPONSE']._serialized_start=265
+  _globals['_CREATESTATUSPAGERESPONSE']._serialized_end=335
+  _globals['_STATUSPAGESERVICEGETSTATUSPAGEREQUEST']._serialized_start=337
+  _globals['_STATUSPAGESERVICEGETSTATUSPAGEREQUEST']._serialized_end=400
+  _globals['_STATUSPAGESERVICEGETSTATUSPAGERESPONSE']._serialized_start=402
+  _globals['_STATUSPAGESERVICEGETSTATUSPAGERESPONSE']._serialized_end=486
+  _globals['_CREATECOMPONENTREQUEST']._serialized_start=488
+  _globals['_CREATECOMPONENTREQUEST']._serialized_end=573
+  _globals['_CREATECOMPONENTRESPONSE']._serialized_start=575
+  _globals['_CREATECOMPONENTRESPONSE']._serialized_end=641
+  _globals['_LISTSTATUSPAGESREQUEST']._serialized_start=643
+  _globals['_LISTSTATUSPAGESREQUEST']._serialized_end=723
+  _globals['_LISTSTATUSPAGESRESPONSE']._serialized_start=725
+  _globals['_LISTSTATUSPAGESRESPONSE']._serialized_end=820
+  _globals['_UPDATESTATUSPAGEREQUEST']._serialized_start=822
+  _globals['_UPDATESTATUSPAGEREQUEST']._serialized_end=940
+  _globals['_UPDATESTATUSPAGERESPONSE']._serialized_start=942
+  _globals['_UPDATESTATUSPAGERESPONSE']._serialized_end=1012
+  _globals['_DELETESTATUSPAGEREQUEST']._serialized_start=1014
+  _globals['_DELETESTATUSPAGEREQUEST']._serialized_end=1077
+  _globals['_DELETESTATUSPAGERESPONSE']._serialized_start=1079
+  _globals['_DELETESTATUSPAGERESPONSE']._serialized_end=1105
+  _globals['_ROTATEPAGETOKENREQUEST']._serialized_start=1107
+  _globals['_ROTATEPAGETOKENREQUEST']._serialized_end=1191
+  _globals['_ROTATEPAGETOKENRESPONSE']._serialized_start=1193
+  _globals['_ROTATEPAGETOKENRESPONSE']._serialized_end=1277
+  _globals['_UPDATECOMPONENTREQUEST']._serialized_start=1279
+  _globals['_UPDATECOMPONENTREQUEST']._serialized_end=1393
+  _globals['_UPDATECOMPONENTRESPONSE']._serialized_start=1395
+  _globals['_UPDATECOMPONENTRESPONSE']._serialized_end=1461
+  _globals['_DELETECOMPONENTREQUEST']._serialized_start=1463
+  _globals['_DELETECOMPONENTREQUEST']._serialized_end=1523
+  _globals['_DELETECOMPONENTRESPONSE']._serialized_start=1525
+  _globals['_DELETECOMPONENTRESPONSE']._serialized_end=1550
+  _globals['_LISTCOMPONENTSREQUEST']._serialized_start=1552
+  _globals['_LISTCOMPONENTSREQUEST']._serialized_end=1638
+  _globals['_LISTCOMPONENTSRESPONSE']._serialized_start=1640
+  _globals['_LISTCOMPONENTSRESPONSE']._serialized_end=1731
+  _globals['_REPORTCOMPONENTSTATUSREQUEST']._serialized_start=1734
+  _globals['_REPORTCOMPONENTSTATUSREQUEST']._serialized_end=1936
+  _globals['_REPORTCOMPONENTSTATUSRESPONSE']._serialized_start=1938
+  _globals['_REPORTCOMPONENTSTATUSRESPONSE']._serialized_end=2010
+  _globals['_SCHEDULEMAINTENANCEREQUEST']._serialized_start=2012
+  _globals['_SCHEDULEMAINTENANCEREQUEST']._serialized_end=2122
+  _globals['_SCHEDULEMAINTENANCERESPONSE']._serialized_start=2124
+  _globals['_SCHEDULEMAINTENANCERESPONSE']._serialized_end=2198
+  _globals['_UPDATEMAINTENANCEREQUEST']._serialized_start=2201
+  _globals['_UPDATEMAINTENANCEREQUEST']._serialized_end=2338
+  _globals['_UPDATEMAINTENANCERESPONSE']._serialized_start=2340
+  _globals['_UPDATEMAINTENANCERESPONSE']._serialized_end=2412
+  _globals['_CANCELMAINTENANCEREQUEST']._serialized_start=2414
+  _globals['_CANCELMAINTENANCEREQUEST']._serialized_end=2481
+  _globals['_CANCELMAINTENANCERESPONSE']._serialized_start=2483
+  _globals['_CANCELMAINTENANCERESPONSE']._serialized_end=2555
+  _globals['_GETMAINTENANCEREQUEST']._serialized_start=2557
+  _globals['_GETMAINTENANCEREQUEST']._serialized_end=2604
+  _globals['_GETMAINTENANCERESPONSE']._serialized_start=2606
+  _globals['_GETMAINTENANCERESPONSE']._serialized_end=2675
+  _globals['_LISTMAINTENANCESREQUEST']._serialized_start=2678
+  _globals['_LISTMAINTENANCESREQUEST']._serialized_end=2812
+  _globals['_LISTMAINTENANCESRESPONSE']._serialized_start=2814
+  _globals['_LISTMAINTENANCESRESPONSE']._serialized_end=2911
+  _globals['_STATUSPAGESERVICE']._serialized_start=2914
+  _globals['_STATUSPAGESERVICE']._serialized_end=4449
 # @@protoc_insertion_point(module_scope)

@@ -3,8 +3,13 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
+from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
+from google.protobuf.internal import containers as _containers
+from oncall.v1 import maintenance_pb2 as _maintenance_pb2
 from oncall.v1 import status_page_pb2 as _status_page_pb2
 import builtins as _builtins
 import sys
@@ -166,3 +171,707 @@ class CreateComponentResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CreateComponentResponse: _TypeAlias = CreateComponentResponse  # noqa: Y015
+
+@_typing.final
+class ListStatusPagesRequest(_message.Message):
+    """Request of ListStatusPages."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEAM_ID_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    team_id: _builtins.str
+    """Only of this team; empty: of all teams of the caller."""
+    page_size: _builtins.int
+    """How many at most; 0 means 50, more than 500 means 500."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before, with the same filters."""
+    def __init__(
+        self,
+        *,
+        team_id: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "team_id", b"team_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListStatusPagesRequest: _TypeAlias = ListStatusPagesRequest  # noqa: Y015
+
+@_typing.final
+class ListStatusPagesResponse(_message.Message):
+    """Response of ListStatusPages."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATUS_PAGES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty on the last page."""
+    @_builtins.property
+    def status_pages(self) -> _containers.RepeatedCompositeFieldContainer[_status_page_pb2.StatusPage]:
+        """This page of the list."""
+
+    def __init__(
+        self,
+        *,
+        status_pages: _abc.Iterable[_status_page_pb2.StatusPage] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "status_pages", b"status_pages"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListStatusPagesResponse: _TypeAlias = ListStatusPagesResponse  # noqa: Y015
+
+@_typing.final
+class UpdateStatusPageRequest(_message.Message):
+    """Request of UpdateStatusPage."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATUS_PAGE_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def status_page(self) -> _status_page_pb2.StatusPage:
+        """The page by its id, with the new values; its etag is honoured."""
+
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """Which of slug, name, visibility, time_zone, logo_url, accent_color and support_url to change; at least one."""
+
+    def __init__(
+        self,
+        *,
+        status_page: _status_page_pb2.StatusPage | None = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["status_page", b"status_page", "update_mask", b"update_mask"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["status_page", b"status_page", "update_mask", b"update_mask"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateStatusPageRequest: _TypeAlias = UpdateStatusPageRequest  # noqa: Y015
+
+@_typing.final
+class UpdateStatusPageResponse(_message.Message):
+    """Response of UpdateStatusPage."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATUS_PAGE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def status_page(self) -> _status_page_pb2.StatusPage:
+        """The page as it is now."""
+
+    def __init__(
+        self,
+        *,
+        status_page: _status_page_pb2.StatusPage | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["status_page", b"status_page"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["status_page", b"status_page"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateStatusPageResponse: _TypeAlias = UpdateStatusPageResponse  # noqa: Y015
+
+@_typing.final
+class DeleteStatusPageRequest(_message.Message):
+    """Request of DeleteStatusPage."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATUS_PAGE_ID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    status_page_id: _builtins.str
+    """The page."""
+    etag: _builtins.str
+    """As it was read; honoured where set."""
+    def __init__(
+        self,
+        *,
+        status_page_id: _builtins.str = ...,
+        etag: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "status_page_id", b"status_page_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteStatusPageRequest: _TypeAlias = DeleteStatusPageRequest  # noqa: Y015
+
+@_typing.final
+class DeleteStatusPageResponse(_message.Message):
+    """Response of DeleteStatusPage."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteStatusPageResponse: _TypeAlias = DeleteStatusPageResponse  # noqa: Y015
+
+@_typing.final
+class RotatePageTokenRequest(_message.Message):
+    """Request of RotatePageToken."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATUS_PAGE_ID_FIELD_NUMBER: _builtins.int
+    REMOVE_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    status_page_id: _builtins.str
+    """The page."""
+    remove: _builtins.bool
+    """Whether to take the token away instead of giving a new one."""
+    request_id: _builtins.str
+    """At most 100 characters, chosen by the caller; a repeat answers the first result."""
+    def __init__(
+        self,
+        *,
+        status_page_id: _builtins.str = ...,
+        remove: _builtins.bool = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["remove", b"remove", "request_id", b"request_id", "status_page_id", b"status_page_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RotatePageTokenRequest: _TypeAlias = RotatePageTokenRequest  # noqa: Y015
+
+@_typing.final
+class RotatePageTokenResponse(_message.Message):
+    """Response of RotatePageToken."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATUS_PAGE_FIELD_NUMBER: _builtins.int
+    TOKEN_FIELD_NUMBER: _builtins.int
+    token: _builtins.str
+    """The new token, only this once; empty where it was taken away."""
+    @_builtins.property
+    def status_page(self) -> _status_page_pb2.StatusPage:
+        """The page as it is now."""
+
+    def __init__(
+        self,
+        *,
+        status_page: _status_page_pb2.StatusPage | None = ...,
+        token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["status_page", b"status_page"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["status_page", b"status_page", "token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RotatePageTokenResponse: _TypeAlias = RotatePageTokenResponse  # noqa: Y015
+
+@_typing.final
+class UpdateComponentRequest(_message.Message):
+    """Request of UpdateComponent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMPONENT_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def component(self) -> _status_page_pb2.Component:
+        """The component by its id, with the new values; its etag is honoured."""
+
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """Which of group_id, name, description, status, position and only_show_if_degraded to change; at least one. An empty
+        group_id takes it out of its group.
+        """
+
+    def __init__(
+        self,
+        *,
+        component: _status_page_pb2.Component | None = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["component", b"component", "update_mask", b"update_mask"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["component", b"component", "update_mask", b"update_mask"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateComponentRequest: _TypeAlias = UpdateComponentRequest  # noqa: Y015
+
+@_typing.final
+class UpdateComponentResponse(_message.Message):
+    """Response of UpdateComponent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMPONENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def component(self) -> _status_page_pb2.Component:
+        """The component as it is now."""
+
+    def __init__(
+        self,
+        *,
+        component: _status_page_pb2.Component | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["component", b"component"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["component", b"component"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateComponentResponse: _TypeAlias = UpdateComponentResponse  # noqa: Y015
+
+@_typing.final
+class DeleteComponentRequest(_message.Message):
+    """Request of DeleteComponent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMPONENT_ID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    component_id: _builtins.str
+    """The component."""
+    etag: _builtins.str
+    """As it was read; honoured where set."""
+    def __init__(
+        self,
+        *,
+        component_id: _builtins.str = ...,
+        etag: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["component_id", b"component_id", "etag", b"etag"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteComponentRequest: _TypeAlias = DeleteComponentRequest  # noqa: Y015
+
+@_typing.final
+class DeleteComponentResponse(_message.Message):
+    """Response of DeleteComponent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteComponentResponse: _TypeAlias = DeleteComponentResponse  # noqa: Y015
+
+@_typing.final
+class ListComponentsRequest(_message.Message):
+    """Request of ListComponents."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATUS_PAGE_ID_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    status_page_id: _builtins.str
+    """The page. Required."""
+    page_size: _builtins.int
+    """How many at most; 0 means 50, more than 500 means 500."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before, with the same filters."""
+    def __init__(
+        self,
+        *,
+        status_page_id: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "status_page_id", b"status_page_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListComponentsRequest: _TypeAlias = ListComponentsRequest  # noqa: Y015
+
+@_typing.final
+class ListComponentsResponse(_message.Message):
+    """Response of ListComponents."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMPONENTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty on the last page."""
+    @_builtins.property
+    def components(self) -> _containers.RepeatedCompositeFieldContainer[_status_page_pb2.Component]:
+        """This page of the list."""
+
+    def __init__(
+        self,
+        *,
+        components: _abc.Iterable[_status_page_pb2.Component] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["components", b"components", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListComponentsResponse: _TypeAlias = ListComponentsResponse  # noqa: Y015
+
+@_typing.final
+class ReportComponentStatusRequest(_message.Message):
+    """Request of ReportComponentStatus."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMPONENT_ID_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    EXPIRES_AFTER_FIELD_NUMBER: _builtins.int
+    STATUS_WHEN_SILENT_FIELD_NUMBER: _builtins.int
+    component_id: _builtins.str
+    """The component; no group."""
+    status: _status_page_pb2.ComponentStatus.ValueType
+    """How it is. Required; not UNDER_MAINTENANCE."""
+    status_when_silent: _status_page_pb2.ComponentStatus.ValueType
+    """How the component is once the report has expired without another; unspecified: MAJOR_OUTAGE."""
+    @_builtins.property
+    def expires_after(self) -> _duration_pb2.Duration:
+        """For how long the report counts: 10 seconds to 24 hours. Required."""
+
+    def __init__(
+        self,
+        *,
+        component_id: _builtins.str = ...,
+        status: _status_page_pb2.ComponentStatus.ValueType = ...,
+        expires_after: _duration_pb2.Duration | None = ...,
+        status_when_silent: _status_page_pb2.ComponentStatus.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_after", b"expires_after"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["component_id", b"component_id", "expires_after", b"expires_after", "status", b"status", "status_when_silent", b"status_when_silent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportComponentStatusRequest: _TypeAlias = ReportComponentStatusRequest  # noqa: Y015
+
+@_typing.final
+class ReportComponentStatusResponse(_message.Message):
+    """Response of ReportComponentStatus."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMPONENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def component(self) -> _status_page_pb2.Component:
+        """The component as it is now."""
+
+    def __init__(
+        self,
+        *,
+        component: _status_page_pb2.Component | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["component", b"component"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["component", b"component"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportComponentStatusResponse: _TypeAlias = ReportComponentStatusResponse  # noqa: Y015
+
+@_typing.final
+class ScheduleMaintenanceRequest(_message.Message):
+    """Request of ScheduleMaintenance."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MAINTENANCE_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    message: _builtins.str
+    """What it means for those who read the page: Markdown, 1 to 10,000 characters. Required."""
+    request_id: _builtins.str
+    """At most 100 characters, chosen by the caller; a repeat answers the first result."""
+    @_builtins.property
+    def maintenance(self) -> _maintenance_pb2.Maintenance:
+        """status_page_id, title, component_ids, scheduled_for and scheduled_until are read."""
+
+    def __init__(
+        self,
+        *,
+        maintenance: _maintenance_pb2.Maintenance | None = ...,
+        message: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["maintenance", b"maintenance"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["maintenance", b"maintenance", "message", b"message", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ScheduleMaintenanceRequest: _TypeAlias = ScheduleMaintenanceRequest  # noqa: Y015
+
+@_typing.final
+class ScheduleMaintenanceResponse(_message.Message):
+    """Response of ScheduleMaintenance."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MAINTENANCE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def maintenance(self) -> _maintenance_pb2.Maintenance:
+        """The maintenance as it is now."""
+
+    def __init__(
+        self,
+        *,
+        maintenance: _maintenance_pb2.Maintenance | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["maintenance", b"maintenance"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["maintenance", b"maintenance"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ScheduleMaintenanceResponse: _TypeAlias = ScheduleMaintenanceResponse  # noqa: Y015
+
+@_typing.final
+class UpdateMaintenanceRequest(_message.Message):
+    """Request of UpdateMaintenance."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MAINTENANCE_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    message: _builtins.str
+    """What to say, Markdown, at most 10,000 characters; empty: a change of status is told in a sentence of the platform."""
+    @_builtins.property
+    def maintenance(self) -> _maintenance_pb2.Maintenance:
+        """The maintenance by its id, with the new values; its etag is honoured."""
+
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """Which of title, component_ids, scheduled_for, scheduled_until and status to change; may be empty where there is a
+        message. A status only goes forward: IN_PROGRESS, VERIFYING, COMPLETED.
+        """
+
+    def __init__(
+        self,
+        *,
+        maintenance: _maintenance_pb2.Maintenance | None = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
+        message: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["maintenance", b"maintenance", "update_mask", b"update_mask"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["maintenance", b"maintenance", "message", b"message", "update_mask", b"update_mask"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateMaintenanceRequest: _TypeAlias = UpdateMaintenanceRequest  # noqa: Y015
+
+@_typing.final
+class UpdateMaintenanceResponse(_message.Message):
+    """Response of UpdateMaintenance."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MAINTENANCE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def maintenance(self) -> _maintenance_pb2.Maintenance:
+        """The maintenance as it is now."""
+
+    def __init__(
+        self,
+        *,
+        maintenance: _maintenance_pb2.Maintenance | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["maintenance", b"maintenance"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["maintenance", b"maintenance"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateMaintenanceResponse: _TypeAlias = UpdateMaintenanceResponse  # noqa: Y015
+
+@_typing.final
+class CancelMaintenanceRequest(_message.Message):
+    """Request of CancelMaintenance."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MAINTENANCE_ID_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    maintenance_id: _builtins.str
+    """The maintenance."""
+    message: _builtins.str
+    """What to say, Markdown, at most 10,000 characters; may be empty."""
+    def __init__(
+        self,
+        *,
+        maintenance_id: _builtins.str = ...,
+        message: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["maintenance_id", b"maintenance_id", "message", b"message"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelMaintenanceRequest: _TypeAlias = CancelMaintenanceRequest  # noqa: Y015
+
+@_typing.final
+class CancelMaintenanceResponse(_message.Message):
+    """Response of CancelMaintenance."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MAINTENANCE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def maintenance(self) -> _maintenance_pb2.Maintenance:
+        """The maintenance as it is now."""
+
+    def __init__(
+        self,
+        *,
+        maintenance: _maintenance_pb2.Maintenance | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["maintenance", b"maintenance"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["maintenance", b"maintenance"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelMaintenanceResponse: _TypeAlias = CancelMaintenanceResponse  # noqa: Y015
+
+@_typing.final
+class GetMaintenanceRequest(_message.Message):
+    """Request of GetMaintenance."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MAINTENANCE_ID_FIELD_NUMBER: _builtins.int
+    maintenance_id: _builtins.str
+    """The maintenance."""
+    def __init__(
+        self,
+        *,
+        maintenance_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["maintenance_id", b"maintenance_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetMaintenanceRequest: _TypeAlias = GetMaintenanceRequest  # noqa: Y015
+
+@_typing.final
+class GetMaintenanceResponse(_message.Message):
+    """Response of GetMaintenance."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MAINTENANCE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def maintenance(self) -> _maintenance_pb2.Maintenance:
+        """The maintenance as it is now."""
+
+    def __init__(
+        self,
+        *,
+        maintenance: _maintenance_pb2.Maintenance | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["maintenance", b"maintenance"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["maintenance", b"maintenance"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetMaintenanceResponse: _TypeAlias = GetMaintenanceResponse  # noqa: Y015
+
+@_typing.final
+class ListMaintenancesRequest(_message.Message):
+    """Request of ListMaintenances."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATUS_PAGE_ID_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    status_page_id: _builtins.str
+    """The page. Required."""
+    status: _maintenance_pb2.MaintenanceStatus.ValueType
+    """Only in this status."""
+    page_size: _builtins.int
+    """How many at most; 0 means 50, more than 500 means 500."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before, with the same filters."""
+    def __init__(
+        self,
+        *,
+        status_page_id: _builtins.str = ...,
+        status: _maintenance_pb2.MaintenanceStatus.ValueType = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "status", b"status", "status_page_id", b"status_page_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListMaintenancesRequest: _TypeAlias = ListMaintenancesRequest  # noqa: Y015
+
+@_typing.final
+class ListMaintenancesResponse(_message.Message):
+    """Response of ListMaintenances."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MAINTENANCES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty on the last page."""
+    @_builtins.property
+    def maintenances(self) -> _containers.RepeatedCompositeFieldContainer[_maintenance_pb2.Maintenance]:
+        """This page of the list, without updates."""
+
+    def __init__(
+        self,
+        *,
+        maintenances: _abc.Iterable[_maintenance_pb2.Maintenance] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["maintenances", b"maintenances", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListMaintenancesResponse: _TypeAlias = ListMaintenancesResponse  # noqa: Y015

@@ -52,6 +52,71 @@ class StatusPageServiceStub:
                 request_serializer=oncall_dot_v1_dot_status__page__service__pb2.CreateComponentRequest.SerializeToString,
                 response_deserializer=oncall_dot_v1_dot_status__page__service__pb2.CreateComponentResponse.FromString,
                 _registered_method=True)
+        self.ListStatusPages = channel.unary_unary(
+                '/oncall.v1.StatusPageService/ListStatusPages',
+                request_serializer=oncall_dot_v1_dot_status__page__service__pb2.ListStatusPagesRequest.SerializeToString,
+                response_deserializer=oncall_dot_v1_dot_status__page__service__pb2.ListStatusPagesResponse.FromString,
+                _registered_method=True)
+        self.UpdateStatusPage = channel.unary_unary(
+                '/oncall.v1.StatusPageService/UpdateStatusPage',
+                request_serializer=oncall_dot_v1_dot_status__page__service__pb2.UpdateStatusPageRequest.SerializeToString,
+                response_deserializer=oncall_dot_v1_dot_status__page__service__pb2.UpdateStatusPageResponse.FromString,
+                _registered_method=True)
+        self.DeleteStatusPage = channel.unary_unary(
+                '/oncall.v1.StatusPageService/DeleteStatusPage',
+                request_serializer=oncall_dot_v1_dot_status__page__service__pb2.DeleteStatusPageRequest.SerializeToString,
+                response_deserializer=oncall_dot_v1_dot_status__page__service__pb2.DeleteStatusPageResponse.FromString,
+                _registered_method=True)
+        self.RotatePageToken = channel.unary_unary(
+                '/oncall.v1.StatusPageService/RotatePageToken',
+                request_serializer=oncall_dot_v1_dot_status__page__service__pb2.RotatePageTokenRequest.SerializeToString,
+                response_deserializer=oncall_dot_v1_dot_status__page__service__pb2.RotatePageTokenResponse.FromString,
+                _registered_method=True)
+        self.UpdateComponent = channel.unary_unary(
+                '/oncall.v1.StatusPageService/UpdateComponent',
+                request_serializer=oncall_dot_v1_dot_status__page__service__pb2.UpdateComponentRequest.SerializeToString,
+                response_deserializer=oncall_dot_v1_dot_status__page__service__pb2.UpdateComponentResponse.FromString,
+                _registered_method=True)
+        self.DeleteComponent = channel.unary_unary(
+                '/oncall.v1.StatusPageService/DeleteComponent',
+                request_serializer=oncall_dot_v1_dot_status__page__service__pb2.DeleteComponentRequest.SerializeToString,
+                response_deserializer=oncall_dot_v1_dot_status__page__service__pb2.DeleteComponentResponse.FromString,
+                _registered_method=True)
+        self.ListComponents = channel.unary_unary(
+                '/oncall.v1.StatusPageService/ListComponents',
+                request_serializer=oncall_dot_v1_dot_status__page__service__pb2.ListComponentsRequest.SerializeToString,
+                response_deserializer=oncall_dot_v1_dot_status__page__service__pb2.ListComponentsResponse.FromString,
+                _registered_method=True)
+        self.ReportComponentStatus = channel.unary_unary(
+                '/oncall.v1.StatusPageService/ReportComponentStatus',
+                request_serializer=oncall_dot_v1_dot_status__page__service__pb2.ReportComponentStatusRequest.SerializeToString,
+                response_deserializer=oncall_dot_v1_dot_status__page__service__pb2.ReportComponentStatusResponse.FromString,
+                _registered_method=True)
+        self.ScheduleMaintenance = channel.unary_unary(
+                '/oncall.v1.StatusPageService/ScheduleMaintenance',
+                request_serializer=oncall_dot_v1_dot_status__page__service__pb2.ScheduleMaintenanceRequest.SerializeToString,
+                response_deserializer=oncall_dot_v1_dot_status__page__service__pb2.ScheduleMaintenanceResponse.FromString,
+                _registered_method=True)
+        self.UpdateMaintenance = channel.unary_unary(
+                '/oncall.v1.StatusPageService/UpdateMaintenance',
+                request_serializer=oncall_dot_v1_dot_status__page__service__pb2.UpdateMaintenanceRequest.SerializeToString,
+                response_deserializer=oncall_dot_v1_dot_status__page__service__pb2.UpdateMaintenanceResponse.FromString,
+                _registered_method=True)
+        self.CancelMaintenance = channel.unary_unary(
+                '/oncall.v1.StatusPageService/CancelMaintenance',
+                request_serializer=oncall_dot_v1_dot_status__page__service__pb2.CancelMaintenanceRequest.SerializeToString,
+                response_deserializer=oncall_dot_v1_dot_status__page__service__pb2.CancelMaintenanceResponse.FromString,
+                _registered_method=True)
+        self.GetMaintenance = channel.unary_unary(
+                '/oncall.v1.StatusPageService/GetMaintenance',
+                request_serializer=oncall_dot_v1_dot_status__page__service__pb2.GetMaintenanceRequest.SerializeToString,
+                response_deserializer=oncall_dot_v1_dot_status__page__service__pb2.GetMaintenanceResponse.FromString,
+                _registered_method=True)
+        self.ListMaintenances = channel.unary_unary(
+                '/oncall.v1.StatusPageService/ListMaintenances',
+                request_serializer=oncall_dot_v1_dot_status__page__service__pb2.ListMaintenancesRequest.SerializeToString,
+                response_deserializer=oncall_dot_v1_dot_status__page__service__pb2.ListMaintenancesResponse.FromString,
+                _registered_method=True)
 
 
 class StatusPageServiceServicer:
@@ -90,6 +155,121 @@ class StatusPageServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListStatusPages(self, request, context):
+        """Lists status pages, newest first. OBSERVER.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateStatusPage(self, request, context):
+        """Changes a page. Answers once every gateway has let go of what it kept of the page. TEAM_ADMIN.
+
+        * `ABORTED`: `etag` is set and stale.
+        * `ALREADY_EXISTS`, reason `SLUG_TAKEN`: there is a page of that slug, of whatever team.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteStatusPage(self, request, context):
+        """Deletes a page with its components, maintenances, partners and what is known of their accesses; incidents stay.
+        Deleting twice answers `NOT_FOUND`. TEAM_ADMIN.
+
+        * `ABORTED`: `etag` is set and stale.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RotatePageToken(self, request, context):
+        """Gives a page a new token of its own, for `?token=`, whose only showing this is; the old one ends at once. TEAM_ADMIN.
+
+        Safe to retry with the same `request_id`: a repeat answers the page, but no token, because none is stored.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateComponent(self, request, context):
+        """Changes a component. TEAM_ADMIN.
+
+        * `ABORTED`: `etag` is set and stale.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteComponent(self, request, context):
+        """Deletes a component or an empty group; what incidents said of it stays with them. TEAM_ADMIN.
+
+        * `FAILED_PRECONDITION`, reason `GROUP_NOT_EMPTY`: it is a group with children.
+        * `ABORTED`: `etag` is set and stale.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListComponents(self, request, context):
+        """Lists the components of a page, each group directly before its children. OBSERVER.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReportComponentStatus(self, request, context):
+        """Says what a check found of a component, for a while: silence then shows. RESPONDER.
+
+        Safe to retry. A report older than the last one is ignored, and answers the component as it is.
+        * `FAILED_PRECONDITION`, reason `IS_GROUP`: a group has no status of its own.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ScheduleMaintenance(self, request, context):
+        """Announces a maintenance. RESPONDER.
+
+        Safe to retry with the same `request_id`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateMaintenance(self, request, context):
+        """Changes a maintenance, or says something about it. RESPONDER.
+
+        * `ABORTED`: `etag` is set and stale.
+        * `FAILED_PRECONDITION`, reason `ILLEGAL_TRANSITION`: it has ended, or goes back in time.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelMaintenance(self, request, context):
+        """Calls a maintenance off, or ends one early; twice changes nothing. RESPONDER.
+
+        One that is under way becomes COMPLETED, one that is not becomes CANCELLED.
+        * `FAILED_PRECONDITION`, reason `ILLEGAL_TRANSITION`: it is completed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetMaintenance(self, request, context):
+        """Answers one maintenance with all that was said of it. OBSERVER.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListMaintenances(self, request, context):
+        """Lists maintenances of a page, newest first. OBSERVER.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_StatusPageServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -107,6 +287,71 @@ def add_StatusPageServiceServicer_to_server(servicer, server):
                     servicer.CreateComponent,
                     request_deserializer=oncall_dot_v1_dot_status__page__service__pb2.CreateComponentRequest.FromString,
                     response_serializer=oncall_dot_v1_dot_status__page__service__pb2.CreateComponentResponse.SerializeToString,
+            ),
+            'ListStatusPages': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListStatusPages,
+                    request_deserializer=oncall_dot_v1_dot_status__page__service__pb2.ListStatusPagesRequest.FromString,
+                    response_serializer=oncall_dot_v1_dot_status__page__service__pb2.ListStatusPagesResponse.SerializeToString,
+            ),
+            'UpdateStatusPage': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateStatusPage,
+                    request_deserializer=oncall_dot_v1_dot_status__page__service__pb2.UpdateStatusPageRequest.FromString,
+                    response_serializer=oncall_dot_v1_dot_status__page__service__pb2.UpdateStatusPageResponse.SerializeToString,
+            ),
+            'DeleteStatusPage': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteStatusPage,
+                    request_deserializer=oncall_dot_v1_dot_status__page__service__pb2.DeleteStatusPageRequest.FromString,
+                    response_serializer=oncall_dot_v1_dot_status__page__service__pb2.DeleteStatusPageResponse.SerializeToString,
+            ),
+            'RotatePageToken': grpc.unary_unary_rpc_method_handler(
+                    servicer.RotatePageToken,
+                    request_deserializer=oncall_dot_v1_dot_status__page__service__pb2.RotatePageTokenRequest.FromString,
+                    response_serializer=oncall_dot_v1_dot_status__page__service__pb2.RotatePageTokenResponse.SerializeToString,
+            ),
+            'UpdateComponent': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateComponent,
+                    request_deserializer=oncall_dot_v1_dot_status__page__service__pb2.UpdateComponentRequest.FromString,
+                    response_serializer=oncall_dot_v1_dot_status__page__service__pb2.UpdateComponentResponse.SerializeToString,
+            ),
+            'DeleteComponent': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteComponent,
+                    request_deserializer=oncall_dot_v1_dot_status__page__service__pb2.DeleteComponentRequest.FromString,
+                    response_serializer=oncall_dot_v1_dot_status__page__service__pb2.DeleteComponentResponse.SerializeToString,
+            ),
+            'ListComponents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListComponents,
+                    request_deserializer=oncall_dot_v1_dot_status__page__service__pb2.ListComponentsRequest.FromString,
+                    response_serializer=oncall_dot_v1_dot_status__page__service__pb2.ListComponentsResponse.SerializeToString,
+            ),
+            'ReportComponentStatus': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReportComponentStatus,
+                    request_deserializer=oncall_dot_v1_dot_status__page__service__pb2.ReportComponentStatusRequest.FromString,
+                    response_serializer=oncall_dot_v1_dot_status__page__service__pb2.ReportComponentStatusResponse.SerializeToString,
+            ),
+            'ScheduleMaintenance': grpc.unary_unary_rpc_method_handler(
+                    servicer.ScheduleMaintenance,
+                    request_deserializer=oncall_dot_v1_dot_status__page__service__pb2.ScheduleMaintenanceRequest.FromString,
+                    response_serializer=oncall_dot_v1_dot_status__page__service__pb2.ScheduleMaintenanceResponse.SerializeToString,
+            ),
+            'UpdateMaintenance': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateMaintenance,
+                    request_deserializer=oncall_dot_v1_dot_status__page__service__pb2.UpdateMaintenanceRequest.FromString,
+                    response_serializer=oncall_dot_v1_dot_status__page__service__pb2.UpdateMaintenanceResponse.SerializeToString,
+            ),
+            'CancelMaintenance': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelMaintenance,
+                    request_deserializer=oncall_dot_v1_dot_status__page__service__pb2.CancelMaintenanceRequest.FromString,
+                    response_serializer=oncall_dot_v1_dot_status__page__service__pb2.CancelMaintenanceResponse.SerializeToString,
+            ),
+            'GetMaintenance': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetMaintenance,
+                    request_deserializer=oncall_dot_v1_dot_status__page__service__pb2.GetMaintenanceRequest.FromString,
+                    response_serializer=oncall_dot_v1_dot_status__page__service__pb2.GetMaintenanceResponse.SerializeToString,
+            ),
+            'ListMaintenances': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListMaintenances,
+                    request_deserializer=oncall_dot_v1_dot_status__page__service__pb2.ListMaintenancesRequest.FromString,
+                    response_serializer=oncall_dot_v1_dot_status__page__service__pb2.ListMaintenancesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -193,6 +438,357 @@ class StatusPageService:
             '/oncall.v1.StatusPageService/CreateComponent',
             oncall_dot_v1_dot_status__page__service__pb2.CreateComponentRequest.SerializeToString,
             oncall_dot_v1_dot_status__page__service__pb2.CreateComponentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListStatusPages(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/oncall.v1.StatusPageService/ListStatusPages',
+            oncall_dot_v1_dot_status__page__service__pb2.ListStatusPagesRequest.SerializeToString,
+            oncall_dot_v1_dot_status__page__service__pb2.ListStatusPagesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateStatusPage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/oncall.v1.StatusPageService/UpdateStatusPage',
+            oncall_dot_v1_dot_status__page__service__pb2.UpdateStatusPageRequest.SerializeToString,
+            oncall_dot_v1_dot_status__page__service__pb2.UpdateStatusPageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteStatusPage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/oncall.v1.StatusPageService/DeleteStatusPage',
+            oncall_dot_v1_dot_status__page__service__pb2.DeleteStatusPageRequest.SerializeToString,
+            oncall_dot_v1_dot_status__page__service__pb2.DeleteStatusPageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RotatePageToken(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/oncall.v1.StatusPageService/RotatePageToken',
+            oncall_dot_v1_dot_status__page__service__pb2.RotatePageTokenRequest.SerializeToString,
+            oncall_dot_v1_dot_status__page__service__pb2.RotatePageTokenResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateComponent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/oncall.v1.StatusPageService/UpdateComponent',
+            oncall_dot_v1_dot_status__page__service__pb2.UpdateComponentRequest.SerializeToString,
+            oncall_dot_v1_dot_status__page__service__pb2.UpdateComponentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteComponent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/oncall.v1.StatusPageService/DeleteComponent',
+            oncall_dot_v1_dot_status__page__service__pb2.DeleteComponentRequest.SerializeToString,
+            oncall_dot_v1_dot_status__page__service__pb2.DeleteComponentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListComponents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/oncall.v1.StatusPageService/ListComponents',
+            oncall_dot_v1_dot_status__page__service__pb2.ListComponentsRequest.SerializeToString,
+            oncall_dot_v1_dot_status__page__service__pb2.ListComponentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReportComponentStatus(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/oncall.v1.StatusPageService/ReportComponentStatus',
+            oncall_dot_v1_dot_status__page__service__pb2.ReportComponentStatusRequest.SerializeToString,
+            oncall_dot_v1_dot_status__page__service__pb2.ReportComponentStatusResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ScheduleMaintenance(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/oncall.v1.StatusPageService/ScheduleMaintenance',
+            oncall_dot_v1_dot_status__page__service__pb2.ScheduleMaintenanceRequest.SerializeToString,
+            oncall_dot_v1_dot_status__page__service__pb2.ScheduleMaintenanceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateMaintenance(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/oncall.v1.StatusPageService/UpdateMaintenance',
+            oncall_dot_v1_dot_status__page__service__pb2.UpdateMaintenanceRequest.SerializeToString,
+            oncall_dot_v1_dot_status__page__service__pb2.UpdateMaintenanceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelMaintenance(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/oncall.v1.StatusPageService/CancelMaintenance',
+            oncall_dot_v1_dot_status__page__service__pb2.CancelMaintenanceRequest.SerializeToString,
+            oncall_dot_v1_dot_status__page__service__pb2.CancelMaintenanceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetMaintenance(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/oncall.v1.StatusPageService/GetMaintenance',
+            oncall_dot_v1_dot_status__page__service__pb2.GetMaintenanceRequest.SerializeToString,
+            oncall_dot_v1_dot_status__page__service__pb2.GetMaintenanceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListMaintenances(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/oncall.v1.StatusPageService/ListMaintenances',
+            oncall_dot_v1_dot_status__page__service__pb2.ListMaintenancesRequest.SerializeToString,
+            oncall_dot_v1_dot_status__page__service__pb2.ListMaintenancesResponse.FromString,
             options,
             channel_credentials,
             insecure,

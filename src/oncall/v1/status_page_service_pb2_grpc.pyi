@@ -54,6 +54,65 @@ class StatusPageServiceStub:
     Safe to retry with the same `request_id`.
     * `ALREADY_EXISTS`, reason `REQUEST_ID_REUSED`: `request_id` was used with other content.
     """
+    ListStatusPages: _grpc.UnaryUnaryMultiCallable[_status_page_service_pb2.ListStatusPagesRequest, _status_page_service_pb2.ListStatusPagesResponse]
+    """Lists status pages, newest first. OBSERVER."""
+    UpdateStatusPage: _grpc.UnaryUnaryMultiCallable[_status_page_service_pb2.UpdateStatusPageRequest, _status_page_service_pb2.UpdateStatusPageResponse]
+    """Changes a page. Answers once every gateway has let go of what it kept of the page. TEAM_ADMIN.
+
+    * `ABORTED`: `etag` is set and stale.
+    * `ALREADY_EXISTS`, reason `SLUG_TAKEN`: there is a page of that slug, of whatever team.
+    """
+    DeleteStatusPage: _grpc.UnaryUnaryMultiCallable[_status_page_service_pb2.DeleteStatusPageRequest, _status_page_service_pb2.DeleteStatusPageResponse]
+    """Deletes a page with its components, maintenances, partners and what is known of their accesses; incidents stay.
+    Deleting twice answers `NOT_FOUND`. TEAM_ADMIN.
+
+    * `ABORTED`: `etag` is set and stale.
+    """
+    RotatePageToken: _grpc.UnaryUnaryMultiCallable[_status_page_service_pb2.RotatePageTokenRequest, _status_page_service_pb2.RotatePageTokenResponse]
+    """Gives a page a new token of its own, for `?token=`, whose only showing this is; the old one ends at once. TEAM_ADMIN.
+
+    Safe to retry with the same `request_id`: a repeat answers the page, but no token, because none is stored.
+    """
+    UpdateComponent: _grpc.UnaryUnaryMultiCallable[_status_page_service_pb2.UpdateComponentRequest, _status_page_service_pb2.UpdateComponentResponse]
+    """Changes a component. TEAM_ADMIN.
+
+    * `ABORTED`: `etag` is set and stale.
+    """
+    DeleteComponent: _grpc.UnaryUnaryMultiCallable[_status_page_service_pb2.DeleteComponentRequest, _status_page_service_pb2.DeleteComponentResponse]
+    """Deletes a component or an empty group; what incidents said of it stays with them. TEAM_ADMIN.
+
+    * `FAILED_PRECONDITION`, reason `GROUP_NOT_EMPTY`: it is a group with children.
+    * `ABORTED`: `etag` is set and stale.
+    """
+    ListComponents: _grpc.UnaryUnaryMultiCallable[_status_page_service_pb2.ListComponentsRequest, _status_page_service_pb2.ListComponentsResponse]
+    """Lists the components of a page, each group directly before its children. OBSERVER."""
+    ReportComponentStatus: _grpc.UnaryUnaryMultiCallable[_status_page_service_pb2.ReportComponentStatusRequest, _status_page_service_pb2.ReportComponentStatusResponse]
+    """Says what a check found of a component, for a while: silence then shows. RESPONDER.
+
+    Safe to retry. A report older than the last one is ignored, and answers the component as it is.
+    * `FAILED_PRECONDITION`, reason `IS_GROUP`: a group has no status of its own.
+    """
+    ScheduleMaintenance: _grpc.UnaryUnaryMultiCallable[_status_page_service_pb2.ScheduleMaintenanceRequest, _status_page_service_pb2.ScheduleMaintenanceResponse]
+    """Announces a maintenance. RESPONDER.
+
+    Safe to retry with the same `request_id`.
+    """
+    UpdateMaintenance: _grpc.UnaryUnaryMultiCallable[_status_page_service_pb2.UpdateMaintenanceRequest, _status_page_service_pb2.UpdateMaintenanceResponse]
+    """Changes a maintenance, or says something about it. RESPONDER.
+
+    * `ABORTED`: `etag` is set and stale.
+    * `FAILED_PRECONDITION`, reason `ILLEGAL_TRANSITION`: it has ended, or goes back in time.
+    """
+    CancelMaintenance: _grpc.UnaryUnaryMultiCallable[_status_page_service_pb2.CancelMaintenanceRequest, _status_page_service_pb2.CancelMaintenanceResponse]
+    """Calls a maintenance off, or ends one early; twice changes nothing. RESPONDER.
+
+    One that is under way becomes COMPLETED, one that is not becomes CANCELLED.
+    * `FAILED_PRECONDITION`, reason `ILLEGAL_TRANSITION`: it is completed.
+    """
+    GetMaintenance: _grpc.UnaryUnaryMultiCallable[_status_page_service_pb2.GetMaintenanceRequest, _status_page_service_pb2.GetMaintenanceResponse]
+    """Answers one maintenance with all that was said of it. OBSERVER."""
+    ListMaintenances: _grpc.UnaryUnaryMultiCallable[_status_page_service_pb2.ListMaintenancesRequest, _status_page_service_pb2.ListMaintenancesResponse]
+    """Lists maintenances of a page, newest first. OBSERVER."""
 
 @_typing.type_check_only
 class StatusPageServiceAsyncStub(StatusPageServiceStub):
@@ -81,6 +140,65 @@ class StatusPageServiceAsyncStub(StatusPageServiceStub):
     Safe to retry with the same `request_id`.
     * `ALREADY_EXISTS`, reason `REQUEST_ID_REUSED`: `request_id` was used with other content.
     """
+    ListStatusPages: _aio.UnaryUnaryMultiCallable[_status_page_service_pb2.ListStatusPagesRequest, _status_page_service_pb2.ListStatusPagesResponse]  # type: ignore[assignment]
+    """Lists status pages, newest first. OBSERVER."""
+    UpdateStatusPage: _aio.UnaryUnaryMultiCallable[_status_page_service_pb2.UpdateStatusPageRequest, _status_page_service_pb2.UpdateStatusPageResponse]  # type: ignore[assignment]
+    """Changes a page. Answers once every gateway has let go of what it kept of the page. TEAM_ADMIN.
+
+    * `ABORTED`: `etag` is set and stale.
+    * `ALREADY_EXISTS`, reason `SLUG_TAKEN`: there is a page of that slug, of whatever team.
+    """
+    DeleteStatusPage: _aio.UnaryUnaryMultiCallable[_status_page_service_pb2.DeleteStatusPageRequest, _status_page_service_pb2.DeleteStatusPageResponse]  # type: ignore[assignment]
+    """Deletes a page with its components, maintenances, partners and what is known of their accesses; incidents stay.
+    Deleting twice answers `NOT_FOUND`. TEAM_ADMIN.
+
+    * `ABORTED`: `etag` is set and stale.
+    """
+    RotatePageToken: _aio.UnaryUnaryMultiCallable[_status_page_service_pb2.RotatePageTokenRequest, _status_page_service_pb2.RotatePageTokenResponse]  # type: ignore[assignment]
+    """Gives a page a new token of its own, for `?token=`, whose only showing this is; the old one ends at once. TEAM_ADMIN.
+
+    Safe to retry with the same `request_id`: a repeat answers the page, but no token, because none is stored.
+    """
+    UpdateComponent: _aio.UnaryUnaryMultiCallable[_status_page_service_pb2.UpdateComponentRequest, _status_page_service_pb2.UpdateComponentResponse]  # type: ignore[assignment]
+    """Changes a component. TEAM_ADMIN.
+
+    * `ABORTED`: `etag` is set and stale.
+    """
+    DeleteComponent: _aio.UnaryUnaryMultiCallable[_status_page_service_pb2.DeleteComponentRequest, _status_page_service_pb2.DeleteComponentResponse]  # type: ignore[assignment]
+    """Deletes a component or an empty group; what incidents said of it stays with them. TEAM_ADMIN.
+
+    * `FAILED_PRECONDITION`, reason `GROUP_NOT_EMPTY`: it is a group with children.
+    * `ABORTED`: `etag` is set and stale.
+    """
+    ListComponents: _aio.UnaryUnaryMultiCallable[_status_page_service_pb2.ListComponentsRequest, _status_page_service_pb2.ListComponentsResponse]  # type: ignore[assignment]
+    """Lists the components of a page, each group directly before its children. OBSERVER."""
+    ReportComponentStatus: _aio.UnaryUnaryMultiCallable[_status_page_service_pb2.ReportComponentStatusRequest, _status_page_service_pb2.ReportComponentStatusResponse]  # type: ignore[assignment]
+    """Says what a check found of a component, for a while: silence then shows. RESPONDER.
+
+    Safe to retry. A report older than the last one is ignored, and answers the component as it is.
+    * `FAILED_PRECONDITION`, reason `IS_GROUP`: a group has no status of its own.
+    """
+    ScheduleMaintenance: _aio.UnaryUnaryMultiCallable[_status_page_service_pb2.ScheduleMaintenanceRequest, _status_page_service_pb2.ScheduleMaintenanceResponse]  # type: ignore[assignment]
+    """Announces a maintenance. RESPONDER.
+
+    Safe to retry with the same `request_id`.
+    """
+    UpdateMaintenance: _aio.UnaryUnaryMultiCallable[_status_page_service_pb2.UpdateMaintenanceRequest, _status_page_service_pb2.UpdateMaintenanceResponse]  # type: ignore[assignment]
+    """Changes a maintenance, or says something about it. RESPONDER.
+
+    * `ABORTED`: `etag` is set and stale.
+    * `FAILED_PRECONDITION`, reason `ILLEGAL_TRANSITION`: it has ended, or goes back in time.
+    """
+    CancelMaintenance: _aio.UnaryUnaryMultiCallable[_status_page_service_pb2.CancelMaintenanceRequest, _status_page_service_pb2.CancelMaintenanceResponse]  # type: ignore[assignment]
+    """Calls a maintenance off, or ends one early; twice changes nothing. RESPONDER.
+
+    One that is under way becomes COMPLETED, one that is not becomes CANCELLED.
+    * `FAILED_PRECONDITION`, reason `ILLEGAL_TRANSITION`: it is completed.
+    """
+    GetMaintenance: _aio.UnaryUnaryMultiCallable[_status_page_service_pb2.GetMaintenanceRequest, _status_page_service_pb2.GetMaintenanceResponse]  # type: ignore[assignment]
+    """Answers one maintenance with all that was said of it. OBSERVER."""
+    ListMaintenances: _aio.UnaryUnaryMultiCallable[_status_page_service_pb2.ListMaintenancesRequest, _status_page_service_pb2.ListMaintenancesResponse]  # type: ignore[assignment]
+    """Lists maintenances of a page, newest first. OBSERVER."""
 
 class StatusPageServiceServicer(metaclass=_abc_1.ABCMeta):
     """Status pages and the components on them, for the team that keeps them. What partners see is PartnerService's.
@@ -123,5 +241,142 @@ class StatusPageServiceServicer(metaclass=_abc_1.ABCMeta):
         Safe to retry with the same `request_id`.
         * `ALREADY_EXISTS`, reason `REQUEST_ID_REUSED`: `request_id` was used with other content.
         """
+
+    @_abc_1.abstractmethod
+    def ListStatusPages(
+        self,
+        request: _status_page_service_pb2.ListStatusPagesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_status_page_service_pb2.ListStatusPagesResponse, _abc.Awaitable[_status_page_service_pb2.ListStatusPagesResponse]]:
+        """Lists status pages, newest first. OBSERVER."""
+
+    @_abc_1.abstractmethod
+    def UpdateStatusPage(
+        self,
+        request: _status_page_service_pb2.UpdateStatusPageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_status_page_service_pb2.UpdateStatusPageResponse, _abc.Awaitable[_status_page_service_pb2.UpdateStatusPageResponse]]:
+        """Changes a page. Answers once every gateway has let go of what it kept of the page. TEAM_ADMIN.
+
+        * `ABORTED`: `etag` is set and stale.
+        * `ALREADY_EXISTS`, reason `SLUG_TAKEN`: there is a page of that slug, of whatever team.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteStatusPage(
+        self,
+        request: _status_page_service_pb2.DeleteStatusPageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_status_page_service_pb2.DeleteStatusPageResponse, _abc.Awaitable[_status_page_service_pb2.DeleteStatusPageResponse]]:
+        """Deletes a page with its components, maintenances, partners and what is known of their accesses; incidents stay.
+        Deleting twice answers `NOT_FOUND`. TEAM_ADMIN.
+
+        * `ABORTED`: `etag` is set and stale.
+        """
+
+    @_abc_1.abstractmethod
+    def RotatePageToken(
+        self,
+        request: _status_page_service_pb2.RotatePageTokenRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_status_page_service_pb2.RotatePageTokenResponse, _abc.Awaitable[_status_page_service_pb2.RotatePageTokenResponse]]:
+        """Gives a page a new token of its own, for `?token=`, whose only showing this is; the old one ends at once. TEAM_ADMIN.
+
+        Safe to retry with the same `request_id`: a repeat answers the page, but no token, because none is stored.
+        """
+
+    @_abc_1.abstractmethod
+    def UpdateComponent(
+        self,
+        request: _status_page_service_pb2.UpdateComponentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_status_page_service_pb2.UpdateComponentResponse, _abc.Awaitable[_status_page_service_pb2.UpdateComponentResponse]]:
+        """Changes a component. TEAM_ADMIN.
+
+        * `ABORTED`: `etag` is set and stale.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteComponent(
+        self,
+        request: _status_page_service_pb2.DeleteComponentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_status_page_service_pb2.DeleteComponentResponse, _abc.Awaitable[_status_page_service_pb2.DeleteComponentResponse]]:
+        """Deletes a component or an empty group; what incidents said of it stays with them. TEAM_ADMIN.
+
+        * `FAILED_PRECONDITION`, reason `GROUP_NOT_EMPTY`: it is a group with children.
+        * `ABORTED`: `etag` is set and stale.
+        """
+
+    @_abc_1.abstractmethod
+    def ListComponents(
+        self,
+        request: _status_page_service_pb2.ListComponentsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_status_page_service_pb2.ListComponentsResponse, _abc.Awaitable[_status_page_service_pb2.ListComponentsResponse]]:
+        """Lists the components of a page, each group directly before its children. OBSERVER."""
+
+    @_abc_1.abstractmethod
+    def ReportComponentStatus(
+        self,
+        request: _status_page_service_pb2.ReportComponentStatusRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_status_page_service_pb2.ReportComponentStatusResponse, _abc.Awaitable[_status_page_service_pb2.ReportComponentStatusResponse]]:
+        """Says what a check found of a component, for a while: silence then shows. RESPONDER.
+
+        Safe to retry. A report older than the last one is ignored, and answers the component as it is.
+        * `FAILED_PRECONDITION`, reason `IS_GROUP`: a group has no status of its own.
+        """
+
+    @_abc_1.abstractmethod
+    def ScheduleMaintenance(
+        self,
+        request: _status_page_service_pb2.ScheduleMaintenanceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_status_page_service_pb2.ScheduleMaintenanceResponse, _abc.Awaitable[_status_page_service_pb2.ScheduleMaintenanceResponse]]:
+        """Announces a maintenance. RESPONDER.
+
+        Safe to retry with the same `request_id`.
+        """
+
+    @_abc_1.abstractmethod
+    def UpdateMaintenance(
+        self,
+        request: _status_page_service_pb2.UpdateMaintenanceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_status_page_service_pb2.UpdateMaintenanceResponse, _abc.Awaitable[_status_page_service_pb2.UpdateMaintenanceResponse]]:
+        """Changes a maintenance, or says something about it. RESPONDER.
+
+        * `ABORTED`: `etag` is set and stale.
+        * `FAILED_PRECONDITION`, reason `ILLEGAL_TRANSITION`: it has ended, or goes back in time.
+        """
+
+    @_abc_1.abstractmethod
+    def CancelMaintenance(
+        self,
+        request: _status_page_service_pb2.CancelMaintenanceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_status_page_service_pb2.CancelMaintenanceResponse, _abc.Awaitable[_status_page_service_pb2.CancelMaintenanceResponse]]:
+        """Calls a maintenance off, or ends one early; twice changes nothing. RESPONDER.
+
+        One that is under way becomes COMPLETED, one that is not becomes CANCELLED.
+        * `FAILED_PRECONDITION`, reason `ILLEGAL_TRANSITION`: it is completed.
+        """
+
+    @_abc_1.abstractmethod
+    def GetMaintenance(
+        self,
+        request: _status_page_service_pb2.GetMaintenanceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_status_page_service_pb2.GetMaintenanceResponse, _abc.Awaitable[_status_page_service_pb2.GetMaintenanceResponse]]:
+        """Answers one maintenance with all that was said of it. OBSERVER."""
+
+    @_abc_1.abstractmethod
+    def ListMaintenances(
+        self,
+        request: _status_page_service_pb2.ListMaintenancesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_status_page_service_pb2.ListMaintenancesResponse, _abc.Awaitable[_status_page_service_pb2.ListMaintenancesResponse]]:
+        """Lists maintenances of a page, newest first. OBSERVER."""
 
 def add_StatusPageServiceServicer_to_server(servicer: StatusPageServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
