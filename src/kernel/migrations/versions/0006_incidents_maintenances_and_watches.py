@@ -238,7 +238,7 @@ def upgrade() -> None:
         "components",
         "num_nonnulls(report_status, report_reported_at, report_expires_at, report_status_when_silent) IN (0, 4)",
     )
-    # What was shown before anybody kept it is not known; since its creation, as it is now, is the best that can be said.
+    # What was shown before anybody kept it is not known: as it is now, since its creation, is the best guess.
     op.execute(
         "INSERT INTO component_status_changes (component_id, at, status)"
         " SELECT id, created_at, status FROM components WHERE NOT is_group"
