@@ -98,6 +98,7 @@ maintenances = Table(
     Column("created_by", Uuid, ForeignKey("users.id"), nullable=False),
     created_at(),
     Column("updated_at", Timestamp, nullable=False),
+    Column("told_at", Timestamp, nullable=False),  # as updated_at, but for changes of its components alone
     CheckConstraint("status IN ('SCHEDULED', 'IN_PROGRESS', 'VERIFYING', 'COMPLETED', 'CANCELLED')", name="status"),
     CheckConstraint("scheduled_for < scheduled_until", name="ends_after_it_begins"),
     CheckConstraint("(status IN ('COMPLETED', 'CANCELLED')) = (ended_at IS NOT NULL)", name="ended"),

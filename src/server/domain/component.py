@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
+from types import MappingProxyType
 from uuid import UUID
 
-from server.domain.etag import etag
+from server.domain.etag import etag, require_etag
 from server.domain.violation import Violations
 
 LONGEST_NAME = 100
@@ -25,6 +26,9 @@ class ComponentStatus(Enum):
     PARTIAL_OUTAGE = "PARTIAL_OUTAGE"
     MAJOR_OUTAGE = "MAJOR_OUTAGE"
 
+
+REPORTABLE = tuple(status for status in ComponentStatus if status is not ComponentStatus.UNDER_MAINTENANCE)
+"""What a check can find, and what an incident can do; work that is announced is neither."""
 
 SEVERITY = {status: rank for rank, status in enumerate(ComponentStatus)}
 
@@ -55,6 +59,21 @@ class ComponentContent:
 
 
 @dataclass(frozen=True, slots=True)
+class ComponentReport:
+    """What a check said of a component: it counts until it expires, and then the check's silence does."""
+
+    status: ComponentStatus
+    reported_at: datetime
+    expires_at: datetime
+    status_when_silent: ComponentStatus = ComponentStatus.MAJOR_OUTAGE
+    is_silent: bool = False
+    """Whether the silence has been noted in the history."""
+
+    def status_at(self, now: datetime) -> ComponentStatus:
+        return self.status if now < self.expires_at else self.status_when_silent
+
+
+@dataclass(frozen=True, slots=True)
 class Component:
     """A component as it is kept."""
 
@@ -64,10 +83,20 @@ class Component:
     revision: int
     created_at: datetime
     updated_at: datetime
+    report: ComponentReport | None = None
 
     @property
     def etag(self) -> str:
         return etag(self.id, self.revision)
+
+    def require_etag(self, wanted: str) -> None:
+        require_etag("component", self.etag, wanted)
+
+    def own_status(self, now: datetime) -> ComponentStatus:
+        """Answers the worse of what its team says and what its check does, be that by silence."""
+        if self.report is None:
+            return self.content.status
+        return worst((self.content.status, self.report.status_at(now)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +115,24 @@ class ShownComponent:
     updated_at: datetime
 
 
-def shown(components: Collection[Component], scope: Collection[UUID] = ()) -> list[ShownComponent]:
+@dataclass(frozen=True, slots=True)
+class StatusNow:
+    """How a component is shown, and since when."""
+
+    status: ComponentStatus
+    since: datetime
+
+
+def shown(
+    components: Collection[Component],
+    scope: Collection[UUID] = (),
+    statuses: Mapping[UUID, StatusNow] = MappingProxyType({}),
+) -> list[ShownComponent]:
     """Answers what an audience with that scope sees, each group directly before its children.
 
     An empty scope means everything; a group in it stands for its children. A group whose children are seen is seen
     too, and everything about it is computed from those children alone: what is hidden must not shine through.
+    `statuses` are the computed ones; what has none is shown as its team says.
     """
     leaves = [c for c in components if not c.content.is_group and _in_scope(c, scope)]
     groups = {c.content.group_id for c in leaves if c.content.group_id}
@@ -99,12 +141,11 @@ def shown(components: Collection[Component], scope: Collection[UUID] = ()) -> li
     found: list[ShownComponent] = []
     for position, root in enumerate(_in_order(roots), 1):
         children = [
-            _as_shown(child, place)
-            for place, child in enumerate(_in_order([c for c in leaves if c.content.group_id == root.id]), 1)
+            _as_shown(child, number, statuses.get(child.id))
+            for number, child in enumerate(_in_order([c for c in leaves if c.content.group_id == root.id]), 1)
         ]
-        found.append(
-            _group(_as_shown(root, position), children) if root.content.is_group else _as_shown(root, position)
-        )
+        line = _as_shown(root, position, statuses.get(root.id))
+        found.append(_group(line, children) if root.content.is_group else line)
         found += children
     return found
 
@@ -113,8 +154,13 @@ def _in_scope(component: Component, scope: Collection[UUID]) -> bool:
     return not scope or component.id in scope or component.content.group_id in scope
 
 
+def place(component: Component) -> tuple[int, datetime, UUID]:
+    """Answers what siblings are sorted by."""
+    return component.content.position, component.created_at, component.id
+
+
 def _in_order(components: Iterable[Component]) -> Sequence[Component]:
-    return sorted(components, key=lambda c: (c.content.position, c.created_at, c.id))
+    return sorted(components, key=place)
 
 
 def _group(group: ShownComponent, children: Sequence[ShownComponent]) -> ShownComponent:
@@ -125,7 +171,7 @@ def _group(group: ShownComponent, children: Sequence[ShownComponent]) -> ShownCo
     )
 
 
-def _as_shown(component: Component, position: int) -> ShownComponent:
+def _as_shown(component: Component, position: int, now: StatusNow | None) -> ShownComponent:
     content = component.content
     return ShownComponent(
         id=component.id,
@@ -133,9 +179,9 @@ def _as_shown(component: Component, position: int) -> ShownComponent:
         is_group=content.is_group,
         name=content.name,
         description=content.description,
-        status=content.status,
+        status=now.status if now else content.status,
         position=position,
         only_show_if_degraded=content.only_show_if_degraded,
         created_at=component.created_at,
-        updated_at=component.updated_at,
+        updated_at=max(component.updated_at, now.since) if now else component.updated_at,
     )

@@ -32,11 +32,11 @@ class PartnerTokens:
     def __init__(self, key: bytes, random: Callable[[int], bytes]) -> None:
         """`random` answers that many bytes nobody can guess (`secrets.token_bytes`)."""
         self._key = key
-        self._random = random
+        self.random = random
 
     def issue(self) -> NewPartnerToken:
-        prefix = "ocp_" + base64.b32encode(self._random(PREFIX_BYTES)).decode().lower()
-        token = prefix + base64.urlsafe_b64encode(self._random(SECRET_BYTES)).rstrip(b"=").decode()
+        prefix = "ocp_" + base64.b32encode(self.random(PREFIX_BYTES)).decode().lower()
+        token = prefix + base64.urlsafe_b64encode(self.random(SECRET_BYTES)).rstrip(b"=").decode()
         return NewPartnerToken(token, prefix, self.hash(token))
 
     def hash(self, token: str) -> bytes:

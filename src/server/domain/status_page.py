@@ -8,15 +8,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from functools import cache
+from urllib.parse import urlsplit
 from uuid import UUID
 from zoneinfo import available_timezones
 
 from server.domain.component import ComponentStatus, ShownComponent
-from server.domain.etag import etag
+from server.domain.etag import etag, require_etag
 from server.domain.violation import Violations
 
 LONGEST_NAME = 100
 
+LONGEST_URL = 500
+
+_COLOR = re.compile(r"#[0-9a-fA-F]{6}")
+# No space, quote, bracket, backslash or control character; ';' and ',' would end an entry of a security policy.
+_URL = re.compile(r"(https://|mailto:)[A-Za-z0-9._~:/?#@!$&()*+=%-]+")
 _SLUG = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
@@ -33,6 +39,9 @@ class StatusPageContent:
     name: str
     visibility: Visibility
     time_zone: str = "UTC"
+    logo_url: str = ""
+    accent_color: str = ""
+    support_url: str = ""
 
     def check(self, violations: Violations) -> None:
         if not is_slug(self.slug):
@@ -40,6 +49,27 @@ class StatusPageContent:
         violations.text("status_page.name", self.name, shortest=1, longest=LONGEST_NAME)
         if self.time_zone not in time_zones():
             violations.add("status_page.time_zone", "must be an IANA time zone, such as Europe/Berlin")
+        _check_url(violations, "status_page.logo_url", self.logo_url, ("https",))
+        _check_url(violations, "status_page.support_url", self.support_url, ("https", "mailto"))
+        if self.accent_color and not _COLOR.fullmatch(self.accent_color):
+            violations.add("status_page.accent_color", "must be a colour such as #0b6e4f, or empty")
+
+
+def _check_url(violations: Violations, field: str, url: str, schemes: Sequence[str]) -> None:
+    """Wants an address that a browser takes as it is: it stands in a page, and in its content security policy."""
+    violations.text(field, url, longest=LONGEST_URL)
+    if url and not (_URL.fullmatch(url) and url.partition(":")[0] in schemes and _parses(url)):
+        violations.add(field, "must be an address of " + " or ".join(f"{scheme}:" for scheme in schemes) + ", or empty")
+
+
+def _parses(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname and (parts.port is None or parts.port > 0)) or (
+            parts.scheme == "mailto" and "@" in parts.path
+        )
+    except ValueError:
+        return False
 
 
 def is_slug(text: str) -> bool:
@@ -68,6 +98,9 @@ class StatusPage:
     @property
     def etag(self) -> str:
         return etag(self.id, self.revision)
+
+    def require_etag(self, wanted: str) -> None:
+        require_etag("status page", self.etag, wanted)
 
 
 class Indicator(Enum):
@@ -109,17 +142,3 @@ def headline(components: Sequence[ShownComponent]) -> Headline:
     if ComponentStatus.UNDER_MAINTENANCE in kinds:
         return MAINTENANCE
     return OPERATIONAL
-
-
-@dataclass(frozen=True, slots=True)
-class ShownPage:
-    """A page as one audience sees it."""
-
-    page: StatusPage
-    headline: Headline
-    components: Sequence[ShownComponent]
-
-    @property
-    def updated_at(self) -> datetime:
-        """When anything that this audience sees last changed."""
-        return max([self.page.updated_at, *(component.updated_at for component in self.components)])

@@ -96,6 +96,7 @@ def upgrade() -> None:
         sa.Column("created_by", sa.Uuid(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("told_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint(
             "(status IN ('COMPLETED', 'CANCELLED')) = (ended_at IS NOT NULL)", name=op.f("ck_maintenances_ended")
         ),
