@@ -94,5 +94,18 @@ class StatusPageDesk:
         return await self.partners.GetStatusPage(request, metadata=self.gateway.metadata)
 
 
+def a_maintenance_request(
+    page_id: str, *component_ids: str, begins: timedelta = timedelta(hours=1), lasts: timedelta = timedelta(hours=1)
+) -> status_page_service_pb2.ScheduleMaintenanceRequest:
+    """A maintenance of these components that begins so much from now."""
+    request = status_page_service_pb2.ScheduleMaintenanceRequest(message="We upgrade the database.")
+    maintenance, at = request.maintenance, datetime.now(UTC) + begins
+    maintenance.status_page_id, maintenance.title = page_id, "Database upgrade"
+    maintenance.component_ids.extend(component_ids)
+    maintenance.scheduled_for.FromDatetime(at)
+    maintenance.scheduled_until.FromDatetime(at + lasts)
+    return request
+
+
 def names(components: Sequence[Any]) -> list[str]:
     return [component.name for component in components]

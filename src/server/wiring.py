@@ -6,6 +6,7 @@ import asyncio
 import secrets
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -23,6 +24,8 @@ from oncall.v1 import (
     audit_service_pb2_grpc,
     executor_service_pb2,
     executor_service_pb2_grpc,
+    incident_service_pb2,
+    incident_service_pb2_grpc,
     partner_service_pb2,
     partner_service_pb2_grpc,
     runbook_service_pb2,
@@ -53,6 +56,7 @@ from server.rpc.audit_service import AuditService
 from server.rpc.authentication_interceptor import AuthenticationInterceptor
 from server.rpc.error_interceptor import ErrorInterceptor
 from server.rpc.executor_service import ExecutorService
+from server.rpc.incident_service import IncidentService
 from server.rpc.partner_service import PartnerService
 from server.rpc.runbook_service import RunbookService
 from server.rpc.secret_service import SecretService
@@ -151,8 +155,11 @@ def build(settings: ServerSettings) -> Platform:
     names: tuple[str, ...] = (_name(runbook_service_pb2, "RunbookService"), _name(team_service_pb2, "TeamService"))
     secret_service_pb2_grpc.add_SecretServiceServicer_to_server(SecretService(env, cipher), server)
     names += (_name(secret_service_pb2, "SecretService"),)
-    status_page_service_pb2_grpc.add_StatusPageServiceServicer_to_server(StatusPageService(env), server)
     reception = _reception(settings, env)
+    pages = StatusPageService(env, reception.tokens, NoGateways())
+    status_page_service_pb2_grpc.add_StatusPageServiceServicer_to_server(pages, server)
+    incident_service_pb2_grpc.add_IncidentServiceServicer_to_server(IncidentService(env), server)
+    names += (_name(incident_service_pb2, "IncidentService"),)
     partner_service_pb2_grpc.add_PartnerServiceServicer_to_server(PartnerService(reception), server)
     names += (_name(status_page_service_pb2, "StatusPageService"), _name(partner_service_pb2, "PartnerService"))
     audit_service_pb2_grpc.add_AuditServiceServicer_to_server(AuditService(env), server)
@@ -171,6 +178,13 @@ def _issuers(settings: ServerSettings) -> TrustedIssuers | None:
         return TrustedIssuers(read_issuers(settings.issuers_file))
     except UnusableIssuers as error:
         fail(f"cannot start: ONCALL_ISSUERS_FILE: {error}")
+
+
+class NoGateways:
+    """Confirmations where no gateway answers from what it keeps."""
+
+    async def wait(self, change_id: UUID) -> None:
+        """Waits for nobody."""
 
 
 def _reception(settings: CoreSettings, env: Environment) -> Reception:

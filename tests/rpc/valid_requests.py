@@ -10,12 +10,17 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 
 from oncall.v1 import (
     audit_service_pb2,
     executor_service_pb2,
+    incident_pb2,
+    incident_service_pb2,
+    incident_service_pb2_grpc,
+    maintenance_pb2,
     partner_pb2,
     partner_service_pb2,
     runbook_pb2,
@@ -29,7 +34,7 @@ from oncall.v1 import (
 from oncall.v1 import runbook_service_pb2 as runbooks
 from tests.builders import Person, TeamWithPeople, a_draft_runbook, a_person, an_approved_runbook
 from tests.rpc.conftest import RunningServer
-from tests.status_pages import PUBLIC, StatusPageDesk
+from tests.status_pages import PUBLIC, StatusPageDesk, a_maintenance_request
 
 _numbers = count(1)
 
@@ -268,6 +273,95 @@ class StatusPageService:
         component = status_page_pb2.Component(status_page_id=page.id, name="API")
         return status_page_service_pb2.CreateComponentRequest(component=component)
 
+    async def ListStatusPages(self) -> Message:
+        return status_page_service_pb2.ListStatusPagesRequest(team_id=self._world.team_id)
+
+    async def UpdateStatusPage(self) -> Message:
+        page = status_page_pb2.StatusPage(id=(await self._world.desk.a_page()).id, name=new_name("renamed"))
+        return status_page_service_pb2.UpdateStatusPageRequest(status_page=page, update_mask=FieldMask(paths=["name"]))
+
+    async def DeleteStatusPage(self) -> Message:
+        return status_page_service_pb2.DeleteStatusPageRequest(status_page_id=(await self._world.desk.a_page()).id)
+
+    async def RotatePageToken(self) -> Message:
+        return status_page_service_pb2.RotatePageTokenRequest(status_page_id=(await self._world.desk.a_page()).id)
+
+    async def UpdateComponent(self) -> Message:
+        component = status_page_pb2.Component(id=await self._component(), name=new_name("renamed"))
+        return status_page_service_pb2.UpdateComponentRequest(
+            component=component, update_mask=FieldMask(paths=["name"])
+        )
+
+    async def DeleteComponent(self) -> Message:
+        return status_page_service_pb2.DeleteComponentRequest(component_id=await self._component())
+
+    async def ListComponents(self) -> Message:
+        return status_page_service_pb2.ListComponentsRequest(status_page_id=(await self._world.desk.a_page()).id)
+
+    async def ReportComponentStatus(self) -> Message:
+        return status_page_service_pb2.ReportComponentStatusRequest(
+            component_id=await self._component(),
+            status=status_page_pb2.COMPONENT_STATUS_PARTIAL_OUTAGE,
+            expires_after=Duration(seconds=60),
+        )
+
+    async def ScheduleMaintenance(self) -> Message:
+        page = await self._world.desk.a_page()
+        component = await self._world.desk.a_component(page, "API")
+        return a_maintenance_request(page.id, component.id)
+
+    async def UpdateMaintenance(self) -> Message:
+        maintenance = maintenance_pb2.Maintenance(id=await self._maintenance())
+        return status_page_service_pb2.UpdateMaintenanceRequest(maintenance=maintenance, message="On our way.")
+
+    async def CancelMaintenance(self) -> Message:
+        return status_page_service_pb2.CancelMaintenanceRequest(maintenance_id=await self._maintenance())
+
+    async def GetMaintenance(self) -> Message:
+        return status_page_service_pb2.GetMaintenanceRequest(maintenance_id=await self._maintenance())
+
+    async def ListMaintenances(self) -> Message:
+        return status_page_service_pb2.ListMaintenancesRequest(status_page_id=(await self._world.desk.a_page()).id)
+
+    async def _component(self) -> str:
+        return (await self._world.desk.a_component(await self._world.desk.a_page(), "API")).id
+
+    async def _maintenance(self) -> str:
+        request: Any = await self.ScheduleMaintenance()
+        stub, author = self._world.desk.pages, self._world.team.author
+        return (await stub.ScheduleMaintenance(request, metadata=author.metadata)).maintenance.id
+
+
+class IncidentService:
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    async def CreateIncident(self) -> Message:
+        incident = incident_pb2.Incident(
+            team_id=self._world.team_id, title="It is slow", severity=incident_pb2.INCIDENT_SEVERITY_SEV2
+        )
+        return incident_service_pb2.CreateIncidentRequest(incident=incident)
+
+    async def AddIncidentUpdate(self) -> Message:
+        return incident_service_pb2.AddIncidentUpdateRequest(incident_id=await self._incident(), message="Found it.")
+
+    async def AcknowledgeIncident(self) -> Message:
+        return incident_service_pb2.AcknowledgeIncidentRequest(incident_id=await self._incident())
+
+    async def ResolveIncident(self) -> Message:
+        return incident_service_pb2.ResolveIncidentRequest(incident_id=await self._incident())
+
+    async def GetIncident(self) -> Message:
+        return incident_service_pb2.GetIncidentRequest(incident_id=await self._incident())
+
+    async def ListIncidents(self) -> Message:
+        return incident_service_pb2.ListIncidentsRequest(team_id=self._world.team_id)
+
+    async def _incident(self) -> str:
+        request: Any = await self.CreateIncident()
+        stub = incident_service_pb2_grpc.IncidentServiceStub(self._world.server.channel)
+        return (await stub.CreateIncident(request, metadata=self._world.team.responder.metadata)).incident.id
+
 
 class PartnerService:
     def __init__(self, world: World) -> None:
@@ -299,6 +393,7 @@ SERVICES: tuple[type[Any], ...] = (
     AuditService,
     ExecutorService,
     StatusPageService,
+    IncidentService,
     PartnerService,
 )
 

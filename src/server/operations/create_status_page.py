@@ -5,19 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncSession
-
-from kernel.database import constraint_of
-from kernel.errors import AlreadyExists
 from server.domain.permission import Call, not_found
 from server.domain.request_key import RequestKey
-from server.domain.status_page import StatusPage, StatusPageContent, Visibility
+from server.domain.status_page import StatusPage, StatusPageContent
 from server.domain.violation import Violations
 from server.operations.change import change
+from server.operations.change_status_page import checked_visibility, refusing_taken_slugs
 from server.operations.environment import Environment
 from server.operations.once import first_result, remember
 from server.operations.read_status_page import load_status_page
+from server.operations.tell_page_change import tell_page_change
 from server.storage import status_pages, teams
 
 
@@ -52,33 +49,24 @@ async def create_status_page(env: Environment, call: Call, draft: StatusPageDraf
             created_at=now,
             updated_at=now,
         )
-        await _add(tx.session, page)
+        with refusing_taken_slugs():
+            await status_pages.add(tx.session, page)
         await remember(tx.session, call, key, {"status_page_id": str(page.id)})
         await tx.audit("status_page.created", page.id, team_id=team_id, slug=content.slug, name=content.name)
+        await tell_page_change(tx, page.id)
     return page
 
 
 def _check(draft: StatusPageDraft, key: RequestKey) -> tuple[UUID, StatusPageContent]:
     violations = Violations()
     team_id = violations.uuid("status_page.team_id", draft.team_id)
-    if draft.visibility not in Visibility.__members__:
-        violations.add("status_page.visibility", "must be one of " + ", ".join(Visibility.__members__))
     content = StatusPageContent(
         draft.slug,
         draft.name,
-        Visibility.__members__.get(draft.visibility, Visibility.PRIVATE),
+        checked_visibility(violations, draft.visibility),
         draft.time_zone or "UTC",
     )
     content.check(violations)
     key.check(violations)
     violations.raise_if_any()
     return team_id, content
-
-
-async def _add(session: AsyncSession, page: StatusPage) -> None:
-    try:
-        await status_pages.add(session, page)
-    except IntegrityError as error:
-        if constraint_of(error) != "uq_status_pages_slug":
-            raise
-        raise AlreadyExists("there is a status page of that slug", reason="SLUG_TAKEN") from None

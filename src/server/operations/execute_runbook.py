@@ -30,7 +30,7 @@ from server.operations.environment import Environment
 from server.operations.once import first_result
 from server.operations.read_executions import load_execution
 from server.operations.read_runbooks import check_version, load_to_execute
-from server.storage import executions, executors
+from server.storage import executions, executors, incidents
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +76,9 @@ async def execute_runbook(
         require_runnable(runbook, version, confirm=order.confirm)
         await require_secrets(tx.session, runbook.team_id, version)
         parameters = check_values(version.content.parameters, order.parameters)
-        if incident_id is not None:
-            raise not_found("incident")  # nothing makes incidents yet
+        await _require_incident(tx.session, runbook, incident_id)
         await _respect_concurrency(tx.session, runbook, version)
-        row = _row(env, call, execution_id, version, runbook, parameters, cipher)
+        row = _row(env, call, execution_id, version, runbook, parameters, cipher, incident_id)
         nobody = await executors.nobody_carries(tx.session, version.content.executor_tags)
         audited = tx.audit_entry(
             "execution.created",
@@ -94,6 +93,14 @@ async def execute_runbook(
         # Its first event is not published: nobody can have followed what did not exist.
         tx.after_commit(lambda: announcer.execution_waits(Waiting(execution_id, version.content.executor_tags)))
         return Started(executions.new(row), event)
+
+
+async def _require_incident(session: AsyncSession, runbook: Runbook, incident_id: UUID | None) -> None:
+    """Refuses an incident that is not the team's own; none is always right."""
+    if incident_id is not None:
+        incident = await incidents.find(session, incident_id)
+        if incident is None or incident.team_id != runbook.team_id:
+            raise not_found("incident")
 
 
 async def _respect_concurrency(session: AsyncSession, runbook: Runbook, version: Version) -> None:
@@ -122,6 +129,7 @@ def _row(
     runbook: Runbook,
     parameters: CheckedParameters,
     cipher: Cipher,
+    incident_id: UUID | None,
 ) -> dict[str, object]:
     sealed = None
     if parameters.sensitive:
@@ -134,7 +142,7 @@ def _row(
         "digest": version.digest,
         "trigger": ExecutionTrigger.MANUAL,
         "triggered_by": call.caller.user_id,
-        "incident_id": None,
+        "incident_id": incident_id,
         "workflow_run_id": None,
         "parameters": dict(parameters.visible),
         "sealed_parameters": sealed,

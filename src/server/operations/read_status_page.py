@@ -6,10 +6,11 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from server.domain.page import Page, PageRequest
 from server.domain.partner import Partner
 from server.domain.permission import Call, not_found
 from server.domain.status_page import StatusPage
-from server.domain.violation import require_uuid
+from server.domain.violation import Violations, require_uuid
 from server.operations.environment import Environment
 from server.storage import partners, status_pages
 
@@ -38,6 +39,21 @@ async def get_status_page(env: Environment, call: Call, status_page_id: str) -> 
     wanted = require_uuid("status_page_id", status_page_id)
     async with env.sessions() as session:
         return await load_status_page(session, call, wanted)
+
+
+async def list_status_pages(env: Environment, call: Call, *, team_id: str, request: PageRequest) -> Page[StatusPage]:
+    """Lists the pages that the caller may see, newest first; `team_id` is empty for any."""
+    violations = Violations()
+    team = violations.optional_uuid("team_id", team_id)
+    violations.raise_if_any()
+    cursor = env.pager.open(call.method, {"team_id": team_id}, request)
+    if team:
+        call.require(team, "team")
+    before = UUID(cursor.position) if cursor.position else None
+    team_ids = [team] if team else call.visible_teams()
+    async with env.sessions() as session:
+        found = await status_pages.page(session, team_ids=team_ids, before=before, limit=cursor.size + 1)
+    return cursor.page(found, lambda page: page.id)
 
 
 async def get_partner(env: Environment, call: Call, partner_id: str) -> Partner:

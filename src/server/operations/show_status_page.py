@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel.errors import FieldViolation, InvalidArgument, ResourceExhausted
 from server.domain import allowlist
-from server.domain.component import shown
 from server.domain.partner import Partner
 from server.domain.partner_access import Visitor
 from server.domain.partner_gate import (
@@ -23,10 +23,12 @@ from server.domain.partner_gate import (
 )
 from server.domain.partner_token import PartnerTokens
 from server.domain.request_rate import RequestRates
-from server.domain.status_page import ShownPage, StatusPage, headline, is_slug
+from server.domain.shown_page import ShownPage
+from server.domain.status_page import is_slug
+from server.operations.compose_page import compose_page, snapshot
 from server.operations.environment import Environment
 from server.operations.record_access import AccessRecord
-from server.storage import components, partners, status_pages
+from server.storage import partners, status_pages
 
 LONGEST_TOKEN = 200
 LONGEST_USER_AGENT = 500
@@ -57,13 +59,13 @@ async def show_status_page(reception: Reception, request: ShowRequest) -> tuple[
     """Answers the page, and the partner whom it is for: None where it is for everybody who may read it."""
     client = _client(request)
     now = reception.env.now()
-    async with reception.env.sessions() as session:
+    async with snapshot(reception.env.sessions) as session:
         credential = await _credential(reception, session, request)
         page = await status_pages.find_by_slug(session, request.slug) if is_slug(request.slug) else None
         admitted = admit(page, credential, client, now)
         if admitted.token is not None:
             _limit(reception, admitted.token.partner)
-        answer = await _shown(session, admitted)
+        answer = await _composed(session, admitted, now)
     if admitted.token is not None:
         reception.accesses.note(_visitor(admitted.token, client, request), now)
     return answer, admitted.token.partner if admitted.token else None
@@ -93,11 +95,9 @@ def _limit(reception: Reception, partner: Partner) -> None:
         raise ResourceExhausted("this partner asks too often", retry_after_seconds=wait)
 
 
-async def _shown(session: AsyncSession, admitted: Admitted) -> ShownPage:
-    page: StatusPage = admitted.page
+async def _composed(session: AsyncSession, admitted: Admitted, now: datetime) -> ShownPage:
     scope: frozenset[UUID] = frozenset(admitted.token.partner.content.component_ids if admitted.token else ())
-    seen = shown(await components.of_page(session, page.id), scope)
-    return ShownPage(page, headline(seen), seen)
+    return await compose_page(session, admitted.page, scope, now)
 
 
 def _visitor(token: KnownToken, client: allowlist.Address, request: ShowRequest) -> Visitor:

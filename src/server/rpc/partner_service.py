@@ -14,7 +14,7 @@ from server.operations.show_status_page import Reception, show_status_page
 from server.rpc.conversion import request_key
 from server.rpc.current_call import current_call
 from server.rpc.partner_conversion import partner_from_pb, partner_to_pb, show_request_from_pb
-from server.rpc.status_page_conversion import shown_page_to_pb
+from server.rpc.shown_page_conversion import shown_page_to_pb
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -40,7 +40,7 @@ class PartnerService(partner_service_pb2_grpc.PartnerServiceServicer):
 
     async def GetStatusPage(self, request: pb.GetStatusPageRequest, context: Context) -> pb.GetStatusPageResponse:
         shown, partner = await show_status_page(self._reception, show_request_from_pb(request))
-        return shown_page_to_pb(shown, partner)
+        return shown_page_to_pb(shown, partner, request.known_content_tag)
 
     def _to_pb(self, partner: Partner) -> partner_pb2.Partner:
         return partner_to_pb(partner, self._env.now())

@@ -32,6 +32,12 @@ async def find(session: AsyncSession, partner_id: UUID, *, lock: bool = False) -
     return _partner(row) if row else None
 
 
+async def lock_all(session: AsyncSession, status_page_id: UUID) -> None:
+    """Keeps everybody else from changing partners of the page before this transaction ends."""
+    query = select(partners.c.id).where(partners.c.status_page_id == status_page_id).order_by(partners.c.id)
+    await session.execute(query.with_for_update())
+
+
 async def find_token(session: AsyncSession, token_hash: bytes) -> KnownToken | None:
     """Answers the token of that hash and whose it is, good or not; found by the hash, so nothing is compared here."""
     query = (
