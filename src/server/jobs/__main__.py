@@ -16,6 +16,7 @@ from server.domain.retention import Retention
 from server.jobs.rounds import repeat
 from server.jobs.sweep import end_lost_attempts, forget_executors, ring_again
 from server.operations.announce import Announcer
+from server.operations.move_with_time import move_due_maintenances, note_silent_checks
 from server.operations.remove_expired import (
     expire_logs,
     forget_request_ids,
@@ -56,6 +57,8 @@ async def main(settings: JobsSettings) -> None:
             ("remove_expired_logs", partial(remove_expired_logs, make_session)),
             ("remove_old_executions", partial(remove_old_executions, make_session, retention)),
             ("forget_request_ids", partial(forget_request_ids, make_session, retention)),
+            ("move_due_maintenances", partial(move_due_maintenances, make_session)),
+            ("note_silent_checks", partial(note_silent_checks, make_session)),
         )
     ]
     await stop.wait()
