@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
 import grpc
-from sqlalchemy import update
+from google.protobuf.duration_pb2 import Duration
+from sqlalchemy import select, update
 
 from kernel.database import Sessions, transaction
-from kernel.status_page_tables import partners
+from kernel.status_page_tables import component_status_changes, partners
 from oncall.v1 import (
+    incident_pb2,
+    incident_service_pb2,
+    incident_service_pb2_grpc,
+    maintenance_pb2,
     partner_service_pb2,
     partner_service_pb2_grpc,
     status_page_pb2,
@@ -68,6 +74,76 @@ class StatusPageDesk:
         component = status_page_pb2.Component(status_page_id=page.id, name=name, **fields)
         request = status_page_service_pb2.CreateComponentRequest(component=component)
         return (await self.pages.CreateComponent(request, metadata=self.team.author.metadata)).component
+
+    @property
+    def incidents(self) -> incident_service_pb2_grpc.IncidentServiceAsyncStub:
+        return incident_service_pb2_grpc.IncidentServiceStub(self.channel)
+
+    async def an_incident(
+        self,
+        page: status_page_pb2.StatusPage,
+        impacts: Mapping[str, status_page_pb2.ComponentStatus] = MappingProxyType({}),
+        **fields: Any,
+    ) -> incident_pb2.Incident:
+        """Opens an incident that does this to these components."""
+        incident = incident_pb2.Incident(
+            **{"team_id": page.team_id, "status_page_id": page.id, "title": "It is slow", **fields}
+        )
+        incident.severity = incident.severity or incident_pb2.INCIDENT_SEVERITY_SEV2
+        for component_id, status in impacts.items():
+            incident.impacts.add(component_id=component_id, status=status)
+        request = incident_service_pb2.CreateIncidentRequest(incident=incident)
+        return (await self.incidents.CreateIncident(request, metadata=self.team.responder.metadata)).incident
+
+    async def says(
+        self, incident: incident_pb2.Incident, message: str = "We know more.", **fields: Any
+    ) -> incident_pb2.Incident:
+        """Says something of an incident; `impacts` are as those of `an_incident`."""
+        impacts = fields.pop("impacts", {})
+        request = incident_service_pb2.AddIncidentUpdateRequest(incident_id=incident.id, message=message, **fields)
+        for component_id, status in impacts.items():
+            request.impacts.add(component_id=component_id, status=status)
+        return (await self.incidents.AddIncidentUpdate(request, metadata=self.team.responder.metadata)).incident
+
+    async def resolves(self, incident: incident_pb2.Incident) -> incident_pb2.Incident:
+        request = incident_service_pb2.ResolveIncidentRequest(incident_id=incident.id)
+        return (await self.incidents.ResolveIncident(request, metadata=self.team.responder.metadata)).incident
+
+    async def a_maintenance(
+        self, page: status_page_pb2.StatusPage, *component_ids: str, **times: timedelta
+    ) -> maintenance_pb2.Maintenance:
+        request = a_maintenance_request(page.id, *component_ids, **times)
+        return (await self.pages.ScheduleMaintenance(request, metadata=self.team.responder.metadata)).maintenance
+
+    async def changes(self, maintenance_id: str, message: str = "", **fields: Any) -> maintenance_pb2.Maintenance:
+        """Changes these fields of a maintenance."""
+        request = status_page_service_pb2.UpdateMaintenanceRequest(
+            maintenance=maintenance_pb2.Maintenance(id=maintenance_id, **fields), message=message
+        )
+        request.update_mask.paths.extend(fields)
+        return (await self.pages.UpdateMaintenance(request, metadata=self.team.responder.metadata)).maintenance
+
+    async def sets(self, component_id: str, **fields: Any) -> status_page_pb2.Component:
+        """Changes these fields of a component."""
+        request = status_page_service_pb2.UpdateComponentRequest(
+            component=status_page_pb2.Component(id=component_id, **fields)
+        )
+        request.update_mask.paths.extend(fields)
+        return (await self.pages.UpdateComponent(request, metadata=self.team.author.metadata)).component
+
+    async def reports(self, component_id: str, status: Any, seconds: int = 60, **fields: Any) -> Any:
+        """Reports what a check found."""
+        request = status_page_service_pb2.ReportComponentStatusRequest(
+            component_id=component_id, status=status, expires_after=Duration(seconds=seconds), **fields
+        )
+        return (await self.pages.ReportComponentStatus(request, metadata=self.team.responder.metadata)).component
+
+    async def history(self, component_id: str) -> list[tuple[datetime, str]]:
+        """Answers how a component was shown, oldest first."""
+        changes = component_status_changes
+        query = select(changes.c.at, changes.c.status).where(changes.c.component_id == UUID(component_id))
+        async with self.sessions() as session:
+            return [(row.at, row.status) for row in await session.execute(query.order_by(changes.c.at))]
 
     async def a_partner(self, page: status_page_pb2.StatusPage, **fields: Any) -> KnownPartner:
         partner = Partner(**{"status_page_id": page.id, "name": f"Partner {next(_numbers)}", **fields})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
@@ -119,7 +120,7 @@ def test_a_day_is_as_long_as_the_clock_of_the_zone_makes_it(zone: str, day: date
 def test_days_follow_one_another_without_gap_or_overlap(zone: str) -> None:
     days = days_until(zone, datetime(2012, 1, 15, tzinfo=UTC))
     assert len(days) == DAYS
-    assert all(before.ends == after.begins for before, after in zip(days, days[1:], strict=False))
+    assert all(before.ends == after.begins for before, after in pairwise(days))
 
 
 def test_an_outage_counts_in_full_a_partial_one_by_thirty_per_cent_and_nothing_else_at_all() -> None:
