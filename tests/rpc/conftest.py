@@ -19,7 +19,8 @@ from kernel.tables import audit_events, audit_unsealed, metadata
 from oncall.v1 import runbook_service_pb2_grpc, secret_service_pb2_grpc, team_service_pb2_grpc
 from server.settings import ServerSettings
 from server.wiring import Platform, build
-from tests.builders import MASTER_KEY, TeamWithPeople, a_team
+from tests.builders import MASTER_KEY, TeamWithPeople, a_person, a_team
+from tests.status_pages import StatusPageDesk
 
 CALL_SECONDS = 20
 
@@ -138,3 +139,9 @@ async def running_server(database_url: str, redis_url: str) -> AsyncIterator[Run
 @pytest.fixture
 async def team(running_server: RunningServer) -> TeamWithPeople:
     return await a_team(running_server.sessions)
+
+
+@pytest.fixture
+async def desk(running_server: RunningServer, team: TeamWithPeople) -> StatusPageDesk:
+    gateway = await a_person(running_server.sessions, service_account="gateway")
+    return StatusPageDesk(running_server.channel, running_server.sessions, team, gateway)

@@ -19,8 +19,6 @@ from oncall.v1.partner_service_pb2 import GetStatusPageResponse
 from server.operations.compose_page import compose_page, snapshot
 from server.rpc.shown_page_conversion import shown_page_to_pb
 from server.storage import status_pages
-from tests.builders import TeamWithPeople, a_person
-from tests.rpc.conftest import RunningServer
 from tests.status_pages import StatusPageDesk, names
 
 DEGRADED = status_page_pb2.COMPONENT_STATUS_DEGRADED_PERFORMANCE
@@ -92,12 +90,6 @@ def without_version(answer: GetStatusPageResponse) -> bytes:
     copy.CopyFrom(answer)
     copy.page_version = 0
     return copy.SerializeToString(deterministic=True)
-
-
-@pytest.fixture
-async def desk(running_server: RunningServer, team: TeamWithPeople) -> StatusPageDesk:
-    gateway = await a_person(running_server.sessions, service_account="gateway")
-    return StatusPageDesk(running_server.channel, running_server.sessions, team, gateway)
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -15,9 +15,7 @@ from kernel.status_page_tables import component_status_changes, components, stat
 from oncall.v1 import maintenance_pb2, status_page_pb2, status_page_service_pb2
 from server.operations import move_with_time
 from server.operations.move_with_time import move_due_maintenances, note_silent_checks
-from tests.builders import TeamWithPeople, a_person
 from tests.rpc.audited import audited
-from tests.rpc.conftest import RunningServer
 from tests.status_pages import PUBLIC, StatusPageDesk
 
 OPERATIONAL = status_page_pb2.COMPONENT_STATUS_OPERATIONAL
@@ -29,12 +27,6 @@ SCHEDULED, IN_PROGRESS, COMPLETED = (
     maintenance_pb2.MAINTENANCE_STATUS_IN_PROGRESS,
     maintenance_pb2.MAINTENANCE_STATUS_COMPLETED,
 )
-
-
-@pytest.fixture
-async def desk(running_server: RunningServer, team: TeamWithPeople) -> StatusPageDesk:
-    gateway = await a_person(running_server.sessions, service_account="gateway")
-    return StatusPageDesk(running_server.channel, running_server.sessions, team, gateway)
 
 
 async def _get(desk: StatusPageDesk, maintenance_id: str) -> maintenance_pb2.Maintenance:
