@@ -15,9 +15,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kernel.database import create_engine
 from kernel.execution.status import ExecutionStatus
+from server.domain.incident import IncidentSeverity, IncidentStatus
+from server.domain.maintenance import MaintenanceStatus
 from server.domain.runbook import RunbookStatus
-from server.storage import executions, runbooks
+from server.storage import executions, incidents, maintenances, runbooks
 from server.storage.executions import ExecutionFilter
+from server.storage.incidents import IncidentFilter
 from server.storage.runbooks import RunbookFilter
 
 ROWS = 100_000
@@ -55,6 +58,24 @@ MANY_EXECUTIONS = f"""
            CASE WHEN status = 'RUNNING' THEN now() END
     FROM (SELECT n, CASE WHEN n % 100 < 90 THEN 'COMPLETED' WHEN n % 100 < 98 THEN 'FAILED' WHEN n % 200 < 199
                     THEN 'CANCELLED' ELSE 'RUNNING' END AS status FROM generate_series(1, {{rows}}) n) AS s;
+"""  # noqa: S608 - nothing of it comes from outside
+
+MANY_INCIDENTS = f"""
+    INSERT INTO status_pages (id, team_id, slug, name, visibility, time_zone, created_by, created_at, updated_at)
+        SELECT {SMALL_ID.format("n")}, {SMALL_ID.format("n")}, 'page-' || n, n, 'PUBLIC', 'UTC', {SMALL_ID.format(9)},
+               now(), now() FROM generate_series(1, 3) n;
+    INSERT INTO incidents (id, team_id, service_id, status_page_id, title, severity, status, started_at, resolved_at,
+                           created_at, updated_at)
+    SELECT {ID}, {TEAM}, CASE WHEN n % 4 = 0 THEN {TEAM} END, CASE WHEN n % 3 = 0 THEN {TEAM} END, n,
+           'SEV' || 1 + n % 4, CASE WHEN n % 1000 = 0 THEN 'INVESTIGATING' ELSE 'RESOLVED' END, now(),
+           CASE WHEN n % 1000 <> 0 THEN now() END, now(), now()
+    FROM generate_series(1, {{rows}}) n;
+    INSERT INTO maintenances (id, status_page_id, title, component_ids, status, scheduled_for, scheduled_until,
+                              ended_at, created_by, created_at, updated_at, told_at)
+    SELECT {ID}, {TEAM}, n, ARRAY[{TEAM}], CASE WHEN n % 1000 = 0 THEN 'SCHEDULED' ELSE 'COMPLETED' END,
+           now() + make_interval(secs => n), now() + make_interval(secs => n + 60),
+           CASE WHEN n % 1000 <> 0 THEN now() END, {SMALL_ID.format(9)}, now(), now(), now()
+    FROM generate_series(1, {{rows}}) n;
 """  # noqa: S608 - nothing of it comes from outside
 
 
@@ -109,6 +130,12 @@ async def with_executions(database_url: str) -> AsyncIterator[AsyncConnection]:
         yield connection
 
 
+@pytest.fixture
+async def with_incidents(database_url: str) -> AsyncIterator[AsyncConnection]:
+    async for connection in a_full_database(database_url, PEOPLE_AND_TEAMS, MANY_INCIDENTS.format(rows=ROWS)):
+        yield connection
+
+
 def visible_teams() -> list[list[UUID] | None]:
     """What callers may see: everything, as a platform admin; one team, the largest and the smallest; several."""
     return [None, TEAMS[:1], TEAMS[2:], TEAMS]
@@ -129,6 +156,19 @@ def execution_filters(runbook: UUID) -> Iterator[tuple[ExecutionFilter, bool]]:
     ):
         exact = not (incident or workflow_run or (of_runbook and teams))
         yield ExecutionFilter(teams, of_runbook, incident, workflow_run, status), exact
+
+
+def incident_filters() -> Iterator[tuple[IncidentFilter, bool]]:
+    for teams, service, page, status, severity in itertools.product(
+        visible_teams(),
+        (None, TEAMS[0]),
+        (None, TEAMS[0]),
+        (None, IncidentStatus.INVESTIGATING, IncidentStatus.RESOLVED),
+        (None, IncidentSeverity.SEV1),
+    ):
+        about = [service, page, status, severity]
+        exact = not any(about) or (teams is not None and not (service or page) and about.count(None) == 3)
+        yield IncidentFilter(teams, service, page, status, severity), exact
 
 
 async def below_the_first_999_pages(connection: AsyncConnection, table: str) -> UUID:
@@ -161,3 +201,17 @@ async def test_pages_of_executions_are_read_along_an_index(with_executions: Asyn
     runbook = await with_executions.scalar(text("SELECT runbook_id FROM executions LIMIT 1"))
     for wanted, exact in execution_filters(runbook):
         await check(with_executions, executions.page_query, wanted, deep, exact)
+
+
+async def test_pages_of_incidents_are_read_along_an_index(with_incidents: AsyncConnection) -> None:
+    deep = await below_the_first_999_pages(with_incidents, "incidents")
+    for wanted, exact in incident_filters():
+        await check(with_incidents, incidents.page_query, wanted, deep, exact)
+
+
+async def test_pages_of_maintenances_are_read_along_an_index(with_incidents: AsyncConnection) -> None:
+    for page, status in itertools.product(TEAMS, (None, *MaintenanceStatus)):
+        query = maintenances.page_query(page, status=status, before=None, limit=LIMIT)
+        plan = await Plan.of(with_incidents, query)
+        assert not any(node.startswith("Seq Scan") for node in plan.shape), (page, status, plan)
+        assert plan.rows_read <= LIMIT, (page, status, plan)
