@@ -83,7 +83,9 @@ class Plausible:
     def _set(self, message: Message, field: FieldDescriptor) -> None:
         target = getattr(message, field.name)
         if field.type == FieldDescriptor.TYPE_MESSAGE:
-            if field.is_repeated:
+            if field.message_type.GetOptions().map_entry:
+                target.update(self._random.choice([{}, {"region": "eu-1"}, {"region": "eu-1", "tier": ""}]))
+            elif field.is_repeated:
                 for _ in range(self._random.randrange(3)):
                     self.fill(target.add())
             else:
