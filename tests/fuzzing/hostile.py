@@ -148,7 +148,7 @@ def messages_in(message: Message) -> list[Message]:
     if isinstance(message, Struct):
         return found
     for field, value in message.ListFields():
-        if field.type == FieldDescriptor.TYPE_MESSAGE:
+        if field.type == FieldDescriptor.TYPE_MESSAGE and not field.message_type.GetOptions().map_entry:
             for child in value if field.is_repeated else (value,):
                 found += messages_in(child)
     return found
