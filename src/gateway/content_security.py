@@ -1,0 +1,17 @@
+"""What a page may load: our own stylesheet, script and icons, and one logo from the place that the page names."""
+
+from __future__ import annotations
+
+from gateway.view.page import origin
+
+
+def policy(logo_url: str = "") -> str:
+    """Answers the Content-Security-Policy: nothing inline, nothing foreign but the logo's origin, if it is an `https://` one.
+
+    The origin rather than the address, because a logo that is redirected to another path of its host still is that logo.
+    """
+    images = f"'self' {origin(logo_url)}".rstrip()
+    return (
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+        f"img-src {images}; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    )
