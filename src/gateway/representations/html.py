@@ -35,7 +35,7 @@ def render(shown: Shown, url: str, code: str, now: datetime) -> Rendering:
         "page.html", spoken.code, {field.name: getattr(view, field.name) for field in fields(view)} | {
             "url": url,
             "tag": shown.tag,
-            "icon": assets.ICONS[view.headline.tone].path,
+            "icon_path": assets.ICONS[view.headline.tone].path,
             "accent": assets.accent_stylesheet(view.accent_color),
         },
     )
