@@ -2,46 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import UTC, datetime
-from hashlib import sha256
-from importlib.resources import files
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 
+from gateway import languages
 from gateway.negotiation import Representation
-from gateway.page_view import page_view
 from gateway.refusal import Refusal
+from gateway.representations import html
+from gateway.shown import Rendering, Shown
 from gateway.summary_v2 import summary
 from oncall.v1.partner_service_pb2 import GetStatusPageResponse
 from oncall.v1.status_page_pb2 import STATUS_PAGE_VISIBILITY_PUBLIC
 
-STYLESHEET = (files("gateway") / "static" / "status.css").read_bytes()
-STYLESHEET_PATH = f"/assets/status.{sha256(STYLESHEET).hexdigest()[:12]}.css"
-
-VARY = "Accept, Authorization"
+VARY = f"Accept, Authorization, {languages.VARY}"
 PUBLIC_SECONDS = 10
 
-_templates = Environment(
-    loader=PackageLoader("gateway"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-)
-_templates.globals["stylesheet"] = STYLESHEET_PATH
-_page = _templates.get_template("page.html")
-_refusal = _templates.get_template("refusal.html")
 
-
-def page(answer: GetStatusPageResponse, url: str, wanted: Representation) -> Response:
+def page(answer: GetStatusPageResponse, url: str, wanted: Representation, language: str) -> Response:
     """Answers the page; what anybody may read may be kept for some seconds, anything else by nobody."""
     headers = {"Vary": VARY}
     if answer.status_page.visibility == STATUS_PAGE_VISIBILITY_PUBLIC and not answer.audience.partner_id:
         headers |= {"Cache-Control": f"public, max-age={PUBLIC_SECONDS}", "X-Robots-Tag": "all"}
     if wanted is Representation.JSON:
         return JSONResponse(summary(answer, url), headers=headers)
-    return HTMLResponse(_page.render(asdict(page_view(answer, datetime.now(UTC)))), headers=headers)
+    rendering = html.render(Shown(answer, answer.content_tag), url, language, datetime.now(UTC))
+    return _html(rendering, 200, headers | html.headers(answer, language))
 
 
-def refusal(refused: Refusal, wanted: Representation) -> Response:
+def refusal(refused: Refusal, wanted: Representation, language: str) -> Response:
     headers = {"Vary": VARY}
     if refused.status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="status page"'
@@ -50,5 +39,8 @@ def refusal(refused: Refusal, wanted: Representation) -> Response:
     if wanted is Representation.JSON:
         body = {"error": {"reason": refused.reason, "message": refused.message}}
         return JSONResponse(body, refused.status, headers=headers)
-    html = _refusal.render(title=refused.title, message=refused.message, reason=refused.reason)
-    return HTMLResponse(html, refused.status, headers=headers)
+    return _html(html.render_refusal(refused, language), refused.status, headers | {"Content-Language": language})
+
+
+def _html(rendering: Rendering, status: int, headers: dict[str, str]) -> Response:
+    return Response(rendering.body, status, headers, rendering.media_type)

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from gateway import answers
 from gateway.access_log import AccessLog
 from gateway.refusal import Refusal, unknown_page
-from gateway.routes import Routes, wanted
+from gateway.routes import Routes, language, wanted
 from gateway.security_headers import HEADERS, SecurityHeaders
 from gateway.server_client import StatusPages
 
@@ -30,7 +30,7 @@ def create_app(status_pages: StatusPages, public_url: str = "") -> Starlette:
 async def _refused(request: Request, refusal: Exception) -> Response:
     if not isinstance(refusal, Refusal):
         raise refusal
-    return answers.refusal(refusal, wanted(request))
+    return answers.refusal(refusal, wanted(request), language(request))
 
 
 async def _no_route(request: Request, error: Exception) -> Response:
@@ -38,9 +38,11 @@ async def _no_route(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
     if error.status_code == HTTPStatus.NOT_FOUND:
-        return answers.refusal(unknown_page(), wanted(request))
+        return answers.refusal(unknown_page(), wanted(request), language(request))
     status = HTTPStatus(error.status_code)
-    response = answers.refusal(Refusal(status, status.name, status.phrase, f"{status.description}."), wanted(request))
+    response = answers.refusal(
+        Refusal(status, status.name, status.phrase, f"{status.description}."), wanted(request), language(request)
+    )
     response.headers.update(error.headers or {})
     return response
 
@@ -50,6 +52,6 @@ async def _failed(request: Request, _: Exception) -> Response:
     refusal = Refusal(
         500, "INTERNAL", "Something went wrong", "This is our mistake, not yours. Please try again later."
     )
-    response = answers.refusal(refusal, wanted(request))
+    response = answers.refusal(refusal, wanted(request), language(request))
     response.headers.update(HEADERS)  # this answer is made outside of the middleware
     return response

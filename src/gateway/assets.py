@@ -57,5 +57,7 @@ def accent_stylesheet(colour: str) -> Asset | None:
     if not shades:
         return None
     light, dark = shades
-    body = f":root{{--accent:{light}}}@media screen and (prefers-color-scheme:dark){{:root{{--accent:{dark}}}}}".encode()
+    body = (
+        f":root{{--accent:{light}}}@media screen and (prefers-color-scheme:dark){{:root{{--accent:{dark}}}}}".encode()
+    )
     return _asset(f"accent.{colour[1:].lower()}", "css", body, "text/css")

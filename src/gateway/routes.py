@@ -8,8 +8,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from gateway import answers
+from gateway import answers, assets, languages
 from gateway.negotiation import Representation, preferred
+from gateway.refusal import unknown_page
 from gateway.server_client import StatusPages
 from oncall.v1.partner_service_pb2 import GetStatusPageRequest
 
@@ -30,18 +31,20 @@ class Routes:
     def all(self) -> list[Route]:
         return [
             Route("/status/{slug}", self.status_page),
-            Route(answers.STYLESHEET_PATH, self.stylesheet),
+            Route(f"{assets.FOLDER}{{name}}", self.asset),
             Route("/livez", self.livez),
             Route("/readyz", self.readyz),
         ]
 
     async def status_page(self, request: Request) -> Response:
         answer = await self._status_pages.get(page_request(request))
-        return answers.page(answer, self._url(request), wanted(request))
+        return answers.page(answer, self._url(request), wanted(request), language(request))
 
-    async def stylesheet(self, _: Request) -> Response:
-        headers = {"Cache-Control": "public, max-age=31536000, immutable"}  # its address names its content
-        return Response(answers.STYLESHEET, media_type="text/css", headers=headers)
+    async def asset(self, request: Request) -> Response:
+        found = assets.asset(request.url.path)
+        if not found:
+            raise unknown_page()
+        return Response(found.body, media_type=found.media_type, headers={"Cache-Control": assets.CACHE_CONTROL})
 
     async def livez(self, _: Request) -> Response:
         return JSONResponse({"status": "alive"})
@@ -74,3 +77,7 @@ def page_request(request: Request) -> GetStatusPageRequest:
 
 def wanted(request: Request) -> Representation:
     return preferred(", ".join(request.headers.getlist("accept")))
+
+
+def language(request: Request) -> str:
+    return languages.preferred(request.headers.get("accept-language"))

@@ -32,7 +32,10 @@ def render(shown: Shown, url: str, code: str, now: datetime) -> Rendering:
     spoken = language(code)
     view = page_view(shown, spoken, now)
     return _rendering(
-        "page.html", spoken.code, {field.name: getattr(view, field.name) for field in fields(view)} | {
+        "page.html",
+        spoken.code,
+        {field.name: getattr(view, field.name) for field in fields(view)}
+        | {
             "url": url,
             "tag": shown.tag,
             "icon_path": assets.ICONS[view.headline.tone].path,

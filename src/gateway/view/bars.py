@@ -94,9 +94,7 @@ def _disturbed(days: Sequence[ShownDay]) -> list[tuple[int, ShownDay]]:
 
 def _day(index: int, day: ShownDay, incidents: Mapping[str, str], language: Language) -> DayView:
     told = [(one, incidents[one]) for one in day.incident_ids if one in incidents]
-    return DayView(
-        index, language.date(date.fromisoformat(day.date)), day.date, _text(day, language), _tone(day), told
-    )
+    return DayView(index, language.date(date.fromisoformat(day.date)), day.date, _text(day, language), _tone(day), told)
 
 
 def _text(day: ShownDay, language: Language) -> str:

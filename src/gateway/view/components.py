@@ -63,7 +63,9 @@ class Components:
     def _group(self, group: partner.ShownComponent) -> SectionView:
         children = [self._view(child) for child in self._components if child.group_id == group.id]
         shown = self._bars(group)
-        return SectionView(group.name, group.description, self.mark(group.status), shown.uptime if shown else "", children)
+        return SectionView(
+            group.name, group.description, self.mark(group.status), shown.uptime if shown else "", children
+        )
 
     def _view(self, component: partner.ShownComponent) -> ComponentView:
         mark = self.mark(component.status)

@@ -11,8 +11,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from markupsafe import Markup
 
 from gateway.languages import Language, Moment
-from gateway.view.marks import COMPONENTS, IMPACTS, INCIDENT_STATUSES, MAINTENANCE_STATUSES, Mark
 from gateway.view.markdown import html
+from gateway.view.marks import COMPONENTS, IMPACTS, INCIDENT_STATUSES, MAINTENANCE_STATUSES, Mark
 from oncall.v1 import incident_pb2 as incidents
 from oncall.v1 import maintenance_pb2 as maintenances
 from oncall.v1.partner_service_pb2 import GetStatusPageResponse
@@ -77,7 +77,9 @@ class Events:
         past += [(_began(one), self._maintenance(one)) for one in done]
         past.sort(key=lambda one: one[0], reverse=True)
         return [
-            MonthView(self._language.month(datetime(year, month, 1, tzinfo=UTC)), f"{year}-{month:02}", [e for _, e in events])
+            MonthView(
+                self._language.month(datetime(year, month, 1, tzinfo=UTC)), f"{year}-{month:02}", [e for _, e in events]
+            )
             for (year, month), events in groupby(past, key=lambda one: (one[0].year, one[0].month))
         ]
 
@@ -123,7 +125,12 @@ class Events:
         mark = COMPONENTS.get(status)  # type: ignore[call-overload] # an enum's number, as messages have it
         return Mark(mark.tone, self._language.gettext(mark.label)) if mark else None
 
-    def _updates(self, updates: Sequence[incidents.IncidentUpdate] | Sequence[maintenances.MaintenanceUpdate], labels: Mapping[int, str], in_full: bool) -> list[UpdateView]:
+    def _updates(
+        self,
+        updates: Sequence[incidents.IncidentUpdate] | Sequence[maintenances.MaintenanceUpdate],
+        labels: Mapping[int, str],
+        in_full: bool,
+    ) -> list[UpdateView]:
         return [
             UpdateView(
                 self._language.gettext(labels.get(update.status, "")),

@@ -12,6 +12,10 @@ CREATED = datetime(2026, 1, 31, 9, 0, tzinfo=UTC)
 UPDATED = datetime(2026, 11, 24, 9, 5, 7, 123_999, tzinfo=UTC)
 
 
+def an_id(name: str) -> str:
+    return name.replace(" ", "-")
+
+
 def a_component(
     name: str,
     status: status_page.ComponentStatus = status_page.COMPONENT_STATUS_OPERATIONAL,
@@ -21,13 +25,13 @@ def a_component(
     description: str = "",
     only_show_if_degraded: bool = False,
 ) -> partner.ShownComponent:
-    """Answers a component whose id is its name."""
+    """Answers a component whose id is its name, as an id may be written."""
     component = partner.ShownComponent(
-        id=name,
+        id=an_id(name),
         name=name,
         status=status,
         group=group,
-        group_id=group_id,
+        group_id=an_id(group_id),
         description=description,
         position=1,
         only_show_if_degraded=only_show_if_degraded,

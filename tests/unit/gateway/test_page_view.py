@@ -6,10 +6,10 @@ import re
 from datetime import UTC, datetime
 
 import pytest
+from gateway.page_view import MARKS, TONES, page_view
 
 from gateway import answers, refusal
 from gateway.negotiation import Representation
-from gateway.page_view import MARKS, TONES, page_view
 from oncall.v1 import partner_pb2 as partner
 from oncall.v1 import status_page_pb2 as status_page
 from oncall.v1.partner_service_pb2 import GetStatusPageResponse
