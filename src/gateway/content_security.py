@@ -6,9 +6,9 @@ from gateway.view.page import origin
 
 
 def policy(logo_url: str = "") -> str:
-    """Answers the Content-Security-Policy: nothing inline, nothing foreign but the logo's origin, if it is an `https://` one.
+    """Answers the Content-Security-Policy: nothing inline, nothing foreign but the origin of an `https://` logo.
 
-    The origin rather than the address, because a logo that is redirected to another path of its host still is that logo.
+    The origin rather than the address, because a logo that its host redirects to another path still is that logo.
     """
     images = f"'self' {origin(logo_url)}".rstrip()
     return (

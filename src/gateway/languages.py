@@ -1,7 +1,7 @@
 """The languages that people read pages in: which one a browser asks for, and its words, dates and numbers.
 
-The words stand in English where they are used, and in `locale/*.po` in the other languages. Catalogs are compiled when the
-gateway starts, in a few milliseconds, so that nothing generated is kept in the repository.
+The words stand in English where they are used, and in `locale/*.po` in the other languages. Catalogs are compiled when
+the gateway starts, in a few milliseconds, so that nothing generated is kept in the repository.
 """
 
 from __future__ import annotations
@@ -66,6 +66,12 @@ class Language:
     def short_moment(self, at: datetime) -> Moment:
         """Answers a time without its year, for what stands under a heading that names it."""
         return Moment(f"{self.day(at)}, {self.time(at)} UTC", f"{at:%Y-%m-%dT%H:%M:%SZ}")
+
+    def until(self, begin: datetime, end: datetime) -> Moment:
+        """Answers the end of what began on the same day by its time alone."""
+        if begin.date() != end.date():
+            return self.moment(end)
+        return Moment(f"{self.time(end)} UTC", f"{end:%Y-%m-%dT%H:%M:%SZ}")
 
     def date(self, day: date) -> str:
         return format_date(day, "long", locale=self.locale)

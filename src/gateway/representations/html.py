@@ -1,4 +1,4 @@
-"""The page for people: whole without a script, in their language; and refusals and the sign-in form in the same clothes."""
+"""The page for people: whole without a script, in their language; with refusals and the sign-in form."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ WRONG_TOKEN = "TOKEN_UNKNOWN"  # noqa: S105 # the reason of a refusal
 def render(shown: Shown, url: str, code: str, now: datetime) -> Rendering:
     """Answers the page at `url` in the language of that code.
 
-    A page that holds is the same at any time; of a stale one, `now` tells the age in minutes. So a rendering may be kept
-    by its address, its language and `gateway.view.page.stale_minutes`.
+    A page that holds is the same at any time; of a stale one, `now` tells the age in minutes. So a rendering may be
+    kept by its address, its language and `gateway.view.page.stale_minutes`.
     """
     spoken = language(code)
     view = page_view(shown, spoken, now)

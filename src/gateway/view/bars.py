@@ -1,7 +1,7 @@
 """The last 90 days of a component as one small drawing, and the days that were not good in words.
 
-A bar's height tells its status as its colour does. Bars of one status are one path, whose neighbours share a line that the
-stylesheet cuts into days: 90 good days are a dozen bytes, which is what lets a whole page weigh so little.
+A bar's height tells its status as its colour does. Bars of one status are one path, whose neighbours share a line that
+the stylesheet cuts into days: 90 good days are a dozen bytes, which is what lets a whole page weigh so little.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class BarsView:
     days: Sequence[DayView]
 
 
-def bars(uptime: ShownUptime, incidents: Mapping[str, str], language: Language) -> BarsView:
+def bars_view(uptime: ShownUptime, incidents: Mapping[str, str], language: Language) -> BarsView:
     """Answers the drawing; `incidents` are the titles of those that the page tells of, by id."""
     known = [index for index, day in enumerate(uptime.days) if day.known]
     return BarsView(

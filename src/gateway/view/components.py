@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.languages import Language
-from gateway.view.bars import BarsView, bars
+from gateway.view.bars import BarsView, bars_view
 from gateway.view.marks import COMPONENTS, Mark
 from oncall.v1 import partner_pb2 as partner
 from oncall.v1.partner_service_pb2 import GetStatusPageResponse
@@ -62,9 +62,9 @@ class Components:
 
     def _group(self, group: partner.ShownComponent) -> SectionView:
         children = [self._view(child) for child in self._components if child.group_id == group.id]
-        shown = self._bars(group)
+        drawn = self._bars(group)
         return SectionView(
-            group.name, group.description, self.mark(group.status), shown.uptime if shown else "", children
+            group.name, group.description, self.mark(group.status), drawn.uptime if drawn else "", children
         )
 
     def _view(self, component: partner.ShownComponent) -> ComponentView:
@@ -73,7 +73,7 @@ class Components:
 
     def _bars(self, component: partner.ShownComponent) -> BarsView | None:
         uptime = self._uptimes.get(component.id)
-        return bars(uptime, self._incidents, self._language) if uptime and uptime.days else None
+        return bars_view(uptime, self._incidents, self._language) if uptime and uptime.days else None
 
 
 def _left_out(component: partner.ShownComponent) -> bool:

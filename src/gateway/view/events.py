@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
+from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from markupsafe import Markup
@@ -20,6 +21,9 @@ from oncall.v1.shown_status_page_pb2 import ShownIncident, ShownMaintenance
 
 OVER = {incidents.INCIDENT_STATUS_RESOLVED, incidents.INCIDENT_STATUS_POSTMORTEM}
 ONGOING = {maintenances.MAINTENANCE_STATUS_IN_PROGRESS, maintenances.MAINTENANCE_STATUS_VERIFYING}
+
+
+_Update = incidents.IncidentUpdate | maintenances.MaintenanceUpdate
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +75,16 @@ class Events:
         return [self._maintenance(one) for one in sorted(coming, key=lambda one: _utc(one.scheduled_for))]
 
     def months(self) -> list[MonthView]:
-        """Answers what is over by the month of its beginning in UTC, newest first; days without anything are not told."""
+        """Answers what is over by the month of its beginning in UTC, newest first; quiet days are not told."""
         done = [one for one in self._page.maintenances if one.status == maintenances.MAINTENANCE_STATUS_COMPLETED]
         past = [(_utc(one.started_at), self._incident(one)) for one in self._page.incidents if one.status in OVER]
         past += [(_began(one), self._maintenance(one)) for one in done]
         past.sort(key=lambda one: one[0], reverse=True)
         return [
             MonthView(
-                self._language.month(datetime(year, month, 1, tzinfo=UTC)), f"{year}-{month:02}", [e for _, e in events]
+                self._language.month(datetime(year, month, 1, tzinfo=UTC)), f"{year}-{month:02}", [e for _, e in told]
             )
-            for (year, month), events in groupby(past, key=lambda one: (one[0].year, one[0].month))
+            for (year, month), told in groupby(past, key=lambda one: (one[0].year, one[0].month))
         ]
 
     def _incident(self, one: ShownIncident) -> EventView:
@@ -99,7 +103,7 @@ class Events:
             end=self._moment(end, is_open) if end else None,
             lasted=self._language.duration(int((end - begin).total_seconds())) if end else "",
             affected=self._affected(affected),
-            updates=self._updates(one.updates, INCIDENT_STATUSES, is_open),
+            updates=self._updates(one.updates, INCIDENT_STATUSES),
         )
 
     def _maintenance(self, one: ShownMaintenance) -> EventView:
@@ -112,10 +116,10 @@ class Events:
             mark=Mark("maintenance", self._language.gettext("Maintenance")),
             label=self._language.gettext(MAINTENANCE_STATUSES.get(one.status, "")),
             begin=self._moment(begin, not is_over),
-            end=self._moment(end, not is_over),
+            end=self._language.until(begin, end),
             lasted=self._language.duration(int((end - begin).total_seconds())),
             affected=self._affected([(component, None) for component in one.component_ids]),
-            updates=self._updates(one.updates, MAINTENANCE_STATUSES, not is_over),
+            updates=self._updates(one.updates, MAINTENANCE_STATUSES),
         )
 
     def _affected(self, components: Sequence[tuple[str, Mark | None]]) -> list[tuple[str, Mark | None]]:
@@ -125,17 +129,12 @@ class Events:
         mark = COMPONENTS.get(status)  # type: ignore[call-overload] # an enum's number, as messages have it
         return Mark(mark.tone, self._language.gettext(mark.label)) if mark else None
 
-    def _updates(
-        self,
-        updates: Sequence[incidents.IncidentUpdate] | Sequence[maintenances.MaintenanceUpdate],
-        labels: Mapping[int, str],
-        in_full: bool,
-    ) -> list[UpdateView]:
+    def _updates(self, updates: Iterable[_Update], labels: Mapping[Any, str]) -> list[UpdateView]:
         return [
             UpdateView(
                 self._language.gettext(labels.get(update.status, "")),
                 html(update.message),
-                self._moment(_utc(update.created_at), in_full),
+                self._language.short_moment(_utc(update.created_at)),
             )
             for update in updates
         ]

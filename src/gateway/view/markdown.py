@@ -1,7 +1,7 @@
 """What people wrote about incidents and maintenances, from Markdown to HTML that is safe to show to anybody.
 
-Two libraries, each of which would do: one makes HTML of CommonMark and lets no HTML through, the other keeps only what is
-listed here, whatever the first one lets through by mistake.
+Two libraries, each of which would do: one makes HTML of CommonMark and lets no HTML through, the other keeps only
+what is listed here, whatever the first one lets through by mistake.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ def stamp(at: datetime) -> Timestamp:
 def an_uptime(
     component: str, millionths: int = 1_000_000, *, unknown: int = 0, days: Days | None = None
 ) -> shown.ShownUptime:
-    """Answers 90 days up to today; `days` tells by days ago what was, for how many seconds, because of which incidents."""
+    """Answers 90 days up to today; `days` tells by days ago what was, for how many seconds, and because of what."""
     fields = {DEGRADED: "degraded_seconds", PARTIAL: "partial_seconds", MAJOR: "major_seconds"}
     uptime = shown.ShownUptime(component_id=component, available_millionths=millionths)
     for ago in range(89, -1, -1):
@@ -122,6 +122,12 @@ def _components() -> list[partner.ShownComponent]:
     return components
 
 
+_CARDS = """One of two acquirers answers slowly. We are moving traffic to the **other one**; declined payments can be tried again.
+
+- Cards issued in the EU: about 12 % affected
+- All others: not affected"""
+
+
 def _open_incidents() -> list[shown.ShownIncident]:
     at = NOW - timedelta(hours=1, minutes=20)
     return [
@@ -135,8 +141,7 @@ def _open_incidents() -> list[shown.ShownIncident]:
             (
                 incident.INCIDENT_STATUS_IDENTIFIED,
                 at + timedelta(minutes=34),
-                "One of two acquirers answers slowly. We are moving traffic to the **other one**; payments that were declined can be "
-                "tried again.\n\n- Cards issued in the EU: about 12 % affected\n- All others: not affected",
+                _CARDS,
             ),
             impact=shown.IMPACT_LEVEL_MAJOR,
             components=[("Card payments", PARTIAL)],
