@@ -5,7 +5,8 @@
 const RETRY_FIRST = 5000;
 const RETRY_LONGEST = 300000;
 const STALE_AGAIN = 60000;
-const language = document.documentElement.lang;
+const { lang } = document.documentElement;
+const language = lang === "en" ? "en-GB" : lang; // days before months, as the page itself has them
 
 // --- times -----------------------------------------------------------------------------------------------------------
 
