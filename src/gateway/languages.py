@@ -111,7 +111,7 @@ def language(code: str) -> Language:
 def preferred(accept_language: str | None) -> str:
     """Answers the code of the language that is wanted most of those that there are (RFC 9110, section 12.5.4)."""
     found = (_WANTED.fullmatch(part) for part in (accept_language or "")[:LONGEST_HEADER].split(","))
-    wanted = [(float(match["quality"] or 1), match["language"]) for match in found if match]
+    wanted = [(float(match["quality"] or 1), match["language"].lower()) for match in found if match]
     ranked = sorted((one for one in wanted if one[0] > 0), key=lambda one: -one[0])
     best = negotiate_locale([code.replace("-", "_") for _, code in ranked], [*LOCALES])
     return best if best in LOCALES else DEFAULT
