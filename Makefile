@@ -4,13 +4,16 @@
 BIN := .venv/bin
 WORKERS ?= 2
 
-.PHONY: help setup run proto lint types arch test chaos check client bench vm clean
+.PHONY: help setup browser run proto lint types arch test chaos check client bench vm screenshots clean
 
 help: ## List the targets
-	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 13
 
 setup: ## Install what is missing: system packages, .venv, locked dependencies
 	@tools/setup.sh
+
+browser: ## As setup, and the browser that tests look at status pages with
+	@tools/setup.sh test
 
 run: setup ## Run everything on this machine, with a demo team; Ctrl-C stops it
 	@exec $(BIN)/oncall up --demo
@@ -29,7 +32,7 @@ types: setup ## Check types with mypy
 arch: setup ## Check that imports follow the architecture
 	$(BIN)/lint-imports
 
-test: setup ## Run the whole suite against real PostgreSQL, Redis and sandbox
+test: browser ## Run the whole suite against real PostgreSQL, Redis and sandbox
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile
 
 chaos: setup ## Kill every process at random under a long load, and look for broken promises
@@ -46,6 +49,9 @@ bench: setup ## Measure what the platform costs over a bare script
 
 vm: setup ## Prove isolation under cgroup v2 in an emulated machine (installs QEMU, takes some minutes)
 	@tools/vm/run.sh
+
+screenshots: browser ## Take the pictures of a status page in docs/images
+	$(BIN)/python -m tests.browser.screenshots docs/images
 
 clean: ## Remove .venv and all caches; data folders stay
 	rm -rf .venv dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -2,7 +2,7 @@
 # Makes this folder ready to run: system packages, .venv, locked dependencies, the project itself.
 #
 # Does only what is missing, and says what and why before it does it; the second time it takes a moment.
-# Set PYTHON to choose the interpreter.
+# `setup.sh test` also installs what only the tests need. Set PYTHON to choose the interpreter.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -63,6 +63,12 @@ redis_package() {
   fi
 }
 
+# The tests look at status pages as people do; running the platform needs no browser.
+browser_package() {
+  command -v chromium >/dev/null || command -v chromium-browser >/dev/null || [ -n "${CHROMIUM:-}" ] ||
+    install_packages "the tests read status pages in a real browser" chromium fonts-dejavu-core
+}
+
 # --- Python ----------------------------------------------------------------------------------------------------------
 
 is_new_enough() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; }
@@ -103,6 +109,7 @@ install_dependencies() {
 }
 
 sandbox_packages
+[ "${1:-}" != test ] || browser_package
 make_venv
 install_dependencies
 redis_package
