@@ -122,8 +122,7 @@ def _components() -> list[partner.ShownComponent]:
     return components
 
 
-_CARDS = """One of two acquirers answers slowly. We are moving traffic to the **other one**; declined
-payments can be tried again.
+_CARDS = """One of two acquirers answers slowly. We are moving traffic to the **other one**.
 
 - Cards issued in the EU: about 12 % affected
 - All others: not affected"""
