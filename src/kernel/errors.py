@@ -82,12 +82,33 @@ class Aborted(OncallError):
     reason = "ABORTED"
 
 
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """How much of a rate is left: `limit` requests a minute, of which `remaining` until it is whole again."""
+
+    limit: int
+    remaining: int
+    reset_after_seconds: float
+    granted: int = 0
+    """Requests taken besides the one that asked, to be answered within the next second."""
+
+
 class ResourceExhausted(OncallError):
+    """`allowance` is the rate that is used up, where it is the caller's own."""
+
     reason = "RESOURCE_EXHAUSTED"
 
-    def __init__(self, message: str, *, retry_after_seconds: float, reason: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after_seconds: float,
+        reason: str | None = None,
+        allowance: Allowance | None = None,
+    ) -> None:
         super().__init__(message, reason=reason)
         self.retry_after_seconds = retry_after_seconds
+        self.allowance = allowance
 
 
 class Unavailable(OncallError):

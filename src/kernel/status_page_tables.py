@@ -23,7 +23,7 @@ from sqlalchemy import (
     Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from kernel.tables import Timestamp, metadata
 
@@ -135,6 +135,7 @@ partners = Table(
     created_at(),
     Column("updated_at", Timestamp, nullable=False),
     UniqueConstraint("status_page_id", "name"),
+    Index(None, "status_page_id", "id"),
     postgresql_with={"fillfactor": "70"},  # access counts rewrite a row in its own page
 )
 
@@ -179,7 +180,17 @@ partner_accesses = Table(
     Column("first_at", Timestamp, nullable=False),
     Column("last_at", Timestamp, nullable=False),
     Column("access_count", BigInteger, nullable=False),
+    Index(None, "date"),
     postgresql_with={"fillfactor": "70"},
+)
+
+# Batches of accesses that have been counted, so that one that is sent or written twice counts once.
+partner_access_batches = Table(
+    "partner_access_batches",
+    metadata,
+    Column("batch_id", Text, primary_key=True),
+    Column("recorded_at", Timestamp, nullable=False),
+    Index(None, "recorded_at"),
 )
 
 # Gateways that answer from what they keep: until when each may, and which changes each has confirmed to go by.
@@ -190,10 +201,14 @@ status_page_watches = Table(
     Column("expires_at", Timestamp, nullable=False),
 )
 
+# What each gateway that watched when a change was committed has to confirm; written with the change (decision 0023).
 status_page_confirmations = Table(
     "status_page_confirmations",
     metadata,
     Column("change_id", Uuid, primary_key=True),
     Column("watch_id", Text, ForeignKey("status_page_watches.watch_id", ondelete="CASCADE"), primary_key=True),
-    Column("confirmed_at", Timestamp, nullable=False),
+    Column("word", JSONB, nullable=False),  # what the gateway was told
+    Column("told_at", Timestamp, nullable=False),
+    Column("confirmed_at", Timestamp),
+    Index(None, "watch_id"),
 )

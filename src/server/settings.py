@@ -7,6 +7,8 @@ from typing import Annotated
 
 from pydantic import Field
 
+from pydantic import Field
+
 from kernel.settings import CoreSettings
 
 Days = Annotated[int, Field(ge=0, le=36_500)]
@@ -20,6 +22,11 @@ class ServerSettings(CoreSettings):
     """Whose signed tokens are believed besides API tokens; see `docs/sign-in.md`. Unset: nobody's."""
     ready_file: Path | None = None
     """Where to say, once it is so, that the process serves and at which address."""
+    watch_lease_seconds: float = Field(default=3.0, ge=0.5, le=60)
+    """How long a gateway answers from what it keeps without having been heard of; as long, and as long again, may a
+    revocation wait for a gateway that has gone away."""
+    bad_credentials_per_minute: int = Field(default=30, ge=1)
+    """How many credentials that nobody knows one client address may show before it is told to wait."""
 
 
 class JobsSettings(CoreSettings):

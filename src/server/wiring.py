@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import secrets
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -18,7 +18,7 @@ from taskiq import AsyncBroker
 
 from kernel.database import sessions
 from kernel.queue import Doorbell
-from kernel.settings import CoreSettings, fail
+from kernel.settings import fail
 from oncall.v1 import (
     audit_service_pb2,
     audit_service_pb2_grpc,
@@ -38,18 +38,21 @@ from oncall.v1 import (
     team_service_pb2_grpc,
 )
 from server.domain.page import Pager
+from server.domain.page_session import KEY_PURPOSE as SESSION_KEY_PURPOSE
+from server.domain.page_session import PageSessions
 from server.domain.partner_token import KEY_PURPOSE, PartnerTokens
 from server.domain.permission import Caller
-from server.domain.request_rate import RequestRates
 from server.issuers.configuration import UnusableIssuers, read_issuers
 from server.issuers.trusted_issuers import TrustedIssuers
 from server.operations.announce import Announcer
 from server.operations.authenticate import authenticate
 from server.operations.environment import Environment
 from server.operations.follow_execution import ExecutionLogs
+from server.operations.limit_requests import RequestRates
 from server.operations.record_access import AccessRecord
 from server.operations.record_denial import DenialRecord
 from server.operations.show_status_page import Reception
+from server.operations.watch_status_pages import PageWatches
 from server.process import derived_key, open_cipher, open_engine, open_redis
 from server.rpc.audit_interceptor import AuditInterceptor
 from server.rpc.audit_service import AuditService
@@ -89,6 +92,7 @@ class Platform:
     redis: Redis
     broker: AsyncBroker
     logs: ExecutionLogs
+    watches: PageWatches
     server: grpc.aio.Server
     health: health_aio.HealthServicer
     service_names: tuple[str, ...]
@@ -96,11 +100,13 @@ class Platform:
     denials: DenialRecord
     issuers: TrustedIssuers | None
     _following: asyncio.Task[None] | None = field(default=None)
+    _listening: asyncio.Task[None] | None = field(default=None)
 
     async def start(self, listen: str) -> int:
         """Serves, and answers the port; a RuntimeError where that address cannot be had."""
         port = self.server.add_insecure_port(listen)
         self._following = asyncio.create_task(self.logs.run())
+        self._listening = asyncio.create_task(self.watches.run())
         await self.server.start()
         for name in ("", *self.service_names):
             await self.health.set(name, health_pb2.HealthCheckResponse.SERVING)
@@ -115,10 +121,12 @@ class Platform:
         """Says that it stops, ends the streams, lets unary calls finish, and closes what it holds open."""
         await self.health.enter_graceful_shutdown()
         self.logs.stop()
+        self.watches.stop()
         await self.server.stop(grace)
-        if self._following is not None:
-            self._following.cancel()
-            await asyncio.wait([self._following])
+        for task in (self._following, self._listening):
+            if task is not None:
+                task.cancel()
+                await asyncio.wait([task])
         await self.accesses.flush()
         await self.denials.flush()
         if self.issuers is not None:
@@ -155,12 +163,13 @@ def build(settings: ServerSettings) -> Platform:
     names: tuple[str, ...] = (_name(runbook_service_pb2, "RunbookService"), _name(team_service_pb2, "TeamService"))
     secret_service_pb2_grpc.add_SecretServiceServicer_to_server(SecretService(env, cipher), server)
     names += (_name(secret_service_pb2, "SecretService"),)
-    reception = _reception(settings, env)
-    pages = StatusPageService(env, reception.tokens, NoGateways())
+    reception = _reception(settings, env, redis)
+    watches = PageWatches(env, engine, timedelta(seconds=settings.watch_lease_seconds))
+    pages = StatusPageService(env, reception.tokens, watches)
     status_page_service_pb2_grpc.add_StatusPageServiceServicer_to_server(pages, server)
     incident_service_pb2_grpc.add_IncidentServiceServicer_to_server(IncidentService(env), server)
     names += (_name(incident_service_pb2, "IncidentService"),)
-    partner_service_pb2_grpc.add_PartnerServiceServicer_to_server(PartnerService(reception), server)
+    partner_service_pb2_grpc.add_PartnerServiceServicer_to_server(PartnerService(reception, watches), server)
     names += (_name(status_page_service_pb2, "StatusPageService"), _name(partner_service_pb2, "PartnerService"))
     audit_service_pb2_grpc.add_AuditServiceServicer_to_server(AuditService(env), server)
     executor_service_pb2_grpc.add_ExecutorServiceServicer_to_server(ExecutorService(env), server)
@@ -168,7 +177,7 @@ def build(settings: ServerSettings) -> Platform:
     health = health_aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     reflection.enable_server_reflection((*names, _name(health_pb2, "Health"), reflection.SERVICE_NAME), server)
-    return Platform(engine, redis, broker, logs, server, health, names, reception.accesses, denials, issuers)
+    return Platform(engine, redis, broker, logs, watches, server, health, names, reception.accesses, denials, issuers)
 
 
 def _issuers(settings: ServerSettings) -> TrustedIssuers | None:
@@ -180,16 +189,11 @@ def _issuers(settings: ServerSettings) -> TrustedIssuers | None:
         fail(f"cannot start: ONCALL_ISSUERS_FILE: {error}")
 
 
-class NoGateways:
-    """Confirmations where no gateway answers from what it keeps."""
-
-    async def wait(self, change_id: UUID) -> None:
-        """Waits for nobody."""
-
-
-def _reception(settings: CoreSettings, env: Environment) -> Reception:
+def _reception(settings: ServerSettings, env: Environment, redis: Redis) -> Reception:
     tokens = PartnerTokens(derived_key(settings, KEY_PURPOSE), secrets.token_bytes)
-    return Reception(env, tokens, RequestRates(), AccessRecord(env))
+    page_sessions = PageSessions(derived_key(settings, SESSION_KEY_PURPOSE))
+    rates = RequestRates(redis, settings.bad_credentials_per_minute)
+    return Reception(env, tokens, page_sessions, rates, AccessRecord(env))
 
 
 def _name(module: Any, service: str) -> str:

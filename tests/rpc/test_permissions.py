@@ -33,6 +33,8 @@ from tests.status_pages import StatusPageDesk
 OK, DENIED = grpc.StatusCode.OK, grpc.StatusCode.PERMISSION_DENIED
 UNAUTHENTICATED, NOT_FOUND = grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.NOT_FOUND
 READS = ("Get", "List", "Watch", "Diff")
+# What the gateway does for readers is in their sessions and accesses, and a watch is nobody's deed.
+NOT_AUDITED = frozenset({"CreatePageSession", "RenewStatusPageWatch", "RecordPartnerAccesses"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +143,7 @@ def _expected(rule: Rule, caller: Caller) -> grpc.StatusCode:
     if rule.kind is Kind.SERVICE_ACCOUNT:
         return OK if caller.account == rule.account else DENIED
     if caller.account:
-        return OK if rule.also_accounts else DENIED
+        return OK if rule.also_accounts or caller.account == rule.account else DENIED
     if caller.platform_admin or rule.kind is Kind.AUTHENTICATED:
         return OK
     if rule.kind is Kind.PLATFORM_ADMIN or rule.role is None:
@@ -225,7 +227,7 @@ async def test_every_change_and_every_denial_is_in_the_audit(matrix: Matrix, ser
             before = await _rows(matrix, caller.person)
             answer = await matrix.call(method, request, caller.person)
             new = (await _rows(matrix, caller.person))[len(before) :]
-            changed = answer.code is OK and not method.name.startswith(READS)
+            changed = answer.code is OK and not method.name.startswith(READS) and method.name not in NOT_AUDITED
             expected = ["DENIED"] if answer.code is DENIED else ["DONE"] if changed else []
             if [row["outcome"] for row in new] != expected or any(row["peer"] != "127.0.0.1" for row in new):
                 wrong[method.name, caller.name] = new

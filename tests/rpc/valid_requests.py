@@ -382,6 +382,49 @@ class PartnerService:
         page = await self._world.desk.a_page(PUBLIC)
         return partner_service_pb2.GetStatusPageRequest(slug=page.slug, client_ip="192.0.2.7")
 
+    async def ListPartners(self) -> Message:
+        return partner_service_pb2.ListPartnersRequest(status_page_id=(await self._world.desk.a_page()).id)
+
+    async def UpdatePartner(self) -> Message:
+        partner = partner_pb2.Partner(id=await self._partner(), name=new_name("renamed"))
+        return partner_service_pb2.UpdatePartnerRequest(partner=partner, update_mask=FieldMask(paths=["name"]))
+
+    async def RotatePartnerToken(self) -> Message:
+        return partner_service_pb2.RotatePartnerTokenRequest(partner_id=await self._partner())
+
+    async def ListPartnerSessions(self) -> Message:
+        return partner_service_pb2.ListPartnerSessionsRequest(partner_id=await self._partner())
+
+    async def ListPartnerAccess(self) -> Message:
+        """The gateway asks with a partner's token, everybody else by id."""
+        if self._world.caller.id != self._world.desk.gateway.id:
+            return partner_service_pb2.ListPartnerAccessRequest(partner_id=await self._partner())
+        page = await self._world.desk.a_page()
+        token = (await self._world.desk.a_partner(page)).token
+        asked = partner_service_pb2.GetStatusPageRequest(slug=page.slug, client_ip="192.0.2.7", partner_token=token)
+        return partner_service_pb2.ListPartnerAccessRequest(asked=asked)
+
+    async def CreatePageSession(self) -> Message:
+        page = await self._world.desk.a_page()
+        token = (await self._world.desk.a_partner(page)).token
+        return partner_service_pb2.CreatePageSessionRequest(slug=page.slug, token=token, client_ip="192.0.2.7")
+
+    async def WatchStatusPages(self) -> Message:
+        return partner_service_pb2.WatchStatusPagesRequest(watch_id=new_name("a-gateway-process"))
+
+    async def RenewStatusPageWatch(self) -> Message:
+        watch_id = new_name("a-gateway-process")
+        stub, metadata = self._world.desk.partners, self._world.desk.gateway.metadata
+        stream = stub.WatchStatusPages(
+            partner_service_pb2.WatchStatusPagesRequest(watch_id=watch_id), metadata=metadata
+        )
+        await anext(aiter(stream))
+        stream.cancel()
+        return partner_service_pb2.RenewStatusPageWatchRequest(watch_id=watch_id)
+
+    async def RecordPartnerAccesses(self) -> Message:
+        return partner_service_pb2.RecordPartnerAccessesRequest(request_id=new_name("batch"))
+
     async def _partner(self) -> str:
         return (await self._world.desk.a_partner(await self._world.desk.a_page())).id
 

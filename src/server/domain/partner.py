@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from server.domain import allowlist
@@ -15,7 +16,7 @@ LONGEST_NAME = 100
 LONGEST_EMAIL = 254
 MOST_ALLOWLIST_ENTRIES = 100
 MOST_COMPONENTS = 500
-GREATEST_RATE = 100_000
+GREATEST_RATE = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,17 @@ def _could_be_email(text: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class PartnerToken:
+    """A token of a partner, without its secret; `expires_at` is the end of its grace period, once it is rotated."""
+
+    id: UUID
+    prefix: str
+    created_at: datetime
+    expires_at: datetime | None = None
+    last_used_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Partner:
     """A partner as they are kept; `token_prefix` is that of their newest token."""
 
@@ -79,10 +91,16 @@ class Partner:
     created_by: UUID
     created_at: datetime
     updated_at: datetime
+    tokens: Sequence[PartnerToken] = field(default=(), compare=False)
+    """Those that still work, newest first; only where the team reads the partner."""
 
     @property
     def etag(self) -> str:
         return etag(self.id, self.revision)
+
+    def changed(self, at: datetime, **changes: Any) -> Partner:
+        """Answers the partner with other values, one revision later."""
+        return replace(self, revision=self.revision + 1, updated_at=at, **changes)
 
     def is_active(self, now: datetime) -> bool:
         return self.revoked_at is None and not expired(self.content.expires_at, now)

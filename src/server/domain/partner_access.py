@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 SESSION_ENDS_AFTER = timedelta(minutes=30)
@@ -22,6 +22,32 @@ class Visitor:
 
 
 @dataclass(frozen=True, slots=True)
+class Session:
+    """Accesses of one client that follow one another closely."""
+
+    id: UUID
+    partner_id: UUID
+    address: str
+    user_agent: str
+    token_prefix: str
+    started_at: datetime
+    last_active_at: datetime
+    access_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class DayOfAccess:
+    """How often a partner read on one day, in UTC, with one token, from one address."""
+
+    date: date
+    token_prefix: str
+    address: str
+    first_at: datetime
+    last_at: datetime
+    access_count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Visits:
     """Some accesses of one visitor."""
 
@@ -30,4 +56,9 @@ class Visits:
     count: int = 1
 
     def and_then(self, later: Visits) -> Visits:
-        return replace(self, last_at=max(self.last_at, later.last_at), count=self.count + later.count)
+        return replace(
+            self,
+            first_at=min(self.first_at, later.first_at),
+            last_at=max(self.last_at, later.last_at),
+            count=self.count + later.count,
+        )

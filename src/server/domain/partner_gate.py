@@ -8,12 +8,13 @@ page and no page.
 from __future__ import annotations
 
 import hmac
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
 from kernel.errors import NotFound, PermissionDenied, Unauthenticated
 from server.domain.allowlist import Address, allows
+from server.domain.page_session import PageSession, SessionKind
 from server.domain.partner import Partner, expired
 from server.domain.status_page import StatusPage, Visibility
 
@@ -48,7 +49,15 @@ class PageCredential:
     token_hash: bytes = field(repr=False)
 
 
-Credential = NoCredential | PartnerCredential | PageCredential
+@dataclass(frozen=True, slots=True)
+class SessionCredential:
+    """A session was presented that the platform made; `known` is the partner's token of which, if it was one."""
+
+    session: PageSession
+    known: KnownToken | None
+
+
+Credential = NoCredential | PartnerCredential | PageCredential | SessionCredential
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +66,18 @@ class Admitted:
 
     page: StatusPage
     token: KnownToken | None = None
+    session: PageSession | None = None
+
+    @property
+    def ends_at(self) -> datetime | None:
+        """When it ends by itself, whatever comes first: the partner's access, the token, the session."""
+        token = self.token
+        ends = (
+            token and token.partner.content.expires_at,
+            token and token.expires_at,
+            self.session and self.session.expires_at,
+        )
+        return min((end for end in ends if end), default=None)
 
 
 def admit(page: StatusPage | None, credential: Credential, client: Address, now: datetime) -> Admitted:
@@ -66,6 +87,8 @@ def admit(page: StatusPage | None, credential: Credential, client: Address, now:
             return _admit_partner(page, known, client, now)
         case PageCredential(token_hash):
             return _admit_with_page_token(page, token_hash)
+        case SessionCredential(session, known):
+            return _admit_session(page, session, known, client, now)
         case NoCredential():
             if page is None or page.content.visibility is not Visibility.PUBLIC:
                 raise Unauthenticated("this page needs a token", reason="TOKEN_MISSING")
@@ -94,6 +117,18 @@ def _admit_with_page_token(page: StatusPage | None, token_hash: bytes) -> Admitt
     if page is None or page.token_hash is None or not same:
         raise _unknown_token()
     return Admitted(page)
+
+
+def _admit_session(
+    page: StatusPage | None, session: PageSession, known: KnownToken | None, client: Address, now: datetime
+) -> Admitted:
+    if session.expires_at <= now:
+        raise _unknown_token()
+    if session.kind is SessionKind.PARTNER:
+        return replace(_admit_partner(page, known, client, now), session=session)
+    if page is None or page.id != session.id or not session.is_of(page.token_hash):
+        raise _unknown_token()
+    return Admitted(page, session=session)
 
 
 def _unknown_token() -> Unauthenticated:

@@ -11,6 +11,7 @@ import hmac
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+PARTNER_MARK = "ocp_"
 PREFIX_BYTES = 10
 SECRET_BYTES = 32
 
@@ -35,7 +36,7 @@ class PartnerTokens:
         self.random = random
 
     def issue(self) -> NewPartnerToken:
-        prefix = "ocp_" + base64.b32encode(self.random(PREFIX_BYTES)).decode().lower()
+        prefix = PARTNER_MARK + base64.b32encode(self.random(PREFIX_BYTES)).decode().lower()
         token = prefix + base64.urlsafe_b64encode(self.random(SECRET_BYTES)).rstrip(b"=").decode()
         return NewPartnerToken(token, prefix, self.hash(token))
 

@@ -33,6 +33,7 @@ class Rule:
     kind: Kind
     role: Role | None = None
     account: str = ""
+    """The service account that is let in: alone, or besides the members of a team."""
     also_accounts: bool = False
     """Whether service accounts are let in besides."""
 
@@ -45,6 +46,7 @@ RESPONDER = Rule(Kind.TEAM, Role.RESPONDER)
 TEAM_ADMIN = Rule(Kind.TEAM, Role.TEAM_ADMIN)
 EVERY_CALLER = Rule(Kind.AUTHENTICATED, also_accounts=True)
 GATEWAY = Rule(Kind.SERVICE_ACCOUNT, account="gateway")
+OBSERVER_OR_GATEWAY = Rule(Kind.TEAM, Role.OBSERVER, account="gateway")
 
 SERVICE_ACCOUNTS = frozenset({"gateway"})
 
@@ -116,6 +118,15 @@ RULES: Mapping[str, Rule] = {
     "PartnerService/GetPartner": OBSERVER,
     "PartnerService/RevokePartner": TEAM_ADMIN,
     "PartnerService/GetStatusPage": GATEWAY,
+    "PartnerService/ListPartners": OBSERVER,
+    "PartnerService/UpdatePartner": TEAM_ADMIN,
+    "PartnerService/RotatePartnerToken": TEAM_ADMIN,
+    "PartnerService/ListPartnerSessions": OBSERVER,
+    "PartnerService/ListPartnerAccess": OBSERVER_OR_GATEWAY,
+    "PartnerService/CreatePageSession": GATEWAY,
+    "PartnerService/WatchStatusPages": GATEWAY,
+    "PartnerService/RenewStatusPageWatch": GATEWAY,
+    "PartnerService/RecordPartnerAccesses": GATEWAY,
     "grpc.health.v1.Health/Check": ANONYMOUS,
     "grpc.health.v1.Health/List": ANONYMOUS,
     "grpc.health.v1.Health/Watch": ANONYMOUS,
@@ -158,11 +169,12 @@ class Call:
         if rule.kind is Kind.SERVICE_ACCOUNT:
             admitted = account == rule.account
         elif account:
-            admitted = rule.also_accounts
+            admitted = rule.also_accounts or account == rule.account
         else:
             admitted = rule.kind is not Kind.PLATFORM_ADMIN or self.caller.is_platform_admin
         if not admitted:
-            raise PermissionDenied(f"this RPC is for {rule.account or rule.kind.value}")
+            whose = rule.account if rule.kind is Kind.SERVICE_ACCOUNT else rule.kind.value
+            raise PermissionDenied(f"this RPC is for {whose}")
 
     def require(self, team_id: UUID, what: str) -> None:
         """Refuses callers without the table's role in `team_id`; outsiders hear only that there is no such `what`."""

@@ -13,6 +13,7 @@ from kernel.queue import Doorbell
 from kernel.settings import load, write_ready_file
 from kernel.telemetry import configure
 from server.domain.retention import Retention
+from server.jobs.retention import forget_expired_watches, forget_old_accesses
 from server.jobs.rounds import repeat
 from server.jobs.sweep import end_lost_attempts, forget_executors, ring_again
 from server.operations.announce import Announcer
@@ -30,6 +31,7 @@ from server.settings import JobsSettings
 log = structlog.get_logger()
 
 SWEEP_SECONDS = 1.0
+RETENTION_SECONDS = 600.0
 GRACE_SECONDS = 5.0
 
 
@@ -59,6 +61,12 @@ async def main(settings: JobsSettings) -> None:
             ("forget_request_ids", partial(forget_request_ids, make_session, retention)),
             ("move_due_maintenances", partial(move_due_maintenances, make_session)),
             ("note_silent_checks", partial(note_silent_checks, make_session)),
+        )
+    ] + [
+        asyncio.create_task(repeat(name, job, every=RETENTION_SECONDS, stop=stop))
+        for name, job in (
+            ("forget_old_accesses", partial(forget_old_accesses, make_session)),
+            ("forget_expired_watches", partial(forget_expired_watches, make_session)),
         )
     ]
     await stop.wait()

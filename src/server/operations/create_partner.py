@@ -1,9 +1,9 @@
-"""Creates and revokes partners."""
+"""Creates partners."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -16,7 +16,7 @@ from server.domain.partner import Partner, PartnerContent, checked_allowlist
 from server.domain.partner_token import PartnerTokens
 from server.domain.permission import Call
 from server.domain.request_key import RequestKey
-from server.domain.violation import Violations, require_uuid
+from server.domain.violation import Violations
 from server.operations.change import change
 from server.operations.environment import Environment
 from server.operations.once import first_result, remember
@@ -45,8 +45,9 @@ async def create_partner(
     async with change(env.sessions, call) as tx:
         page = await load_status_page(tx.session, call, status_page_id)
         if first := await first_result(tx.session, call, key):
-            return await load_partner(tx.session, call, UUID(first["partner_id"])), ""
-        await _require_components(tx.session, page.id, content.component_ids)
+            existing = await load_partner(tx.session, call, UUID(first["partner_id"]))
+            return (await partners.with_tokens(tx.session, [existing], env.now()))[0], ""
+        await require_components(tx.session, page.id, content.component_ids)
         now = env.now()
         token = tokens.issue()
         partner = Partner(
@@ -73,22 +74,8 @@ async def create_partner(
             name=content.name,
             token_prefix=token.prefix,
         )
+        (partner,) = await partners.with_tokens(tx.session, [partner], now)
     return partner, token.token
-
-
-async def revoke_partner(env: Environment, call: Call, partner_id: str) -> Partner:
-    """Ends a partner's access for good; doing so twice changes nothing."""
-    wanted = require_uuid("partner_id", partner_id)
-    async with change(env.sessions, call) as tx:
-        partner = await load_partner(tx.session, call, wanted, lock=True)
-        if partner.revoked_at is not None:
-            return partner
-        page = await load_status_page(tx.session, call, partner.status_page_id)
-        now = env.now()
-        partner = replace(partner, revoked_at=now, updated_at=now, revision=partner.revision + 1)
-        await partners.save_revocation(tx.session, partner, call.caller.user_id)
-        await tx.audit("partner.revoked", partner.id, team_id=page.team_id, name=partner.content.name)
-    return partner
 
 
 def _check(draft: PartnerDraft, key: RequestKey, now: datetime) -> tuple[UUID, PartnerContent]:
@@ -98,10 +85,10 @@ def _check(draft: PartnerDraft, key: RequestKey, now: datetime) -> tuple[UUID, P
         name=draft.name,
         contact_email=draft.contact_email,
         ip_allowlist=checked_allowlist(draft.ip_allowlist, violations),
-        component_ids=[
+        component_ids=tuple(
             violations.uuid(f"partner.component_ids[{index}]", component)
             for index, component in enumerate(draft.component_ids)
-        ],
+        ),
         requests_per_minute=draft.requests_per_minute,
         expires_at=draft.expires_at,
     )
@@ -111,7 +98,7 @@ def _check(draft: PartnerDraft, key: RequestKey, now: datetime) -> tuple[UUID, P
     return status_page_id, content
 
 
-async def _require_components(session: AsyncSession, status_page_id: UUID, component_ids: Sequence[UUID]) -> None:
+async def require_components(session: AsyncSession, status_page_id: UUID, component_ids: Sequence[UUID]) -> None:
     """Wants components of the page: a scope that names others would show nothing, and nobody would know why."""
     if not component_ids:
         return

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from enum import Enum
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from kernel.errors import FieldViolation, InvalidArgument, ResourceExhausted
+from kernel.errors import Allowance, FieldViolation, InvalidArgument, Unauthenticated
 from server.domain import allowlist
-from server.domain.partner import Partner
+from server.domain.page_session import LASTS, LONGEST_SESSION, PageSessions, SessionKind
 from server.domain.partner_access import Visitor
 from server.domain.partner_gate import (
     Admitted,
@@ -19,30 +22,45 @@ from server.domain.partner_gate import (
     NoCredential,
     PageCredential,
     PartnerCredential,
+    SessionCredential,
     admit,
 )
-from server.domain.partner_token import PartnerTokens
-from server.domain.request_rate import RequestRates
+from server.domain.partner_token import PARTNER_MARK, PartnerTokens
 from server.domain.shown_page import ShownPage
 from server.domain.status_page import is_slug
 from server.operations.compose_page import compose_page, snapshot
 from server.operations.environment import Environment
+from server.operations.limit_requests import RequestRates
 from server.operations.record_access import AccessRecord
 from server.storage import partners, status_pages
 
 LONGEST_TOKEN = 200
 LONGEST_USER_AGENT = 500
+GREATEST_GRANT = 100_000
+LONGEST_ADMISSION = timedelta(minutes=5)
+
+
+class Presented(Enum):
+    """As what the client presented its credential."""
+
+    NOTHING = "nothing"
+    PARTNER_TOKEN = "partner_token"  # noqa: S105 - the name of a field
+    PAGE_TOKEN = "page_token"  # noqa: S105 - likewise
+    SESSION = "session_token"
+    ANY_TOKEN = "any_token"  # noqa: S105 - likewise
 
 
 @dataclass(frozen=True, slots=True)
 class ShowRequest:
-    """What the gateway was asked, and by whom; at most one token, None where none was presented."""
+    """What the gateway was asked, and by whom."""
 
     slug: str
     client_ip: str
     user_agent: str
-    partner_token: str | None = field(default=None, repr=False)
-    page_token: str | None = field(default=None, repr=False)
+    presented: Presented = Presented.NOTHING
+    secret: str = field(default="", repr=False)
+    background: bool = False
+    wanted_grant: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,24 +69,78 @@ class Reception:
 
     env: Environment
     tokens: PartnerTokens
+    page_sessions: PageSessions
     rates: RequestRates
     accesses: AccessRecord
 
 
-async def show_status_page(reception: Reception, request: ShowRequest) -> tuple[ShownPage, Partner | None]:
-    """Answers the page, and the partner whom it is for: None where it is for everybody who may read it."""
-    client = _client(request)
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A page, for whom it is and how long that holds."""
+
+    shown: ShownPage
+    admitted: Admitted
+    admitted_until: datetime
+    allowance: Allowance | None
+
+
+async def show_status_page(reception: Reception, request: ShowRequest) -> Answer:
+    """Answers the page as it was at one moment, and counts the access where it is a partner's."""
+    if not 0 <= request.wanted_grant <= GREATEST_GRANT:
+        raise InvalidArgument([FieldViolation("wanted_grant", f"must be 0 to {GREATEST_GRANT:,}")])
     now = reception.env.now()
+    async with admitting(reception, request, now) as (session, admitted, client):
+        allowance = None if request.background else await limit(reception, admitted, request.wanted_grant)
+        scope = admitted.token.partner.content.component_ids if admitted.token else ()
+        shown = await compose_page(session, admitted.page, frozenset(scope), now)
+    if admitted.token is not None and not request.background:
+        await reception.accesses.note(_visitor(admitted.token, client, request.user_agent), now)
+    until = min(now + LONGEST_ADMISSION, admitted.ends_at or datetime.max.replace(tzinfo=now.tzinfo))
+    return Answer(shown, admitted, until, allowance)
+
+
+async def create_page_session(reception: Reception, request: ShowRequest) -> tuple[str, datetime]:
+    """Trades a partner's token or a page's for a session; answers it and when it ends."""
+    now = reception.env.now()
+    async with admitting(reception, request, now) as (_, admitted, _):
+        await limit(reception, admitted, 0)
+    ends_at = min(now + LASTS, admitted.ends_at or now + LASTS)
+    if admitted.token is not None:
+        session = reception.page_sessions.of_partner(admitted.token.id, ends_at)
+    else:
+        session = reception.page_sessions.of_page(admitted.page.id, admitted.page.token_hash or b"", ends_at)
+    return reception.page_sessions.write(session), session.expires_at
+
+
+@asynccontextmanager
+async def admitting(
+    reception: Reception, request: ShowRequest, now: datetime
+) -> AsyncIterator[tuple[AsyncSession, Admitted, allowlist.Address]]:
+    """Lets in or raises; all that is read within is of one moment.
+
+    Credentials that nobody knows are counted by address, and beyond so many a minute refused with when to come back;
+    good ones from the same address are not.
+    """
+    client = _client(request)
     async with snapshot(reception.env.sessions) as session:
         credential = await _credential(reception, session, request)
         page = await status_pages.find_by_slug(session, request.slug) if is_slug(request.slug) else None
-        admitted = admit(page, credential, client, now)
-        if admitted.token is not None:
-            _limit(reception, admitted.token.partner)
-        answer = await _composed(session, admitted, now)
-    if admitted.token is not None:
-        reception.accesses.note(_visitor(admitted.token, client, request), now)
-    return answer, admitted.token.partner if admitted.token else None
+        try:
+            admitted = admit(page, credential, client, now)
+        except Unauthenticated as refusal:
+            if refusal.reason == "TOKEN_UNKNOWN" and not isinstance(credential, SessionCredential):
+                await reception.rates.count_failure(client)
+            raise
+        yield session, admitted, client
+
+
+async def limit(reception: Reception, admitted: Admitted, wanted_grant: int) -> Allowance | None:
+    """Takes a partner's request, and what is granted besides, from their rate; None where they have none."""
+    if admitted.token is None:
+        return None
+    partner = admitted.token.partner
+    rate = partner.content.requests_per_minute
+    return await reception.rates.take(partner.id, rate, wanted_grant) if rate else None
 
 
 def _client(request: ShowRequest) -> allowlist.Address:
@@ -79,27 +151,33 @@ def _client(request: ShowRequest) -> allowlist.Address:
 
 
 async def _credential(reception: Reception, session: AsyncSession, request: ShowRequest) -> Credential:
-    if request.partner_token is not None:
-        token_hash = reception.tokens.hash(request.partner_token[:LONGEST_TOKEN])
-        return PartnerCredential(await partners.find_token(session, token_hash))
-    if request.page_token is not None:
-        return PageCredential(reception.tokens.hash(request.page_token[:LONGEST_TOKEN]))
-    return NoCredential()
+    presented, secret = request.presented, request.secret
+    if presented is Presented.NOTHING:
+        return NoCredential()
+    if presented is Presented.SESSION:
+        return await _session(reception, session, secret[: LONGEST_SESSION + 1])
+    token_hash = reception.tokens.hash(secret[:LONGEST_TOKEN])
+    # Only the mark tells of which kind it may be, and the client knows that: what is unknown takes the same way.
+    is_partners = presented is Presented.PARTNER_TOKEN or secret.startswith(PARTNER_MARK)
+    if presented is Presented.PAGE_TOKEN or not is_partners:
+        return PageCredential(token_hash)
+    return PartnerCredential(await partners.find_token(session, token_hash))
 
 
-def _limit(reception: Reception, partner: Partner) -> None:
-    if not partner.content.requests_per_minute:
-        return
-    wait = reception.rates.wait(partner.id, partner.content.requests_per_minute, reception.env.now())
-    if wait is not None:
-        raise ResourceExhausted("this partner asks too often", retry_after_seconds=wait)
+async def _session(reception: Reception, session: AsyncSession, secret: str) -> Credential:
+    read = reception.page_sessions.read(secret)
+    # Looked for also where there is none, so that both take the same way.
+    known = await partners.find_token_by_id(session, read.id if read else UUID(int=0))
+    return (
+        SessionCredential(read, known if read.kind is SessionKind.PARTNER else None)
+        if read
+        else PartnerCredential(None)
+    )
 
 
-async def _composed(session: AsyncSession, admitted: Admitted, now: datetime) -> ShownPage:
-    scope: frozenset[UUID] = frozenset(admitted.token.partner.content.component_ids if admitted.token else ())
-    return await compose_page(session, admitted.page, scope, now)
+def _visitor(token: KnownToken, client: allowlist.Address, user_agent: str) -> Visitor:
+    return Visitor(token.partner.id, token.id, token.prefix, str(client), storable_agent(user_agent))
 
 
-def _visitor(token: KnownToken, client: allowlist.Address, request: ShowRequest) -> Visitor:
-    agent = request.user_agent.replace("\0", "")[:LONGEST_USER_AGENT]  # PostgreSQL keeps no NUL
-    return Visitor(token.partner.id, token.id, token.prefix, str(client), agent)
+def storable_agent(user_agent: str) -> str:
+    return user_agent.replace("\0", "")[:LONGEST_USER_AGENT]  # PostgreSQL keeps no NUL

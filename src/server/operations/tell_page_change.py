@@ -14,7 +14,7 @@ from uuid import UUID
 
 from kernel.ids import new_id
 from server.operations.change import Change
-from server.storage import page_changes
+from server.storage import page_changes, page_watches
 
 MOST_NAMED = 50
 """Of partners and tokens in one change, so that the word fits into a notification."""
@@ -72,6 +72,8 @@ async def tell_page_change(
         deleted,
         confirm,
     )
+    if confirm:
+        await page_watches.oblige(tx.session, change.id, _word(change))
     await page_changes.notify(tx.session, _word(change))
     return change.id
 

@@ -50,7 +50,8 @@ async def _admitted(
 
 def _believed_address(caller: Caller, request: object) -> str:
     """Answers the address of the gateway's client; nobody but the gateway is believed about one."""
-    return plain_address(getattr(request, "client_ip", "")) if caller.service_account == "gateway" else ""
+    asked = request if hasattr(request, "client_ip") else getattr(request, "asked", None)
+    return plain_address(getattr(asked, "client_ip", "")) if caller.service_account == "gateway" else ""
 
 
 def _bearer(metadata: Any) -> str:

@@ -8,11 +8,13 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 from uuid import UUID
 
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct, Value
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from kernel.errors import FieldViolation, InvalidArgument
+from kernel.errors import Allowance, FieldViolation, InvalidArgument
+from oncall.v1.partner_service_pb2 import RateLimit
 from server.domain.page import PageRequest
 from server.domain.request_key import LONGEST_REQUEST_ID, RequestKey
 
@@ -40,6 +42,20 @@ def time_from_pb(field: str, value: Timestamp) -> datetime:
         return value.ToDatetime(UTC)
     except (ValueError, OverflowError):
         raise InvalidArgument([FieldViolation(field, "must be a time from the year 1 to the year 9999")]) from None
+
+
+def duration_to_pb(seconds: float) -> Duration:
+    nanos = round(seconds * 1e9)
+    return Duration(seconds=nanos // 10**9, nanos=nanos % 10**9)
+
+
+def allowance_to_pb(allowance: Allowance) -> RateLimit:
+    return RateLimit(
+        limit=allowance.limit,
+        remaining=allowance.remaining,
+        reset_after=duration_to_pb(allowance.reset_after_seconds),
+        granted=allowance.granted,
+    )
 
 
 def id_to_pb(value: UUID | None) -> str:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from kernel.errors import FieldViolation, InvalidArgument
 from oncall.v1 import partner_pb2 as pb
 from oncall.v1 import partner_service_pb2
-from server.domain.partner import Partner
+from server.domain.partner import Partner, PartnerToken
+from server.domain.partner_access import DayOfAccess, Session
+from server.operations.administer_partners import PartnerUpdate
 from server.operations.create_partner import PartnerDraft
-from server.operations.show_status_page import ShowRequest
+from server.operations.show_status_page import Presented, ShowRequest
+from server.operations.tell_page_change import PageChange
 from server.rpc.conversion import time_to_pb
 
 
@@ -47,7 +50,29 @@ def partner_to_pb(partner: Partner, now: datetime) -> pb.Partner:
         created_by=str(partner.created_by),
         created_at=time_to_pb(partner.created_at),
         updated_at=time_to_pb(partner.updated_at),
+        tokens=[token_to_pb(token) for token in partner.tokens],
     )
+
+
+def token_to_pb(token: PartnerToken) -> pb.PartnerToken:
+    return pb.PartnerToken(
+        prefix=token.prefix,
+        created_at=time_to_pb(token.created_at),
+        expires_at=time_to_pb(token.expires_at),
+        last_used_at=time_to_pb(token.last_used_at),
+    )
+
+
+def update_from_pb(request: partner_service_pb2.UpdatePartnerRequest) -> PartnerUpdate:
+    partner = request.partner
+    return PartnerUpdate(partner.id, partner_from_pb(partner), partner.etag, list(request.update_mask.paths))
+
+
+def grace_from_pb(request: partner_service_pb2.RotatePartnerTokenRequest) -> timedelta:
+    try:
+        return request.grace_period.ToTimedelta()
+    except (ValueError, OverflowError):
+        raise InvalidArgument([FieldViolation("grace_period", "must be a duration")]) from None
 
 
 def show_request_from_pb(request: partner_service_pb2.GetStatusPageRequest) -> ShowRequest:
@@ -56,8 +81,48 @@ def show_request_from_pb(request: partner_service_pb2.GetStatusPageRequest) -> S
         slug=request.slug,
         client_ip=request.client_ip,
         user_agent=request.user_agent,
-        partner_token=request.partner_token if presented == "partner_token" else None,
-        page_token=request.page_token if presented == "page_token" else None,
+        presented=Presented(presented) if presented else Presented.NOTHING,
+        secret=getattr(request, presented) if presented else "",
+        background=request.background,
+        wanted_grant=request.wanted_grant,
+    )
+
+
+def session_to_pb(visit: Session) -> pb.PartnerSession:
+    return pb.PartnerSession(
+        id=str(visit.id),
+        partner_id=str(visit.partner_id),
+        client_ip=visit.address,
+        user_agent=visit.user_agent,
+        token_prefix=visit.token_prefix,
+        started_at=time_to_pb(visit.started_at),
+        last_active_at=time_to_pb(visit.last_active_at),
+        access_count=visit.access_count,
+    )
+
+
+def access_to_pb(day: DayOfAccess) -> pb.PartnerAccess:
+    return pb.PartnerAccess(
+        date=day.date.isoformat(),
+        token_prefix=day.token_prefix,
+        client_ip=day.address,
+        access_count=day.access_count,
+        first_at=time_to_pb(day.first_at),
+        last_at=time_to_pb(day.last_at),
+    )
+
+
+def change_to_pb(change: PageChange) -> partner_service_pb2.StatusPageChange:
+    return partner_service_pb2.StatusPageChange(
+        id=str(change.id),
+        status_page_id=str(change.status_page_id),
+        slugs=change.slugs,
+        page_version=change.page_version,
+        revoked_partner_ids=[str(partner) for partner in change.revoked_partner_ids],
+        ended_token_ids=[str(token) for token in change.ended_token_ids],
+        page_token_ended=change.page_token_ended,
+        deleted=change.deleted,
+        confirm=change.confirm,
     )
 
 

@@ -1,4 +1,4 @@
-"""A page as one audience sees it, as the gateway is told of it; with the tag of all that the audience sees."""
+"""A page as one audience sees it, as the gateway is told of it, and the tag of it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import hashlib
 from oncall.v1 import incident_pb2, maintenance_pb2, partner_pb2, partner_service_pb2, status_page_pb2
 from oncall.v1 import shown_status_page_pb2 as pb
 from server.domain.component import ComponentStatus, ShownComponent
-from server.domain.partner import Partner
 from server.domain.shown_page import ShownIncident, ShownMaintenance, ShownPage
 from server.domain.status_page import Headline
 from server.domain.uptime import DayUptime, Uptime
@@ -20,9 +19,9 @@ from server.rpc.maintenance_conversion import maintenance_said_to_pb
 Response = partner_service_pb2.GetStatusPageResponse
 
 
-def shown_page_to_pb(shown: ShownPage, partner: Partner | None, known_content_tag: str = "") -> Response:
-    """Answers the page; without its content where the gateway has that already."""
-    content = Response(
+def shown_page_to_pb(shown: ShownPage) -> Response:
+    """Answers the content alone, and nothing of for whom it is."""
+    return Response(
         status_page=_page_to_pb(shown),
         headline=_headline_to_pb(shown.headline),
         components=[_component_to_pb(component) for component in shown.components],
@@ -30,16 +29,11 @@ def shown_page_to_pb(shown: ShownPage, partner: Partner | None, known_content_ta
         maintenances=[_maintenance_to_pb(maintenance) for maintenance in shown.maintenances],
         uptimes=[_uptime_to_pb(uptime) for uptime in shown.uptimes],
     )
-    tag = hashlib.sha256(content.SerializeToString(deterministic=True)).hexdigest()
-    answer = Response(unchanged=True) if known_content_tag == tag else content
-    answer.content_tag = tag
-    answer.audience.SetInParent()
-    if partner is not None:
-        answer.audience.CopyFrom(partner_pb2.Audience(partner_id=str(partner.id), partner_name=partner.content.name))
-    answer.page_version = shown.version
-    if shown.expires_at is not None:
-        answer.content_expires_at.FromDatetime(shown.expires_at)
-    return answer
+
+
+def content_tag(content: Response) -> str:
+    """Answers what names exactly this content."""
+    return hashlib.sha256(content.SerializeToString(deterministic=True)).hexdigest()
 
 
 def _page_to_pb(shown: ShownPage) -> partner_pb2.ShownStatusPage:

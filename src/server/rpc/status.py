@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import grpc
-from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 from sqlalchemy.exc import DBAPIError
@@ -18,6 +17,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from kernel import errors
 from kernel.database import is_disconnect
+from server.rpc.conversion import allowance_to_pb, duration_to_pb
 
 DOMAIN = "oncall"
 DETAILS_KEY = "grpc-status-details-bin"
@@ -97,7 +97,9 @@ def _details(refusal: errors.OncallError) -> tuple[Message, ...]:
         case errors.InvalidArgument(violations=violations):
             details.append(_bad_request(violations))
         case errors.ResourceExhausted(retry_after_seconds=seconds) | errors.Unavailable(retry_after_seconds=seconds):
-            details.append(error_details_pb2.RetryInfo(retry_delay=_duration(seconds)))
+            details.append(error_details_pb2.RetryInfo(retry_delay=duration_to_pb(seconds)))
+    if isinstance(refusal, errors.ResourceExhausted) and refusal.allowance is not None:
+        details.append(allowance_to_pb(refusal.allowance))
     return tuple(details)
 
 
@@ -115,8 +117,3 @@ def _bad_request(violations: Sequence[errors.FieldViolation]) -> error_details_p
 def _info(reason: str, metadata: Mapping[str, str]) -> error_details_pb2.ErrorInfo:
     cut = {name: value[:LONGEST_METADATA] for name, value in metadata.items()}
     return error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN, metadata=cut)
-
-
-def _duration(seconds: float) -> Duration:
-    whole = int(seconds)
-    return Duration(seconds=whole, nanos=round((seconds - whole) * 1e9))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import RowMapping, insert, select, update
+from sqlalchemy import ColumnElement, RowMapping, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel.status_page_tables import partner_tokens, partners
-from server.domain.partner import Partner, PartnerContent
+from server.domain.partner import Partner, PartnerContent, PartnerToken
 from server.domain.partner_gate import KnownToken
 from server.domain.partner_token import NewPartnerToken
 
@@ -40,6 +42,15 @@ async def lock_all(session: AsyncSession, status_page_id: UUID) -> None:
 
 async def find_token(session: AsyncSession, token_hash: bytes) -> KnownToken | None:
     """Answers the token of that hash and whose it is, good or not; found by the hash, so nothing is compared here."""
+    return await _known(session, partner_tokens.c.token_hash == token_hash)
+
+
+async def find_token_by_id(session: AsyncSession, token_id: UUID) -> KnownToken | None:
+    """As `find_token`, of a token that a session names."""
+    return await _known(session, partner_tokens.c.id == token_id)
+
+
+async def _known(session: AsyncSession, condition: ColumnElement[bool]) -> KnownToken | None:
     query = (
         select(
             partners,
@@ -50,12 +61,65 @@ async def find_token(session: AsyncSession, token_hash: bytes) -> KnownToken | N
             partner_tokens.c.revoked_at.label("its_revoked_at"),
         )
         .join_from(partner_tokens, partners)
-        .where(partner_tokens.c.token_hash == token_hash)
+        .where(condition)
     )
     row = (await session.execute(query)).mappings().one_or_none()
     if row is None:
         return None
     return KnownToken(row["its_id"], row["its_prefix"], row["its_expires_at"], row["its_revoked_at"], _partner(row))
+
+
+async def page(session: AsyncSession, status_page_id: UUID, *, before: UUID | None, limit: int) -> list[Partner]:
+    """Answers a page's partners, newest first, that are older than `before`."""
+    query = select(partners, _newest_prefix).where(partners.c.status_page_id == status_page_id)
+    if before is not None:
+        query = query.where(partners.c.id < before)
+    rows = await session.execute(query.order_by(partners.c.id.desc()).limit(limit))
+    return [_partner(row) for row in rows.mappings()]
+
+
+async def with_tokens(session: AsyncSession, found: Sequence[Partner], now: datetime) -> list[Partner]:
+    """Answers the partners with their tokens that still work, newest first."""
+    query = (
+        select(partner_tokens)
+        .where(
+            partner_tokens.c.partner_id.in_([partner.id for partner in found if partner.is_active(now)]),
+            partner_tokens.c.revoked_at.is_(None),
+            partner_tokens.c.expires_at.is_(None) | (partner_tokens.c.expires_at > now),
+        )
+        .order_by(partner_tokens.c.id.desc())
+    )
+    tokens: dict[UUID, list[PartnerToken]] = {partner.id: [] for partner in found}
+    for row in (await session.execute(query)).mappings():
+        tokens[row["partner_id"]].append(
+            PartnerToken(row["id"], row["prefix"], row["created_at"], row["expires_at"], row["last_used_at"])
+        )
+    return [replace(partner, tokens=tuple(tokens[partner.id])) for partner in found]
+
+
+async def save(session: AsyncSession, partner: Partner) -> None:
+    """Writes what an update or a rotation changes; the caller holds the lock of the row."""
+    content = partner.content
+    await session.execute(
+        update(partners)
+        .where(partners.c.id == partner.id)
+        .values(
+            name=content.name,
+            contact_email=content.contact_email,
+            ip_allowlist=list(content.ip_allowlist),
+            component_ids=list(content.component_ids),
+            requests_per_minute=content.requests_per_minute,
+            expires_at=content.expires_at,
+            revision=partner.revision,
+            updated_at=partner.updated_at,
+        )
+    )
+
+
+async def end_token(session: AsyncSession, token_id: UUID, *, at: datetime, now: datetime) -> None:
+    """Ends a token at a time; where that is now, for good."""
+    ended = {"expires_at": at} if at > now else {"revoked_at": now}
+    await session.execute(update(partner_tokens).where(partner_tokens.c.id == token_id).values(ended))
 
 
 async def add(session: AsyncSession, partner: Partner) -> None:

@@ -23,7 +23,9 @@ def upgrade() -> None:
         "status_page_confirmations",
         sa.Column("change_id", sa.Uuid(), nullable=False),
         sa.Column("watch_id", sa.Text(), nullable=False),
-        sa.Column("confirmed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("word", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("told_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("confirmed_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(
             ["watch_id"],
             ["status_page_watches.watch_id"],
@@ -32,6 +34,19 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("change_id", "watch_id", name=op.f("pk_status_page_confirmations")),
     )
+    op.create_index(
+        op.f("ix_status_page_confirmations_watch_id"), "status_page_confirmations", ["watch_id"], unique=False
+    )
+    op.create_table(
+        "partner_access_batches",
+        sa.Column("batch_id", sa.Text(), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("batch_id", name=op.f("pk_partner_access_batches")),
+    )
+    op.create_index(
+        op.f("ix_partner_access_batches_recorded_at"), "partner_access_batches", ["recorded_at"], unique=False
+    )
+    op.create_index(op.f("ix_partners_status_page_id_id"), "partners", ["status_page_id", "id"], unique=False)
     op.create_table(
         "incidents",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -214,6 +229,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("partner_id", "date", "token_prefix", "address", name=op.f("pk_partner_accesses")),
         postgresql_with={"fillfactor": "70"},
     )
+    op.create_index(op.f("ix_partner_accesses_date"), "partner_accesses", ["date"], unique=False)
     op.add_column("components", sa.Column("report_status", sa.Text(), nullable=True))
     op.add_column("components", sa.Column("report_reported_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("components", sa.Column("report_expires_at", sa.DateTime(timezone=True), nullable=True))
