@@ -35,6 +35,8 @@ class KeepingGateway:
     lease: float = 0.0
     answered_from_keep: int = 0
     confirms: bool = True
+    takes_seconds: float = 0.03
+    """How long it answers by what was before after it has heard of a change: nothing forbids it, until it confirms."""
 
     @property
     def partners(self) -> partner_service_pb2_grpc.PartnerServiceAsyncStub:
@@ -53,6 +55,7 @@ class KeepingGateway:
                     await self.renew([])
                     renewing = asyncio.create_task(self.keep_renewing())
                     ready.set()
+                await asyncio.sleep(self.takes_seconds if answer.changes else 0)
                 for change in answer.changes:
                     self.floor = max(self.floor, change.page_version)
                     self.kept = {token: version for token, version in self.kept.items() if version >= self.floor}
