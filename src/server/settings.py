@@ -7,8 +7,6 @@ from typing import Annotated
 
 from pydantic import Field
 
-from pydantic import Field
-
 from kernel.settings import CoreSettings
 
 Days = Annotated[int, Field(ge=0, le=36_500)]
