@@ -252,6 +252,7 @@ class GetStatusPageResponse(_message.Message):
     CONTENT_EXPIRES_AT_FIELD_NUMBER: _builtins.int
     ADMITTED_UNTIL_FIELD_NUMBER: _builtins.int
     RATE_LIMIT_FIELD_NUMBER: _builtins.int
+    ACCESS_ENDS_AT_FIELD_NUMBER: _builtins.int
     content_tag: _builtins.str
     """Of all that this audience sees, and of nothing else: two answers with the same tag show the same."""
     unchanged: _builtins.bool
@@ -304,6 +305,12 @@ class GetStatusPageResponse(_message.Message):
     def rate_limit(self) -> Global___RateLimit:
         """How often the partner may ask; unset: not limited."""
 
+    @_builtins.property
+    def access_ends_at(self) -> _timestamp_pb2.Timestamp:
+        """When the partner's access, token or session ends by itself; unset: never. From then on a gateway refuses also where
+        the server cannot be asked.
+        """
+
     def __init__(
         self,
         *,
@@ -320,10 +327,11 @@ class GetStatusPageResponse(_message.Message):
         content_expires_at: _timestamp_pb2.Timestamp | None = ...,
         admitted_until: _timestamp_pb2.Timestamp | None = ...,
         rate_limit: Global___RateLimit | None = ...,
+        access_ends_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["admitted_until", b"admitted_until", "audience", b"audience", "content_expires_at", b"content_expires_at", "headline", b"headline", "rate_limit", b"rate_limit", "status_page", b"status_page"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["access_ends_at", b"access_ends_at", "admitted_until", b"admitted_until", "audience", b"audience", "content_expires_at", b"content_expires_at", "headline", b"headline", "rate_limit", b"rate_limit", "status_page", b"status_page"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["admitted_until", b"admitted_until", "audience", b"audience", "components", b"components", "content_expires_at", b"content_expires_at", "content_tag", b"content_tag", "headline", b"headline", "incidents", b"incidents", "maintenances", b"maintenances", "page_version", b"page_version", "rate_limit", b"rate_limit", "status_page", b"status_page", "unchanged", b"unchanged", "uptimes", b"uptimes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_ends_at", b"access_ends_at", "admitted_until", b"admitted_until", "audience", b"audience", "components", b"components", "content_expires_at", b"content_expires_at", "content_tag", b"content_tag", "headline", b"headline", "incidents", b"incidents", "maintenances", b"maintenances", "page_version", b"page_version", "rate_limit", b"rate_limit", "status_page", b"status_page", "unchanged", b"unchanged", "uptimes", b"uptimes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
