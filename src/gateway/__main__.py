@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import signal
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import structlog
@@ -13,6 +13,9 @@ import uvicorn
 import uvloop
 
 from gateway.app import create_app
+from gateway.keep.calls import PartnerCalls
+from gateway.keep.disk import Disk, FolderInUse
+from gateway.keep.keeper import Keeper, keeping
 from gateway.listener import bind, spelled
 from gateway.server_client import connect
 from gateway.settings import GatewaySettings
@@ -37,8 +40,11 @@ def main() -> None:
 
 
 async def serve(settings: GatewaySettings, token: str, listener: socket.socket) -> None:
-    async with connect(settings.server_address, token) as status_pages:
-        app = create_app(status_pages, settings.gateway_public_url)
+    async with (
+        connect(settings.server_address) as server,
+        _keeping(settings, PartnerCalls(server.channel, token)) as keeper,
+    ):
+        app = create_app(keeper, server, settings.gateway_public_url)
         config = uvicorn.Config(
             app,
             http="httptools",
@@ -51,6 +57,19 @@ async def serve(settings: GatewaySettings, token: str, listener: socket.socket) 
         )
         await _Server(config, settings.ready_file).serve(sockets=[listener])
     log.info("stopped")
+
+
+@asynccontextmanager
+async def _keeping(settings: GatewaySettings, calls: PartnerCalls) -> AsyncIterator[Keeper]:
+    folder = settings.gateway_cache_dir
+    try:
+        disk = Disk(folder) if folder else None
+    except FolderInUse:
+        fail("cannot start: ONCALL_GATEWAY_CACHE_DIR is in use by another gateway")
+    except OSError as error:
+        fail(f"cannot start: ONCALL_GATEWAY_CACHE_DIR cannot be used: {error.strerror or error}")
+    async with keeping(calls, disk, settings.gateway_stale_seconds) as keeper:
+        yield keeper
 
 
 class _Server(uvicorn.Server):

@@ -12,21 +12,24 @@ from gateway.refusal import Refusal
 from gateway.representations import html
 from gateway.shown import Rendering, Shown
 from gateway.summary_v2 import summary
-from oncall.v1.partner_service_pb2 import GetStatusPageResponse
 from oncall.v1.status_page_pb2 import STATUS_PAGE_VISIBILITY_PUBLIC
 
 VARY = f"Accept, Authorization, {languages.VARY}"
 PUBLIC_SECONDS = 10
 
 
-def page(answer: GetStatusPageResponse, url: str, wanted: Representation, language: str) -> Response:
+def page(shown: Shown, url: str, wanted: Representation, language: str) -> Response:
     """Answers the page; what anybody may read may be kept for some seconds, anything else by nobody."""
-    headers = {"Vary": VARY}
-    if answer.status_page.visibility == STATUS_PAGE_VISIBILITY_PUBLIC and not answer.audience.partner_id:
+    answer, headers = shown.content, {"Vary": VARY}
+    if (
+        shown.stale_since is None
+        and answer.status_page.visibility == STATUS_PAGE_VISIBILITY_PUBLIC
+        and not answer.audience.partner_id
+    ):
         headers |= {"Cache-Control": f"public, max-age={PUBLIC_SECONDS}", "X-Robots-Tag": "all"}
     if wanted is Representation.JSON:
         return JSONResponse(summary(answer, url), headers=headers)
-    rendering = html.render(Shown(answer, answer.content_tag), url, language, datetime.now(UTC))
+    rendering = html.render(shown, url, language, datetime.now(UTC))
     return _html(rendering, 200, headers | html.headers(answer, language))
 
 

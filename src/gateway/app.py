@@ -12,16 +12,17 @@ from starlette.responses import Response
 
 from gateway import answers
 from gateway.access_log import AccessLog
+from gateway.keep.keeper import Keeper
 from gateway.refusal import Refusal, unknown_page
 from gateway.routes import Routes, language, wanted
 from gateway.security_headers import HEADERS, SecurityHeaders
-from gateway.server_client import StatusPages
+from gateway.server_client import Server
 
 
-def create_app(status_pages: StatusPages, public_url: str = "") -> Starlette:
+def create_app(keeper: Keeper, server: Server, public_url: str = "") -> Starlette:
     """Answers the application; `public_url` is what partners put before `/status/…`, empty: as each was addressed."""
     return Starlette(
-        routes=Routes(status_pages, public_url).all(),
+        routes=Routes(keeper, server, public_url).all(),
         middleware=[Middleware(AccessLog), Middleware(SecurityHeaders)],
         exception_handlers={Refusal: _refused, HTTPException: _no_route, Exception: _failed},
     )

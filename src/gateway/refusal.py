@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gateway.shown import RateLimitLeft
+
 RETRY_SECONDS = 5
 
 
 @dataclass(eq=False)  # not frozen: Python itself writes into a raised exception
 class Refusal(Exception):
-    """`retry_after` is in whole seconds; `title` heads the readable page."""
+    """`retry_after` is in whole seconds; `title` heads the readable page; `rate_limit` is the partner's."""
 
     status: int
     reason: str
     title: str
     message: str
     retry_after: int | None = None
+    rate_limit: RateLimitLeft | None = None
 
 
 def unavailable() -> Refusal:
@@ -59,13 +62,14 @@ def forbidden(reason: str) -> Refusal:
     return Refusal(403, reason, title, message)
 
 
-def too_many(retry_after: int) -> Refusal:
+def too_many(retry_after: int, rate_limit: RateLimitLeft | None = None) -> Refusal:
     return Refusal(
         429,
         "RESOURCE_EXHAUSTED",
         "Too many requests",
         "You have asked too often. Please wait before you ask again.",
         retry_after,
+        rate_limit,
     )
 
 

@@ -1,4 +1,4 @@
-"""The addresses: each route reads its request, asks the server, and answers."""
+"""The addresses: each route reads its request, asks the keep, and answers."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from gateway import answers, assets, languages
+from gateway.asked import Asked, Credential, CredentialKind
+from gateway.keep.keeper import Keeper
 from gateway.negotiation import Representation, preferred
 from gateway.refusal import unknown_page
-from gateway.server_client import StatusPages
-from oncall.v1.partner_service_pb2 import GetStatusPageRequest
+from gateway.server_client import Server
 
 LONGEST_SLUG = 100
 LONGEST_TOKEN = 200
@@ -22,10 +23,11 @@ _HOST = re.compile(r"[A-Za-z0-9.\-_]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\
 
 
 class Routes:
-    """The routes over one way to the server."""
+    """The routes over what is kept, and the server behind it."""
 
-    def __init__(self, status_pages: StatusPages, public_url: str) -> None:
-        self._status_pages = status_pages
+    def __init__(self, keeper: Keeper, server: Server, public_url: str) -> None:
+        self._keeper = keeper
+        self._server = server
         self._public_url = public_url
 
     def all(self) -> list[Route]:
@@ -37,8 +39,8 @@ class Routes:
         ]
 
     async def status_page(self, request: Request) -> Response:
-        answer = await self._status_pages.get(page_request(request))
-        return answers.page(answer, self._url(request), wanted(request), language(request))
+        shown = await self._keeper.show(asked(request))
+        return answers.page(shown, self._url(request), wanted(request), language(request))
 
     async def asset(self, request: Request) -> Response:
         found = assets.asset(request.url.path)
@@ -50,7 +52,7 @@ class Routes:
         return JSONResponse({"status": "alive"})
 
     async def readyz(self, _: Request) -> Response:
-        if await self._status_pages.are_reachable():
+        if await self._server.is_reachable():
             return JSONResponse({"status": "ready"})
         return JSONResponse({"status": "the server cannot be reached"}, 503)
 
@@ -61,18 +63,20 @@ class Routes:
         return f"{self._public_url or addressed}/status/{request.path_params['slug']}"
 
 
-def page_request(request: Request) -> GetStatusPageRequest:
-    """Answers what to ask the server; anything in Authorization that is no bearer token is a token nobody knows."""
-    asked = GetStatusPageRequest(
-        slug=request.path_params["slug"][:LONGEST_SLUG],
-        client_ip=request.client.host if request.client else "",
-        user_agent=request.headers.get("user-agent", "")[:LONGEST_USER_AGENT],
-    )
+def asked(request: Request) -> Asked:
+    """Answers what is asked for; anything in Authorization that is no bearer token is a token nobody knows."""
+    credential = Credential(CredentialKind.NONE)
     authorization = request.headers.get("authorization")
     if authorization is not None:
         scheme, _, token = authorization.partition(" ")
-        asked.partner_token = token.strip()[:LONGEST_TOKEN] if scheme.lower() == "bearer" else ""
-    return asked
+        value = token.strip()[:LONGEST_TOKEN] if scheme.lower() == "bearer" else ""
+        credential = Credential(CredentialKind.PARTNER_TOKEN, value)
+    return Asked(
+        slug=request.path_params["slug"][:LONGEST_SLUG],
+        credential=credential,
+        client_ip=request.client.host if request.client else "",
+        user_agent=request.headers.get("user-agent", "")[:LONGEST_USER_AGENT],
+    )
 
 
 def wanted(request: Request) -> Representation:

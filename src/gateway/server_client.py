@@ -1,4 +1,4 @@
-"""The way to the server: one call, with the gateway's own token, and what its errors mean over HTTP."""
+"""The way to the server, and what its errors mean over HTTP."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 import grpc
 import structlog
+from google.protobuf.duration_pb2 import Duration
 from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
@@ -15,8 +16,8 @@ from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from gateway import refusal
 from gateway.refusal import Refusal
-from oncall.v1.partner_service_pb2 import GetStatusPageRequest, GetStatusPageResponse
-from oncall.v1.partner_service_pb2_grpc import PartnerServiceStub
+from gateway.shown import RateLimitLeft
+from oncall.v1.partner_service_pb2 import RateLimit
 
 CALL_SECONDS = 5.0
 READY_SECONDS = 1.0
@@ -32,22 +33,14 @@ _CHANNEL_OPTIONS = [
 log = structlog.get_logger()
 
 
-class StatusPages:
-    """Status pages as the server shows them to one audience or another."""
+class Server:
+    """The server behind a channel, and whether it is there."""
 
-    def __init__(self, channel: grpc.aio.Channel, token: str) -> None:
-        self._partners = PartnerServiceStub(channel)
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self.channel = channel
         self._health = HealthStub(channel)
-        self._metadata = (("authorization", f"Bearer {token}"),)
 
-    async def get(self, request: GetStatusPageRequest) -> GetStatusPageResponse:
-        """Answers the page that the request's credential may see, or raises a Refusal."""
-        try:
-            return await self._partners.GetStatusPage(request, metadata=self._metadata, timeout=CALL_SECONDS)
-        except grpc.aio.AioRpcError as error:
-            raise refusal_of(error) from None
-
-    async def are_reachable(self) -> bool:
+    async def is_reachable(self) -> bool:
         """Whether the server says that it serves."""
         try:
             answer = await self._health.Check(HealthCheckRequest(), timeout=READY_SECONDS)
@@ -57,10 +50,10 @@ class StatusPages:
 
 
 @asynccontextmanager
-async def connect(server_address: str, token: str) -> AsyncIterator[StatusPages]:
+async def connect(server_address: str) -> AsyncIterator[Server]:
     """Opens the channel; it connects, and connects again, when it is used."""
     async with grpc.aio.insecure_channel(server_address, options=_CHANNEL_OPTIONS) as channel:
-        yield StatusPages(channel, token)
+        yield Server(channel)
 
 
 def refusal_of(error: grpc.aio.AioRpcError) -> Refusal:
@@ -81,9 +74,17 @@ def refusal_of(error: grpc.aio.AioRpcError) -> Refusal:
         case grpc.StatusCode.NOT_FOUND, _:
             return refusal.unknown_page()
         case grpc.StatusCode.RESOURCE_EXHAUSTED, _ if details.retry is not None:
-            return refusal.too_many(max(1, math.ceil(details.retry.retry_delay.ToTimedelta().total_seconds())))
+            return refusal.too_many(max(1, _seconds(details.retry.retry_delay)), _left(details.limit))
     log.warning("server_call_failed", code=code.name, reason=reason)
     return refusal.unavailable()
+
+
+def _left(limit: RateLimit | None) -> RateLimitLeft | None:
+    return RateLimitLeft(limit.limit, limit.remaining, _seconds(limit.reset_after)) if limit else None
+
+
+def _seconds(duration: Duration) -> int:
+    return math.ceil(duration.ToTimedelta().total_seconds())
 
 
 class _Details:
@@ -92,6 +93,7 @@ class _Details:
     def __init__(self) -> None:
         self.info = ErrorInfo()
         self.retry: RetryInfo | None = None
+        self.limit: RateLimit | None = None
 
 
 def _details(error: grpc.aio.AioRpcError) -> _Details:
@@ -103,4 +105,7 @@ def _details(error: grpc.aio.AioRpcError) -> _Details:
                 retry = RetryInfo()
                 if detail.Unpack(retry):
                     found.retry = retry
+                limit = RateLimit()
+                if detail.Unpack(limit):
+                    found.limit = limit
     return found

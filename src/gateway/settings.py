@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gateway.listener import split_address
@@ -36,5 +36,9 @@ class GatewaySettings(BaseSettings):
     """A file with the token of the gateway's service account, so that it is in no process list."""
     gateway_public_url: Annotated[str, AfterValidator(_base_url)] = ""
     """What partners put before `/status/…`; empty: as each request was addressed."""
+    gateway_cache_dir: Path | None = None
+    """A folder of this gateway's own for what it showed last, so that it has it after a start; unset: in memory only."""
+    gateway_stale_seconds: Annotated[float, Field(ge=0, le=60)] = 0.0
+    """How long after the stream of changes broke pages are still answered without asking, while their watch lasts."""
     ready_file: Path | None = None
     log_format: str = "json"

@@ -1,0 +1,113 @@
+"""That a client may read a page, as the server said it: until when it may be repeated, and what ends it."""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway.asked import Asked, CredentialKind
+from gateway.keep.lru import Lru
+
+CLIENTS = 50_000
+LONGEST_SECONDS = 300.0
+"""No admission is repeated longer than that without asking, whatever the clocks of two machines say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Who asks for which page, as keyed hashes: the credential itself is kept nowhere."""
+
+    digest: bytes
+    credential: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """`partner_id` is empty for everybody; `by_page_token`: also where a session made of one let them in.
+
+    `epoch` and `elapsed_until` are of this process; one from the disk has epoch -1 and is never fresh.
+    `ends_at` is when the access ends by itself, unset: never.
+    """
+
+    credential: bytes
+    page_id: str
+    partner_id: str
+    token_id: str
+    token_prefix: str
+    by_page_token: bool
+    page_version: int
+    asked_at: datetime
+    admitted_until: datetime
+    ends_at: datetime | None
+    epoch: int = -1
+    elapsed_until: float = float("-inf")
+
+
+class Admissions:
+    """Admissions by client; all of one credential go together when it turns out to be good for nothing."""
+
+    def __init__(self, limit: int = CLIENTS) -> None:
+        self._admissions: Lru[bytes, Admission] = Lru(limit)
+        self._by_credential: dict[bytes, set[bytes]] = {}
+
+    def get(self, client: Client) -> Admission | None:
+        return self._admissions.get(client.digest)
+
+    def put(self, client: Client, admission: Admission) -> None:
+        """Keeps it, unless what is kept was said later."""
+        kept = self._admissions.get(client.digest)
+        if kept and (kept.epoch, kept.page_version) > (admission.epoch, admission.page_version):
+            return
+        for digest, gone in self._admissions.put(client.digest, admission):
+            self._unlist(digest, gone)
+        self._by_credential.setdefault(admission.credential, set()).add(client.digest)
+
+    def drop(self, client: Client) -> None:
+        admission = self._admissions.get(client.digest)
+        if admission:
+            self._admissions.drop(client.digest)
+            self._unlist(client.digest, admission)
+
+    def of_credential(self, client: Client) -> list[Admission]:
+        """Answers what is kept of that credential, from whatever address."""
+        digests = self._by_credential.get(client.credential, ())
+        return [admission for digest in digests if (admission := self._admissions.get(digest))]
+
+    def drop_credential(self, client: Client) -> None:
+        for digest in list(self._by_credential.get(client.credential, ())):
+            self.drop(Client(digest, client.credential))
+
+    def drop_page(self, page_id: str) -> None:
+        for digest in list(self._admissions):
+            admission = self._admissions.get(digest)
+            if admission and admission.page_id == page_id:
+                self.drop(Client(digest, admission.credential))
+
+    def __len__(self) -> int:
+        return len(self._admissions)
+
+    def _unlist(self, digest: bytes, gone: Admission) -> None:
+        listed = self._by_credential[gone.credential]
+        listed.discard(digest)
+        if not listed:
+            del self._by_credential[gone.credential]
+
+
+class Clients:
+    """Tells clients apart by keyed BLAKE2b, under a key that is random for each process or each folder."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def of(self, asked: Asked) -> Client:
+        """The address is a part of who asks only where a credential is: nobody in particular comes from anywhere."""
+        kind = asked.credential.kind
+        credential = self._digest(asked.slug, kind.value, asked.credential.value)
+        if kind is CredentialKind.NONE:
+            return Client(credential, credential)
+        return Client(self._digest(credential.hex(), asked.client_ip), credential)
+
+    def _digest(self, *parts: str) -> bytes:
+        text = "".join(f"{len(part)}:{part}" for part in parts)  # lengths, so that no two divisions read alike
+        return hmac.digest(self._key, text.encode(errors="surrogatepass"), "blake2b")[:32]

@@ -1,0 +1,315 @@
+"""What is kept in a folder, so that a gateway that starts while the server is away has something to show.
+
+SQLite does what is hard about it: a write is whole or not there, also after kill -9. Credentials are in it only as
+hashes under a key of the folder; pages are in it as they are, so the folder is for its owner alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import secrets
+import sqlite3
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import structlog
+
+from gateway.keep.admission import Admission, Client
+from gateway.keep.change import takes_away
+from gateway.keep.contents import AudienceKey, Content
+from oncall.v1.partner_service_pb2 import GetStatusPageResponse, StatusPageChange
+
+T = TypeVar("T")
+Row = Sequence[Any]
+
+KEY_BYTES = 32
+MOST_BYTES = 64 * 1024 * 1024
+MOST_ADMISSIONS = 100_000
+MOST_PENDING = 5_000
+WRITE_SECONDS = 0.5
+REWRITE_SECONDS = 60.0
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS admissions (
+  client BLOB PRIMARY KEY, credential BLOB, page_id TEXT, partner_id TEXT, token_id TEXT, token_prefix TEXT,
+  by_page_token INTEGER, page_version INTEGER, asked_at REAL, admitted_until REAL, ends_at REAL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS admissions_credential ON admissions (credential);
+CREATE INDEX IF NOT EXISTS admissions_asked_at ON admissions (asked_at);
+CREATE TABLE IF NOT EXISTS contents (
+  page_id TEXT, partner_id TEXT, tag TEXT, page_version INTEGER, expires_at REAL, held_at REAL, shown BLOB,
+  PRIMARY KEY (page_id, partner_id));
+CREATE TABLE IF NOT EXISTS ended (identity TEXT PRIMARY KEY, at REAL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS page_tokens (page_id TEXT PRIMARY KEY, page_version INTEGER, at REAL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS floors (page_id TEXT PRIMARY KEY, page_version INTEGER) WITHOUT ROWID;
+"""
+
+log = structlog.get_logger()
+
+
+class FolderInUse(Exception):
+    """Another gateway keeps its pages in that folder."""
+
+
+class Disk:
+    """The folder; one thread reads and writes it. Endings are on the disk when `end` returns, all else soon after."""
+
+    def __init__(self, folder: Path, *, most_bytes: int = MOST_BYTES) -> None:
+        self._folder = folder
+        self._most_bytes = most_bytes
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)
+        self._lock = _locked(folder / "lock")
+        self.key, is_new = _key(folder / "key")
+        self._file = folder / "kept.sqlite3"
+        if is_new:
+            self._remove()  # nothing in it could be found under another key
+        self._thread = ThreadPoolExecutor(1, "kept-pages")
+        self._database: sqlite3.Connection | None = self._open()
+        self._admissions: dict[bytes, Admission] = {}
+        self._contents: dict[AudienceKey, Content] = {}
+        self._written: dict[AudienceKey, tuple[str, int, datetime]] = {}
+
+    def keep(self, client: Client, admission: Admission, content: Content) -> None:
+        """Writes both soon; where too much waits already, not at all."""
+        if len(self._admissions) < MOST_PENDING:
+            self._admissions[client.digest] = admission
+        written = self._written.get(content.audience)
+        told = written and written[:2] == (content.tag, content.page_version)
+        if told and written and (content.held_at - written[2]).total_seconds() < REWRITE_SECONDS:
+            return
+        if len(self._contents) < MOST_PENDING:
+            self._contents[content.audience] = content
+
+    async def admission(self, client: Client) -> Admission | None:
+        rows = await self._run(
+            lambda db: db.execute("SELECT * FROM admissions WHERE client = ?", (client.digest,)).fetchall()
+        )
+        return _admission(rows[0]) if rows else None
+
+    async def content(self, audience: AudienceKey) -> Content | None:
+        query = "SELECT * FROM contents WHERE page_id = ? AND partner_id = ?"
+        rows = await self._run(lambda db: db.execute(query, audience).fetchall())
+        return _content(rows[0]) if rows else None
+
+    async def endings(self) -> tuple[list[Row], list[Row], list[Row]]:
+        """Answers (identity, at), (page id, version, at) of page tokens, and (page id, version) of floors."""
+        tables = ("ended ORDER BY at", "page_tokens ORDER BY at", "floors")
+        found = await self._run(lambda db: [db.execute(f"SELECT * FROM {table}").fetchall() for table in tables])  # noqa: S608 # names of our own
+        return (found[0], found[1], found[2]) if found else ([], [], [])
+
+    async def end(self, change: StatusPageChange, at: datetime) -> None:
+        """Returns once a change that takes something away is on the disk, or nothing is that it could be about."""
+        await self._run(lambda db: _end(db, change, at.timestamp()))
+        if self._database is None and self._file.exists():
+            raise OSError("what has ended can neither be written nor what was kept be removed")
+
+    async def end_token(self, token_id: str, at: datetime) -> None:
+        await self.end(StatusPageChange(ended_token_ids=[token_id]), at)
+
+    async def forget_credential(self, client: Client) -> None:
+        self._admissions = {
+            digest: kept for digest, kept in self._admissions.items() if kept.credential != client.credential
+        }
+        await self._run(lambda db: _forget(db, "credential", client.credential))
+
+    async def forget_client(self, client: Client) -> None:
+        self._admissions.pop(client.digest, None)
+        await self._run(lambda db: _forget(db, "client", client.digest))
+
+    async def forget_page(self, page_id: str) -> None:
+        self._admissions = {digest: kept for digest, kept in self._admissions.items() if kept.page_id != page_id}
+        self._contents = {audience: kept for audience, kept in self._contents.items() if audience.page_id != page_id}
+        await self._run(lambda db: _forget(db, "page_id", page_id, "admissions", "contents"))
+
+    async def write(self) -> None:
+        """Writes what waits."""
+        admissions, self._admissions = self._admissions, {}
+        contents, self._contents = self._contents, {}
+        if not admissions and not contents:
+            return
+        if len(self._written) > MOST_PENDING:
+            self._written.clear()
+        self._written |= {a: (kept.tag, kept.page_version, kept.held_at) for a, kept in contents.items()}
+        await self._run(lambda db: _write(db, admissions, contents, self._most_bytes))
+
+    async def write_soon(self) -> None:
+        """Writes now and then, until cancelled, and then once more."""
+        try:
+            while True:
+                await asyncio.sleep(WRITE_SECONDS)
+                await self.write()
+        finally:
+            await self.write()
+
+    def close(self) -> None:
+        self._thread.shutdown()
+        if self._database is not None:
+            self._database.close()
+        os.close(self._lock)
+
+    async def _run(self, work: Callable[[sqlite3.Connection], T]) -> T | None:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._attempt, work)
+
+    def _attempt(self, work: Callable[[sqlite3.Connection], T]) -> T | None:
+        """Works in one transaction; a file that cannot be written is removed, so that it never says what has ended."""
+        if self._database is None:
+            return None
+        try:
+            with self._database:
+                return work(self._database)
+        except sqlite3.Error as error:
+            log.exception("kept_pages_broken", error=type(error).__name__)
+            self._start_anew()
+            return None
+
+    def _start_anew(self) -> None:
+        """Goes on with an empty file; where even that cannot be had, without one until the next start."""
+        if self._database is not None:
+            self._database.close()
+        self._database = None
+        self._written.clear()
+        try:
+            self._remove()
+            self._database = _opened(self._file)
+        except (OSError, sqlite3.Error) as error:
+            log.exception("kept_pages_given_up", error=type(error).__name__)
+            with suppress(OSError):
+                self._remove()
+
+    def _open(self) -> sqlite3.Connection:
+        try:
+            return _opened(self._file)
+        except sqlite3.DatabaseError as error:
+            log.warning("kept_pages_unreadable", error=type(error).__name__)
+            self._remove()
+            return _opened(self._file)
+
+    def _remove(self) -> None:
+        for suffix in ("", "-wal", "-shm", "-journal"):
+            self._file.with_name(self._file.name + suffix).unlink(missing_ok=True)
+
+
+def _opened(file: Path) -> sqlite3.Connection:
+    os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
+    database = sqlite3.connect(file, check_same_thread=False, timeout=1.0)
+    try:
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = FULL")  # an ending that was confirmed must outlive the power, too
+        if database.execute("PRAGMA quick_check").fetchone()[0] != "ok":
+            raise sqlite3.DatabaseError("not whole")
+        database.executescript(_SCHEMA)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _locked(file: Path) -> int:
+    descriptor = os.open(file, os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise FolderInUse(str(file.parent)) from None
+    return descriptor
+
+
+def _key(file: Path) -> tuple[bytes, bool]:
+    """Answers the key of the folder, and whether it was made just now."""
+    with suppress(FileNotFoundError):
+        key = file.read_bytes()
+        if len(key) == KEY_BYTES:
+            return key, False
+    key, draft = secrets.token_bytes(KEY_BYTES), file.with_suffix(".draft")
+    draft.unlink(missing_ok=True)
+    descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    with os.fdopen(descriptor, "wb") as written:
+        written.write(key)
+        written.flush()
+        os.fsync(written.fileno())
+    draft.replace(file)
+    return key, True
+
+
+def _end(db: sqlite3.Connection, change: StatusPageChange, at: float) -> None:
+    ended = [(identity, at) for identity in (*change.revoked_partner_ids, *change.ended_token_ids)]
+    db.executemany("INSERT INTO ended VALUES (?, ?) ON CONFLICT DO NOTHING", ended)
+    page, version = change.status_page_id, change.page_version
+    if change.page_token_ended:
+        _raise(db, "page_tokens", (page, version, at))
+    if takes_away(change):
+        _raise(db, "floors", (page, version))
+        db.execute("DELETE FROM contents WHERE page_id = ? AND page_version < ?", (page, version))
+
+
+def _raise(db: sqlite3.Connection, table: str, values: tuple[object, ...]) -> None:
+    marks = ", ".join("?" * len(values))
+    db.execute(
+        f"INSERT INTO {table} VALUES ({marks}) ON CONFLICT DO UPDATE "  # noqa: S608 # a name of our own
+        "SET page_version = max(page_version, excluded.page_version)",
+        values,
+    )
+
+
+def _forget(db: sqlite3.Connection, column: str, value: object, *tables: str) -> None:
+    for table in tables or ("admissions",):
+        db.execute(f"DELETE FROM {table} WHERE {column} = ?", (value,))  # noqa: S608 # names of our own
+
+
+def _write(
+    db: sqlite3.Connection, admissions: dict[bytes, Admission], contents: dict[AudienceKey, Content], most_bytes: int
+) -> None:
+    db.executemany(
+        f"INSERT OR REPLACE INTO admissions VALUES ({', '.join('?' * 11)})",  # noqa: S608 # question marks
+        [(client, *_admission_row(kept)) for client, kept in admissions.items()],
+    )
+    db.executemany(
+        "INSERT OR REPLACE INTO contents VALUES (?, ?, ?, ?, ?, ?, ?)",
+        [
+            (*a, kept.tag, kept.page_version, kept.expires_at.timestamp(), kept.held_at.timestamp(), _bytes(kept))
+            for a, kept in contents.items()
+        ],
+    )
+    excess = db.execute("SELECT count(*) FROM admissions").fetchone()[0] - MOST_ADMISSIONS
+    oldest = "SELECT client FROM admissions ORDER BY asked_at LIMIT ?"
+    db.execute(f"DELETE FROM admissions WHERE client IN ({oldest})", (max(0, excess),))  # noqa: S608 # as above
+    newest_first = (
+        "SELECT page_id, partner_id, sum(length(shown)) OVER (ORDER BY held_at DESC, page_id, partner_id) AS together "
+        "FROM contents"
+    )
+    beyond = f"SELECT page_id, partner_id FROM ({newest_first}) WHERE together > ?"  # noqa: S608 # as above
+    db.execute(f"DELETE FROM contents WHERE (page_id, partner_id) IN ({beyond})", (most_bytes,))  # noqa: S608 # as above
+
+
+def _bytes(content: Content) -> bytes:
+    return content.shown.SerializeToString()
+
+
+def _admission_row(kept: Admission) -> Row:
+    ends_at = kept.ends_at.timestamp() if kept.ends_at else None
+    times = (kept.asked_at.timestamp(), kept.admitted_until.timestamp(), ends_at)
+    identity = (kept.credential, kept.page_id, kept.partner_id, kept.token_id, kept.token_prefix)
+    return (*identity, kept.by_page_token, kept.page_version, *times)
+
+
+def _admission(row: Row) -> Admission:
+    _, credential, page_id, partner_id, token_id, token_prefix, by_page_token, version, *times = row
+    asked_at, admitted_until = time_of(times[0]), time_of(times[1])
+    ends_at = None if times[2] is None else time_of(times[2])
+    identity = (credential, page_id, partner_id, token_id, token_prefix)
+    return Admission(*identity, bool(by_page_token), version, asked_at, admitted_until, ends_at)
+
+
+def _content(row: Row) -> Content:
+    shown = GetStatusPageResponse.FromString(row[6])
+    return Content(shown, row[2], row[3], time_of(row[4]), time_of(row[5]), size=len(row[6]) + 1)
+
+
+def time_of(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,192 @@
+"""Asks the server for what is not kept, and keeps what it says unless that has been overtaken meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import nullcontext
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from gateway.asked import Asked, CredentialKind
+from gateway.keep.admission import LONGEST_SECONDS, Admission, Client
+from gateway.keep.calls import PartnerCalls, ServerAway
+from gateway.keep.clock import Clock
+from gateway.keep.contents import AudienceKey, Content, content_of
+from gateway.keep.disk import Disk
+from gateway.keep.shelf import Shelf
+from gateway.refusal import Refusal
+from gateway.server_client import CALL_SECONDS
+from oncall.v1.partner_service_pb2 import GetStatusPageRequest, GetStatusPageResponse
+
+ATTEMPTS = 4
+"""How often an answer may be overtaken by changes before the server counts as away."""
+HELD_CALL_SECONDS = 2.0
+"""How long the server has where there is something to show instead."""
+BACKGROUND_CALLS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """What came of asking for `client`: an admission with its content, a refusal, or neither: the server is away."""
+
+    client: bytes
+    admission: Admission | None = None
+    content: Content | None = None
+    refused: Refusal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Moment:
+    """How things stood when the server was asked: an answer is no newer than that."""
+
+    epoch: int
+    generation: int
+    elapsed: float
+    now: datetime
+
+
+class Filler:
+    """Fills the shelf, and the disk behind it."""
+
+    def __init__(self, calls: PartnerCalls, shelf: Shelf, disk: Disk | None, clock: Clock) -> None:
+        self._calls = calls
+        self._shelf = shelf
+        self._disk = disk
+        self._clock = clock
+        self._in_background = asyncio.Semaphore(BACKGROUND_CALLS)
+
+    async def fill(self, client: Client, asked: Asked, waiting: int, *, background: bool) -> Filled:
+        """Asks, and asks again where a change has overtaken the answer; the repeats are neither counted nor limited."""
+        known = await self._recall(client)
+        repeat = False
+        for _ in range(ATTEMPTS):
+            moment = self._moment()
+            request = message(asked)
+            request.known_content_tag = known.tag if known else ""
+            request.background = background or repeat
+            request.wanted_grant = 0 if request.background else self._wanted(client, waiting)
+            try:
+                answer = await self._ask(request, HELD_CALL_SECONDS if known else CALL_SECONDS)
+            except ServerAway:
+                break
+            except Refusal as refused:
+                await self._refused(client, refused)
+                return Filled(client.digest, refused=refused)
+            if not request.background:
+                self._grant(answer, known, moment)
+            filled = self._take(client, asked, answer, known, moment)
+            if filled is not None:
+                return filled
+            known = known if known and known.audience.partner_id == answer.audience.partner_id else None
+            repeat = True
+        return Filled(client.digest)
+
+    async def _ask(self, request: GetStatusPageRequest, seconds: float) -> GetStatusPageResponse:
+        async with self._in_background if request.background else nullcontext():
+            return await self._calls.show(request, seconds)
+
+    def _take(
+        self, client: Client, asked: Asked, answer: GetStatusPageResponse, known: Content | None, moment: _Moment
+    ) -> Filled | None:
+        """Keeps an answer; unset where it has been overtaken. Nothing waits here: what is checked holds when kept."""
+        shelf = self._shelf
+        page_id = _page_id(answer, known)
+        if not page_id or moment.generation != shelf.floors.generation:
+            return None
+        if answer.page_version < shelf.floors.of(page_id).fresh:
+            return None
+        content = content_of(answer, known, held_at=moment.now, epoch=moment.epoch)
+        admission = self._admission(client, asked, answer, page_id, moment)
+        if refused := shelf.tombstones.refusal_of(admission):
+            return Filled(client.digest, refused=refused)
+        if not shelf.tombstones.believes(admission):
+            return None
+        shelf.store(client, admission, content)
+        if self._disk:
+            self._disk.keep(client, admission, content)
+        return Filled(client.digest, admission, content)
+
+    def _admission(
+        self, client: Client, asked: Asked, answer: GetStatusPageResponse, page_id: str, moment: _Moment
+    ) -> Admission:
+        audience = answer.audience
+        ends_at = answer.access_ends_at.ToDatetime(UTC) if answer.HasField("access_ends_at") else None
+        return Admission(
+            credential=client.credential,
+            page_id=page_id,
+            partner_id=audience.partner_id,
+            token_id=audience.token_id,
+            token_prefix=audience.token_prefix,
+            by_page_token=not audience.partner_id and asked.credential.kind is not CredentialKind.NONE,
+            page_version=answer.page_version,
+            asked_at=moment.now,
+            admitted_until=answer.admitted_until.ToDatetime(UTC),
+            ends_at=ends_at,
+            epoch=moment.epoch,
+            elapsed_until=moment.elapsed + LONGEST_SECONDS,
+        )
+
+    async def _recall(self, client: Client) -> Content | None:
+        """Answers what is known of the client's page, if need be from the disk, from where nothing is fresh."""
+        shelf = self._shelf
+        admission = shelf.admissions.get(client)
+        if admission is None and self._disk and (admission := await self._disk.admission(client)):
+            shelf.admissions.put(client, admission)
+        if admission is None:
+            return None
+        audience = AudienceKey(admission.page_id, admission.partner_id)
+        content = shelf.contents.get(audience)
+        if content is None and self._disk and (content := await self._disk.content(audience)):
+            content = shelf.contents.get(audience) or content
+            shelf.contents.put(audience, content)
+        return content
+
+    async def _refused(self, client: Client, refused: Refusal) -> None:
+        """Lets go of what the server says no to, so that it is not shown as stale either."""
+        if refused.status not in (401, 403, 404):
+            return
+        shelf, disk = self._shelf, self._disk
+        if refused.reason == "IP_NOT_ALLOWED":
+            shelf.admissions.drop(client)
+            if disk:
+                await disk.forget_client(client)
+            return
+        if refused.reason == "PARTNER_REVOKED":
+            for token_id in {kept.token_id for kept in shelf.admissions.of_credential(client) if kept.token_id}:
+                shelf.tombstones.end(token_id, self._clock.now())
+                if disk:
+                    await disk.end_token(token_id, self._clock.now())
+        shelf.admissions.drop_credential(client)
+        if disk:
+            await disk.forget_credential(client)
+
+    def _grant(self, answer: GetStatusPageResponse, known: Content | None, moment: _Moment) -> None:
+        if page_id := _page_id(answer, known):
+            audience = AudienceKey(page_id, answer.audience.partner_id)
+            self._shelf.grants.given(audience, answer, moment.elapsed)
+            self._shelf.grants.answered(audience)
+
+    def _wanted(self, client: Client, waiting: int) -> int:
+        admission = self._shelf.admissions.get(client)
+        if admission is None:
+            return waiting
+        return self._shelf.grants.wanted(AudienceKey(admission.page_id, admission.partner_id), waiting)
+
+    def _moment(self) -> _Moment:
+        shelf = self._shelf
+        return _Moment(shelf.lease.epoch, shelf.floors.generation, self._clock.elapsed(), self._clock.now())
+
+
+def message(asked: Asked) -> GetStatusPageRequest:
+    request = GetStatusPageRequest(slug=asked.slug, client_ip=asked.client_ip, user_agent=asked.user_agent)
+    if asked.credential.kind is not CredentialKind.NONE:
+        setattr(request, asked.credential.kind.value, asked.credential.value)
+    return request
+
+
+def _page_id(answer: GetStatusPageResponse, known: Content | None) -> str:
+    """Answers the page; empty where the answer leaves out a content that is not the one that is known."""
+    if not answer.unchanged:
+        return answer.status_page.id
+    same = known is not None and known.audience.partner_id == answer.audience.partner_id
+    return known.audience.page_id if known and same and known.tag == answer.content_tag else ""

@@ -1,0 +1,210 @@
+"""The way in: shows pages from what is kept while that may be repeated, else from the server, one question for all."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from gateway import refusal
+from gateway.asked import Asked
+from gateway.keep.accesses import flush_each_second
+from gateway.keep.admission import CLIENTS, Client, Clients
+from gateway.keep.calls import PartnerCalls, ServerAway
+from gateway.keep.change import ends_somebody, takes_away
+from gateway.keep.clock import Clock
+from gateway.keep.contents import MOST_BYTES
+from gateway.keep.disk import KEY_BYTES, Disk, time_of
+from gateway.keep.fill import Filled, Filler, message
+from gateway.keep.lease import Lease
+from gateway.keep.shelf import Shelf
+from gateway.keep.signals import Signals
+from gateway.keep.single_flight import SingleFlight
+from gateway.keep.watch import Watch
+from gateway.refusal import Refusal
+from gateway.shown import Shown
+from oncall.v1 import partner_service_pb2 as pb
+
+SHARED_ROUNDS = 2
+LONGEST_WAIT, SHORTEST_WAIT = 300.0, 1.0
+
+
+class Keeper:
+    """Shows pages to whoever asks; what it raises is a Refusal."""
+
+    def __init__(
+        self,
+        calls: PartnerCalls,
+        *,
+        clock: Clock | None = None,
+        disk: Disk | None = None,
+        grace_seconds: float = 0.0,
+        contents_limit: int = MOST_BYTES,
+        clients_limit: int = CLIENTS,
+    ) -> None:
+        clock = clock or Clock()
+        self._calls = calls
+        self._clock = clock
+        self._disk = disk
+        self._clients = Clients(disk.key if disk else secrets.token_bytes(KEY_BYTES))
+        self._signals = Signals()
+        self._flights: SingleFlight[Filled] = SingleFlight()
+        self.shelf = Shelf(
+            clock, Lease(clock, grace_seconds), contents_limit=contents_limit, clients_limit=clients_limit
+        )
+        self._filler = Filler(calls, self.shelf, disk, clock)
+        self._watch = Watch(calls, self.shelf.lease, clock, opened=self._signals.all_changed, apply=self.apply)
+
+    async def show(self, asked: Asked) -> Shown:
+        """Answers the page as the owner of the credential may see it now, or saw it last where nobody can be asked."""
+        return await self._show(self._clients.of(asked), asked, background=False)
+
+    async def changes(self, asked: Asked, after_tag: str) -> AsyncIterator[Shown]:
+        """Yields the page whenever what this audience sees of it differs from `after_tag` and then from the last one.
+
+        Ends with the Refusal when the client may no longer see it; while the server is away, it waits.
+        """
+        client = self._clients.of(asked)
+        first = await self._show(client, asked, background=True)
+        with self._signals.of(first.content.status_page.id) as changed:
+            while True:
+                changed.clear()
+                shown = await self._show_if_possible(client, asked)
+                if shown is not None and shown.tag != after_tag:
+                    after_tag = shown.tag
+                    yield shown
+                wait = min(max(self.shelf.recheck_seconds(client), SHORTEST_WAIT), LONGEST_WAIT)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(wait):
+                        await changed.wait()
+
+    async def start_session(
+        self, slug: str, token: str, client_ip: str, user_agent: str
+    ) -> pb.CreatePageSessionResponse:
+        """Trades a token for a session; that needs the server."""
+        request = pb.CreatePageSessionRequest(slug=slug, token=token, client_ip=client_ip, user_agent=user_agent)
+        try:
+            return await self._calls.create_session(request)
+        except ServerAway:
+            raise refusal.unavailable() from None
+
+    async def access_report(
+        self, asked: Asked, page_size: int = 0, page_token: str = ""
+    ) -> pb.ListPartnerAccessResponse:
+        """Answers a page of what is recorded of a partner's own accesses; that needs the server."""
+        request = pb.ListPartnerAccessRequest(asked=message(asked), page_size=page_size, page_token=page_token)
+        try:
+            return await self._calls.list_access(request)
+        except ServerAway:
+            raise refusal.unavailable() from None
+
+    async def apply(self, change: pb.StatusPageChange) -> None:
+        """Goes by a change: in memory at once, on the disk when this returns."""
+        forgotten = self.shelf.change(change)
+        self._signals.changed(change.status_page_id)
+        if not self._disk:
+            return
+        if takes_away(change) or ends_somebody(change):
+            await self._disk.end(change, self._clock.now())
+        for page_id in forgotten:
+            await self._disk.forget_page(page_id)
+
+    async def load_endings(self) -> None:
+        """Takes over from the disk what has ended; pages and admissions are read when they are asked for."""
+        if not self._disk:
+            return
+        ended, page_tokens, floors = await self._disk.endings()
+        tombstones = self.shelf.tombstones
+        for identity, at in ended:
+            tombstones.end(identity, time_of(at))
+        for page_id, version, at in page_tokens:
+            tombstones.end_page_token(page_id, version, time_of(at))
+        for page_id, version in floors:
+            self.shelf.floors.raise_to(page_id, version, taken=True)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Watches, counts and writes while inside; counts and pages that wait are sent and written before it ends."""
+        await self.load_endings()
+        tasks = [asyncio.ensure_future(self._watch.run())]
+        tasks.append(asyncio.ensure_future(flush_each_second(self.shelf.accesses, self._calls.record)))
+        if self._disk:
+            tasks.append(asyncio.ensure_future(self._disk.write_soon()))
+        try:
+            yield
+        finally:
+            await self._flights.close()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _show(self, client: Client, asked: Asked, *, background: bool) -> Shown:
+        """Shares a question with others for some rounds, and then asks alone: each round may have used up the grant."""
+        ticket = self._flights.ticket()
+        for _ in range(SHARED_ROUNDS):
+            if shown := self.shelf.fresh(client, asked, background=background):
+                return shown
+            key = (self.shelf.awaited_audience(client) or client.digest, background)
+            landed = await self._flights.join(key, ticket, lambda key=key: self._fill(key, client, asked, background))  # type: ignore[misc]
+            filled = landed.value
+            if landed.led:
+                return self._outcome(filled, client, asked, background=background)
+            if _is_away(filled):
+                return self.shelf.stale(client, asked, background=background)
+            if landed.after_me and filled.client == client.digest:
+                if filled.refused:
+                    raise filled.refused
+                shown = self._repeat(filled, asked, background=background)
+                if shown:
+                    return shown
+        if shown := self.shelf.fresh(client, asked, background=background):
+            return shown
+        alone = await self._flights.join(object(), ticket, lambda: self._fill(None, client, asked, background))
+        return self._outcome(alone.value, client, asked, background=background)
+
+    async def _show_if_possible(self, client: Client, asked: Asked) -> Shown | None:
+        try:
+            return await self._show(client, asked, background=True)
+        except Refusal as refused:
+            if refused.status in (429, 503):
+                return None
+            raise
+
+    async def _fill(self, key: object, client: Client, asked: Asked, background: bool) -> Filled:
+        await asyncio.sleep(0)  # all that came at the same time are aboard, and counted as waiting
+        waiting = max(0, self._flights.waiting(key) - 1) if key is not None else 0
+        return await self._filler.fill(client, asked, waiting, background=background)
+
+    def _outcome(self, filled: Filled, client: Client, asked: Asked, *, background: bool) -> Shown:
+        """Answers what the server said to this very request, which it has counted itself."""
+        if filled.refused:
+            raise filled.refused
+        content = filled.content
+        if content is None:
+            return self.shelf.stale(client, asked, background=background)
+        return Shown(content.shown, content.tag, None, self.shelf.grants.left(content.audience), content.renderings)
+
+    def _repeat(self, filled: Filled, asked: Asked, *, background: bool) -> Shown | None:
+        """Answers what the server said to the same question, asked after this one had come."""
+        if filled.admission is None or filled.content is None:
+            return None
+        if refused := self.shelf.tombstones.refusal_of(filled.admission):
+            raise refused
+        return self.shelf.hand_out(filled.admission, filled.content, asked, background=background)
+
+
+def _is_away(filled: Filled) -> bool:
+    return filled.refused is None and filled.content is None
+
+
+@asynccontextmanager
+async def keeping(calls: PartnerCalls, disk: Disk | None, grace_seconds: float) -> AsyncIterator[Keeper]:
+    """Keeps until the end, and then closes the disk."""
+    try:
+        keeper = Keeper(calls, disk=disk, grace_seconds=grace_seconds)
+        async with keeper.running():
+            yield keeper
+    finally:
+        if disk:
+            disk.close()

@@ -1,0 +1,144 @@
+"""All that is kept in memory, and whether it may be shown now; nothing here waits, so nothing changes in between."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from gateway import refusal
+from gateway.asked import Asked
+from gateway.keep.accesses import Accesses, AccessKey
+from gateway.keep.admission import Admission, Admissions, Client
+from gateway.keep.change import takes_away
+from gateway.keep.clock import Clock
+from gateway.keep.contents import AudienceKey, Content, Contents
+from gateway.keep.floors import Floors
+from gateway.keep.grants import Grants
+from gateway.keep.lease import Lease
+from gateway.keep.tombstones import Tombstones
+from gateway.refusal import Refusal
+from gateway.shown import Shown
+from oncall.v1.partner_service_pb2 import StatusPageChange
+
+
+class Shelf:
+    """What was said of admissions and contents, and what has ended since."""
+
+    def __init__(self, clock: Clock, lease: Lease, *, contents_limit: int, clients_limit: int) -> None:
+        self._clock = clock
+        self.lease = lease
+        self.admissions = Admissions(clients_limit)
+        self.contents = Contents(contents_limit)
+        self.floors = Floors()
+        self.tombstones = Tombstones()
+        self.grants = Grants(clock)
+        self.accesses = Accesses(clock)
+
+    def fresh(self, client: Client, asked: Asked, *, background: bool) -> Shown | None:
+        """Answers from what is kept; unset where the server has to be asked."""
+        admission = self._standing(client)
+        content = self._current(admission) if admission else None
+        return self.hand_out(admission, content, asked, background=background) if admission and content else None
+
+    def awaited_audience(self, client: Client) -> AudienceKey | None:
+        """Answers whose content a client lacks who is admitted; unset where the client has to be admitted first."""
+        admission = self._standing(client)
+        return _audience(admission) if admission and self._current(admission) is None else None
+
+    def hand_out(self, admission: Admission, content: Content, asked: Asked, *, background: bool) -> Shown | None:
+        """Answers without asking, and counts it; unset where the grant, or the room to count in, is used up."""
+        audience = content.audience
+        if not background:
+            if not self.grants.take(audience) or not self._count(admission, asked):
+                return None
+            self.grants.answered(audience)
+        return Shown(content.shown, content.tag, None, self.grants.left(audience), content.renderings)
+
+    def stale(self, client: Client, asked: Asked, *, background: bool) -> Shown:
+        """Answers the last page this client was allowed to see, while nobody can be asked; raises a Refusal."""
+        admission = self.admissions.get(client)
+        if admission is None:
+            raise refusal.unavailable()
+        if refused := self.tombstones.refusal_of(admission) or self._expired(admission):
+            raise refused
+        taken = self.floors.of(admission.page_id).taken
+        content = self.contents.get(_audience(admission))
+        if not self.tombstones.believes(admission) or admission.page_version < taken:
+            raise refusal.unavailable()
+        if content is None or content.page_version < taken:
+            raise refusal.unavailable()
+        if not background and not self._count(admission, asked):
+            self.accesses.lost += 1
+        audience = content.audience
+        return Shown(content.shown, content.tag, self._held_at(content), self.grants.left(audience), content.renderings)
+
+    def store(self, client: Client, admission: Admission, content: Content) -> None:
+        """Keeps an answer, unless what is kept is newer."""
+        self.admissions.put(client, admission)
+        kept = self.contents.get(content.audience)
+        if not kept or (kept.epoch, kept.page_version) <= (content.epoch, content.page_version):
+            self.contents.put(content.audience, content)
+
+    def change(self, change: StatusPageChange) -> list[str]:
+        """Goes by a change from now on; answers the pages of which nothing is kept any more."""
+        now, page_id = self._clock.now(), change.status_page_id
+        for identity in (*change.revoked_partner_ids, *change.ended_token_ids):
+            self.tombstones.end(identity, now)
+        if change.page_token_ended:
+            self.tombstones.end_page_token(page_id, change.page_version, now)
+        forgotten = self.floors.raise_to(page_id, change.page_version, taken=takes_away(change))
+        for page in forgotten:
+            self.admissions.drop_page(page)
+            for audience in [kept for kept in self.contents if kept.page_id == page]:
+                self.contents.drop(audience)
+        return forgotten
+
+    def recheck_seconds(self, client: Client) -> float:
+        """Answers after how long what is kept for a client ends by itself."""
+        admission = self.admissions.get(client)
+        content = self.contents.get(_audience(admission)) if admission else None
+        if admission is None or content is None:
+            return 1.0
+        now = self._clock.now()
+        ends = min(admission.admitted_until, content.expires_at)
+        return min((ends - now).total_seconds(), admission.elapsed_until - self._clock.elapsed())
+
+    def _standing(self, client: Client) -> Admission | None:
+        """Answers the admission, where it may be repeated now."""
+        admission, clock = self.admissions.get(client), self._clock
+        if admission is None or not self.lease.holds() or admission.epoch != self.lease.epoch:
+            return None
+        if clock.now() >= admission.admitted_until or clock.elapsed() >= admission.elapsed_until:
+            return None
+        if admission.page_version < self.floors.of(admission.page_id).taken or self._expired(admission):
+            return None
+        return admission if self.tombstones.believes(admission) else None
+
+    def _current(self, admission: Admission) -> Content | None:
+        content = self.contents.get(_audience(admission))
+        if content is None or content.epoch != self.lease.epoch or self._clock.now() >= content.expires_at:
+            return None
+        return content if content.page_version >= self.floors.of(admission.page_id).fresh else None
+
+    def _expired(self, admission: Admission) -> Refusal | None:
+        ended = admission.ends_at is not None and self._clock.now() >= admission.ends_at
+        return refusal.forbidden("PARTNER_EXPIRED") if ended else None
+
+    def _held_at(self, content: Content) -> datetime:
+        """Answers until when the content is known to have held: while the watch told of no change, it did."""
+        floor, watched = self.floors.of(content.audience.page_id), self.lease.held_at
+        if watched is None or content.epoch != self.lease.epoch or content.page_version < floor.fresh:
+            return content.held_at
+        return max(content.held_at, min(watched, content.expires_at))
+
+    def _count(self, admission: Admission, asked: Asked) -> bool:
+        if not admission.partner_id:
+            return True  # nobody in particular
+        return self.accesses.count(
+            AccessKey(
+                admission.partner_id, admission.token_id, admission.token_prefix, asked.client_ip, asked.user_agent
+            )
+        )
+
+
+def _audience(admission: Admission) -> AudienceKey:
+    return AudienceKey(admission.page_id, admission.partner_id)
