@@ -37,7 +37,7 @@ class GatewaySettings(BaseSettings):
     gateway_public_url: Annotated[str, AfterValidator(_base_url)] = ""
     """What partners put before `/status/…`; empty: as each request was addressed."""
     gateway_cache_dir: Path | None = None
-    """A folder of this gateway's own for what it showed last, so that it has it after a start; unset: in memory only."""
+    """A folder of this gateway's own for what it showed last, so that it has that after a start; unset: none."""
     gateway_stale_seconds: Annotated[float, Field(ge=0, le=60)] = 0.0
     """How long after the stream of changes broke pages are still answered without asking, while their watch lasts."""
     ready_file: Path | None = None
