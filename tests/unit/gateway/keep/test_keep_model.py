@@ -1,9 +1,10 @@
-"""Everything at random: no answer after a confirmed revocation, none from the keep beyond the lease, none out of date."""
+"""Everything at random: no answer after a confirmed revocation, none of the keep beyond the lease, none outdated."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+from dataclasses import dataclass
 from typing import Any
 
 from hypothesis import HealthCheck, settings
@@ -42,6 +43,16 @@ class HeldCalls:
         return answer
 
 
+@dataclass
+class Flying:
+    """A request that goes on, and what was so before it began: the gateway knew, or the revoker had an answer."""
+
+    name: str
+    known_revoked: bool
+    confirmed_revoked: bool
+    task: asyncio.Task[Shown]
+
+
 class KeepMachine(RuleBasedStateMachine):
     """Requests go on while the world changes; the keeper hears of changes in order, but late."""
 
@@ -57,7 +68,8 @@ class KeepMachine(RuleBasedStateMachine):
         self.revoked: set[str] = set()
         self.confirmed: set[str] = set()
         self.title_known = self.server.title
-        self.flying: list[tuple[str, bool, asyncio.Task[Shown]]] = []
+        self.told: set[str] = set()
+        self.flying: list[Flying] = []
         self.watched_until = float("-inf")
 
     def run(self, work: Any) -> Any:
@@ -121,7 +133,9 @@ class KeepMachine(RuleBasedStateMachine):
     def a_change_is_told(self) -> None:
         change = self.untold.pop(0)
         self.run(self.keeper.apply(change))
-        self.confirmed |= {partner.removeprefix("partner-") for partner in change.revoked_partner_ids}
+        named = {partner.removeprefix("partner-") for partner in change.revoked_partner_ids}
+        self.told |= named
+        self.confirmed |= named
         if not self.untold:
             self.title_known = self.server.title
 
@@ -134,13 +148,15 @@ class KeepMachine(RuleBasedStateMachine):
             await asyncio.sleep(0)
             return task
 
-        questions = len(self.server.asked)
-        too_late = name in self.confirmed
+        def questions() -> int:
+            return [(request.partner_token, request.client_ip) for request in self.server.asked].count((name, address))
+
+        before, known, confirmed = questions(), name in self.told, name in self.confirmed
         task = self.run(begin())
-        self.flying.append((name, too_late, task))
+        self.flying.append(Flying(name, known, confirmed, task))
         if task.done() and not task.exception():
             shown = task.result()
-            assert len(self.server.asked) == questions
+            assert questions() == before
             assert self.server.clock.elapsed() < self.watched_until, "from the keep, beyond the lease"
             assert shown.tag == f"tag of {self.title_known}" or self.untold, "from the keep, out of date"
 
@@ -154,20 +170,22 @@ class KeepMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.flying)
     @rule(number=st.integers(0, 5))
     def a_client_leaves(self, number: int) -> None:
-        self.flying.pop(number % len(self.flying))[2].cancel()
+        self.flying.pop(number % len(self.flying)).task.cancel()
         self.settle()
 
     @invariant()
     def nobody_who_came_after_the_confirmation_is_answered(self) -> None:
-        for name, too_late, task in [one for one in self.flying if one[2].done()]:
-            error = task.exception()
+        for one in [one for one in self.flying if one.task.done()]:
+            error = one.task.exception()
             assert error is None or isinstance(error, Refusal)
-            assert error or not too_late, f"{name} was answered after the confirmation"
-        self.flying = [one for one in self.flying if not one[2].done()]
+            assert error or not one.known_revoked, f"{one.name} was answered by a gateway that knew"
+            if not error and one.confirmed_revoked:
+                assert one.task.result().stale_since, f"{one.name} was answered after the confirmation"
+        self.flying = [one for one in self.flying if not one.task.done()]
 
     def teardown(self) -> None:
-        for _, _, task in self.flying:
-            task.cancel()
+        for one in self.flying:
+            one.task.cancel()
         self.calls.gate.set()
         self.settle()
         with contextlib.suppress(asyncio.CancelledError):
