@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import sys
+from asyncio.subprocess import PIPE
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from gateway.asked import Asked, Credential, CredentialKind
+from gateway.keep.contents import AudienceKey
 from gateway.keep.disk import Disk, FolderInUse
 from gateway.keep.keeper import Keeper
 from gateway.refusal import Refusal
@@ -500,3 +503,43 @@ async def _asked(server: ScriptedServer, times: int) -> bool:
 
 async def _floor_is(keeper: Keeper, version: int) -> bool:
     return keeper.shelf.floors.of(PAGE).fresh >= version
+
+
+async def test_a_gateway_killed_while_it_writes_leaves_whole_pages(tmp_path: Path) -> None:
+    folder = tmp_path / "kept"
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", WRITING, str(folder), stdout=PIPE)
+    assert process.stdout
+    for _ in range(20):
+        assert await process.stdout.readline() == b"written\n"
+    process.kill()
+    await process.wait()
+    disk = Disk(folder)
+    version = (await disk.endings())[2][0][1]
+    content = await disk.content(AudienceKey(PAGE, "partner-1"))
+    assert version >= 20
+    assert content is None or content.page_version >= version
+    disk.close()
+
+
+WRITING = """
+import asyncio, sys
+from datetime import UTC, datetime
+from pathlib import Path
+from gateway.keep.admission import Admission, Client
+from gateway.keep.contents import Content
+from gateway.keep.disk import Disk
+from oncall.v1.partner_service_pb2 import GetStatusPageResponse, StatusPageChange
+
+async def main():
+    disk, now, client = Disk(Path(sys.argv[1])), datetime.now(UTC), Client(b"c" * 32, b"c" * 32)
+    shown = GetStatusPageResponse(content_tag="x" * 100_000)
+    shown.status_page.id, shown.audience.partner_id = "page-1", "partner-1"
+    for version in range(1, 100_000):
+        admission = Admission(client.credential, "page-1", "partner-1", "t", "p", False, version, now, now, None)
+        disk.keep(client, admission, Content(shown, f"{version}", version, now, now, 1))
+        await disk.write()
+        await disk.end(StatusPageChange(status_page_id="page-1", page_version=version, confirm=True), now)
+        print("written", flush=True)
+
+asyncio.run(main())
+"""
