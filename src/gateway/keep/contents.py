@@ -77,7 +77,8 @@ def content_of(answer: GetStatusPageResponse, known: Content | None, *, held_at:
 
 def _shows_the_same(answer: GetStatusPageResponse, known: Content) -> bool:
     return answer.unchanged or (
-        answer.content_tag == known.tag
+        bool(answer.content_tag)
+        and answer.content_tag == known.tag
         and answer.status_page.id == known.shown.status_page.id
         and answer.audience.partner_id == known.shown.audience.partner_id
     )
