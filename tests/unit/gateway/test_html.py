@@ -206,7 +206,7 @@ def test_only_what_anybody_may_read_may_be_kept_by_a_cache(
 ) -> None:
     answer = an_answer(visibility=visibility, partner_name=partner_name)
     for representation in Representation:
-        headers = answers.page(answer, "", representation, "en").headers
+        headers = answers.page(Shown(answer, "tag"), "", representation, "en").headers
         assert headers.get("cache-control") == cached
         assert headers["vary"] == "Accept, Authorization, Accept-Language"
 
