@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import socket
 from collections.abc import AsyncIterator, Iterator
@@ -11,8 +12,13 @@ from pathlib import Path
 import structlog
 import uvicorn
 import uvloop
+from starlette.types import ASGIApp
 
 from gateway.app import create_app
+from gateway.edge.client_address import Proxies
+from gateway.edge.event_stream import Streams
+from gateway.edge.http_connection import LimitedConnection
+from gateway.edge.tls import BadPair, Pair, open_pair
 from gateway.keep.calls import PartnerCalls
 from gateway.keep.disk import Disk, FolderInUse
 from gateway.keep.keeper import Keeper, keeping
@@ -32,30 +38,34 @@ def main() -> None:
     settings = load(GatewaySettings)
     configure("gateway", settings.log_format)
     token = _read_token(settings.gateway_token_file)
+    pair = _open_pair(settings)
     try:
         listener = bind(settings.gateway_listen)
     except OSError as error:
         fail(f"cannot start: cannot listen on {settings.gateway_listen}: {error.strerror or error}")
-    uvloop.run(serve(settings, token, listener))
+    uvloop.run(serve(settings, token, listener, pair))
 
 
-async def serve(settings: GatewaySettings, token: str, listener: socket.socket) -> None:
+async def serve(settings: GatewaySettings, token: str, listener: socket.socket, pair: Pair | None) -> None:
+    streams = Streams()
     async with (
-        connect(settings.server_address) as server,
-        _keeping(settings, PartnerCalls(server.channel, token)) as keeper,
+        connect(settings.server_address) as channel,
+        _keeping(settings, PartnerCalls(channel, token)) as keeper,
     ):
-        app = create_app(keeper, server, settings.gateway_public_url)
-        config = uvicorn.Config(
-            app,
-            http="httptools",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,  # anybody can send them; the client's address is the peer's
-            timeout_graceful_shutdown=GRACE_SECONDS,
+        app = create_app(
+            keeper,
+            keeper,
+            settings.gateway_public_url,
+            proxies=Proxies(settings.gateway_trusted_proxies, settings.gateway_forwarded_header),
+            streams=streams,
         )
-        await _Server(config, settings.ready_file).serve(sockets=[listener])
+        server = _Server(_config(app, pair), settings.ready_file, streams)
+        watching = asyncio.create_task(pair.watch(), name="tls pair") if pair else None
+        try:
+            await server.serve(sockets=[listener])
+        finally:
+            if watching:
+                watching.cancel()
     log.info("stopped")
 
 
@@ -72,11 +82,27 @@ async def _keeping(settings: GatewaySettings, calls: PartnerCalls) -> AsyncItera
         yield keeper
 
 
+def _config(app: ASGIApp, pair: Pair | None) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http=LimitedConnection,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # anybody can send them; gateway.edge.client_address says who is believed
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        ssl_context_factory=(lambda *_: pair.context) if pair else None,
+    )
+
+
 class _Server(uvicorn.Server):
     """uvicorn, but a signal ends it with exit code 0, and it says when it is ready."""
 
-    def __init__(self, config: uvicorn.Config, ready_file: Path | None) -> None:
+    def __init__(self, config: uvicorn.Config, ready_file: Path | None, streams: Streams) -> None:
         super().__init__(config)
+        self._streams = streams
         self._ready_file = ready_file
 
     @contextmanager
@@ -89,11 +115,24 @@ class _Server(uvicorn.Server):
     def _stop(self, *_: object) -> None:
         self.should_exit = True
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._streams.close()
+        await super().shutdown(sockets)
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         address = spelled((sockets or [])[0])
         log.info("listening", address=address)
         write_ready_file(self._ready_file, {"address": address})
+
+
+def _open_pair(settings: GatewaySettings) -> Pair | None:
+    if settings.gateway_tls_certificate is None or settings.gateway_tls_key is None:
+        return None
+    try:
+        return open_pair(settings.gateway_tls_certificate, settings.gateway_tls_key)
+    except BadPair as problem:
+        fail(f"cannot start: TLS: {problem}")
 
 
 def _read_token(file: Path) -> str:

@@ -2,47 +2,63 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from gateway import languages
-from gateway.negotiation import Representation
+from gateway.edge import conditional
+from gateway.edge.credentials import Source
+from gateway.edge.page_headers import CREDENTIALS, page_headers, rate_limit_headers
+from gateway.edge.represented import PAGE, Represented, Viewing
+from gateway.negotiation import Representation, preferred
 from gateway.refusal import Refusal
 from gateway.representations import html
 from gateway.shown import Rendering, Shown
-from gateway.summary_v2 import summary
-from oncall.v1.status_page_pb2 import STATUS_PAGE_VISIBILITY_PUBLIC
 
-VARY = f"Accept, Authorization, {languages.VARY}"
-PUBLIC_SECONDS = 10
+NEGOTIATED = f"Accept, {CREDENTIALS}, {languages.VARY}"
 
 
-def page(shown: Shown, url: str, wanted: Representation, language: str) -> Response:
-    """Answers the page; what anybody may read may be kept for some seconds, anything else by nobody."""
-    answer, headers = shown.content, {"Vary": VARY}
-    if (
-        shown.stale_since is None
-        and answer.status_page.visibility == STATUS_PAGE_VISIBILITY_PUBLIC
-        and not answer.audience.partner_id
-    ):
-        headers |= {"Cache-Control": f"public, max-age={PUBLIC_SECONDS}", "X-Robots-Tag": "all"}
-    if wanted is Representation.JSON:
-        return JSONResponse(summary(answer, url), headers=headers)
-    rendering = html.render(shown, url, language, datetime.now(UTC))
-    return _html(rendering, 200, headers | html.headers(answer, language))
+def page(request: Request, shown: Shown, source: Source, represented: Represented, viewing: Viewing) -> Response:
+    """Answers a representation of the page, or that the client holds it already."""
+    rendering = represented.of(shown, viewing)
+    headers = page_headers(shown, source, viewing.now) | {"ETag": rendering.etag, "Vary": _vary(request, represented)}
+    if represented is PAGE:
+        headers |= html.headers(shown.content, viewing.language)
+    if conditional.holds(", ".join(request.headers.getlist("if-none-match")), rendering.etag):
+        return Response(None, 304, headers)
+    return Response(rendering.body, 200, headers, rendering.media_type)
 
 
-def refusal(refused: Refusal, wanted: Representation, language: str) -> Response:
-    headers = {"Vary": VARY}
+def refusal(request: Request, refused: Refusal, sign_in: str = "") -> Response:
+    """Answers why not; `sign_in` is where a form may send a token."""
+    headers = {"Vary": NEGOTIATED}
     if refused.status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="status page"'
     if refused.retry_after is not None:
         headers["Retry-After"] = str(refused.retry_after)
-    if wanted is Representation.JSON:
+    if refused.rate_limit is not None:
+        headers |= rate_limit_headers(refused.rate_limit)
+    if wanted(request) is Representation.JSON:
         body = {"error": {"reason": refused.reason, "message": refused.message}}
         return JSONResponse(body, refused.status, headers=headers)
-    return _html(html.render_refusal(refused, language), refused.status, headers | {"Content-Language": language})
+    if sign_in and refused.status == 401:
+        # Browsers tell a form's origin only where they may tell it at all; see gateway.edge.own_origin.
+        headers["Referrer-Policy"] = "same-origin"
+    code = language(request)
+    return _html(html.render_refusal(refused, code, sign_in), refused.status, headers | {"Content-Language": code})
+
+
+def wanted(request: Request) -> Representation:
+    return preferred(", ".join(request.headers.getlist("accept")))
+
+
+def language(request: Request) -> str:
+    return languages.preferred(request.headers.get("accept-language"))
+
+
+def _vary(request: Request, represented: Represented) -> str:
+    """Answers what the choice went by: at the page's own address also by what was accepted."""
+    return CREDENTIALS if request.url.path.endswith(represented.path) and represented.path else NEGOTIATED
 
 
 def _html(rendering: Rendering, status: int, headers: dict[str, str]) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from http import HTTPStatus
 
 from starlette.applications import Starlette
@@ -12,26 +13,48 @@ from starlette.responses import Response
 
 from gateway import answers
 from gateway.access_log import AccessLog
-from gateway.keep.keeper import Keeper
+from gateway.addresses import Addresses
+from gateway.edge.client_address import Proxies
+from gateway.edge.client_middleware import ClientAddress
+from gateway.edge.event_stream import Streams
+from gateway.edge.keeper import Health, Keeper
+from gateway.edge.metrics import Metrics, RequestMetrics
+from gateway.edge.represented import REPRESENTATIONS, Represented
 from gateway.refusal import Refusal, unknown_page
-from gateway.routes import Routes, language, wanted
-from gateway.security_headers import HEADERS, SecurityHeaders
-from gateway.server_client import Server
+from gateway.routes import Routes
+from gateway.security_headers import SecurityHeaders, headers_for
 
 
-def create_app(keeper: Keeper, server: Server, public_url: str = "") -> Starlette:
+def create_app(
+    keeper: Keeper,
+    health: Health,
+    public_url: str = "",
+    *,
+    proxies: Proxies | None = None,
+    streams: Streams | None = None,
+    representations: Sequence[Represented] = REPRESENTATIONS,
+) -> Starlette:
     """Answers the application; `public_url` is what partners put before `/status/…`, empty: as each was addressed."""
-    return Starlette(
-        routes=Routes(keeper, server, public_url).all(),
-        middleware=[Middleware(AccessLog), Middleware(SecurityHeaders)],
-        exception_handlers={Refusal: _refused, HTTPException: _no_route, Exception: _failed},
+    metrics = Metrics()
+    routes = Routes(keeper, health, Addresses(public_url), representations, streams or Streams(), metrics)
+
+    async def refused(request: Request, refusal: Exception) -> Response:
+        if not isinstance(refusal, Refusal):
+            raise refusal
+        return answers.refusal(request, refusal, routes.sign_in(request))
+
+    app = Starlette(
+        routes=routes.all(),
+        middleware=[
+            Middleware(ClientAddress, proxies=proxies or Proxies()),
+            Middleware(AccessLog),
+            Middleware(RequestMetrics, metrics=metrics),
+            Middleware(SecurityHeaders),
+        ],
+        exception_handlers={Refusal: refused, HTTPException: _no_route, Exception: _failed},
     )
-
-
-async def _refused(request: Request, refusal: Exception) -> Response:
-    if not isinstance(refusal, Refusal):
-        raise refusal
-    return answers.refusal(refusal, wanted(request), language(request))
+    app.router.redirect_slashes = False  # /status/acme/ is served as little as any other address
+    return app
 
 
 async def _no_route(request: Request, error: Exception) -> Response:
@@ -39,13 +62,21 @@ async def _no_route(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
     if error.status_code == HTTPStatus.NOT_FOUND:
-        return answers.refusal(unknown_page(), wanted(request), language(request))
+        return answers.refusal(request, unknown_page())
+    headers = dict(error.headers or {})
+    if "Allow" in headers:
+        headers["Allow"] = _allowed(headers["Allow"])
+    if request.method == "OPTIONS" and error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        return Response(None, 204, headers)
     status = HTTPStatus(error.status_code)
-    response = answers.refusal(
-        Refusal(status, status.name, status.phrase, f"{status.description}."), wanted(request), language(request)
-    )
-    response.headers.update(error.headers or {})
+    response = answers.refusal(request, Refusal(status, status.name, status.phrase, f"{status.description}."))
+    response.headers.update(headers)
     return response
+
+
+def _allowed(methods: str) -> str:
+    """Answers the methods in an order that does not change from process to process."""
+    return ", ".join(sorted({method.strip() for method in methods.split(",")} | {"OPTIONS"}))
 
 
 async def _failed(request: Request, _: Exception) -> Response:
@@ -53,6 +84,6 @@ async def _failed(request: Request, _: Exception) -> Response:
     refusal = Refusal(
         500, "INTERNAL", "Something went wrong", "This is our mistake, not yours. Please try again later."
     )
-    response = answers.refusal(refusal, wanted(request), language(request))
-    response.headers.update(HEADERS)  # this answer is made outside of the middleware
+    response = answers.refusal(request, refusal)
+    response.headers.update(headers_for(request.scope))  # this answer is made outside of the middleware
     return response

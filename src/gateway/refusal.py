@@ -11,7 +11,7 @@ RETRY_SECONDS = 5
 
 @dataclass(eq=False)  # not frozen: Python itself writes into a raised exception
 class Refusal(Exception):
-    """`retry_after` is in whole seconds; `title` heads the readable page; `rate_limit` is the partner's."""
+    """`retry_after` is in whole seconds; `title` heads the readable page; `rate_limit` is that of a partner."""
 
     status: int
     reason: str
@@ -60,6 +60,10 @@ def forbidden(reason: str) -> Refusal:
     """Answers the refusal for a partner who is known, and may not read just now."""
     title, message = _FORBIDDEN[reason]
     return Refusal(403, reason, title, message)
+
+
+def not_understood(message: str = "What was asked for cannot be understood.") -> Refusal:
+    return Refusal(400, "INVALID_ARGUMENT", "Not understood", message)
 
 
 def too_many(retry_after: int, rate_limit: RateLimitLeft | None = None) -> Refusal:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -19,6 +21,13 @@ HEADERS = {
     "X-Robots-Tag": "noindex, nofollow",
 }
 
+HSTS = {"Strict-Transport-Security": "max-age=31536000"}
+"""A year, over TLS only; not for other names below the host, which are not ours to promise for."""
+
+
+def headers_for(scope: Scope) -> Mapping[str, str]:
+    return HEADERS | HSTS if scope["scheme"] == "https" else HEADERS
+
 
 class SecurityHeaders:
     """ASGI middleware, without the tasks and queues that a request/response one costs."""
@@ -30,7 +39,7 @@ class SecurityHeaders:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
+                for name, value in headers_for(scope).items():
                     headers.setdefault(name, value)
             await send(message)
 

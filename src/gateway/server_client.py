@@ -1,4 +1,4 @@
-"""The way to the server, and what its errors mean over HTTP."""
+"""The channel to the server, and what its errors mean over HTTP; the calls over it are `gateway.keep.calls`."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ import structlog
 from google.protobuf.duration_pb2 import Duration
 from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
-from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
-from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from gateway import refusal
 from gateway.refusal import Refusal
@@ -20,7 +18,6 @@ from gateway.shown import RateLimitLeft
 from oncall.v1.partner_service_pb2 import RateLimit
 
 CALL_SECONDS = 5.0
-READY_SECONDS = 1.0
 
 _CHANNEL_OPTIONS = [
     # A server that comes back is found within two seconds, not within the two minutes of the default.
@@ -33,27 +30,11 @@ _CHANNEL_OPTIONS = [
 log = structlog.get_logger()
 
 
-class Server:
-    """The server behind a channel, and whether it is there."""
-
-    def __init__(self, channel: grpc.aio.Channel) -> None:
-        self.channel = channel
-        self._health = HealthStub(channel)
-
-    async def is_reachable(self) -> bool:
-        """Whether the server says that it serves."""
-        try:
-            answer = await self._health.Check(HealthCheckRequest(), timeout=READY_SECONDS)
-        except grpc.aio.AioRpcError:
-            return False
-        return bool(answer.status == HealthCheckResponse.SERVING)
-
-
 @asynccontextmanager
-async def connect(server_address: str) -> AsyncIterator[Server]:
+async def connect(server_address: str) -> AsyncIterator[grpc.aio.Channel]:
     """Opens the channel; it connects, and connects again, when it is used."""
     async with grpc.aio.insecure_channel(server_address, options=_CHANNEL_OPTIONS) as channel:
-        yield Server(channel)
+        yield channel
 
 
 def refusal_of(error: grpc.aio.AioRpcError) -> Refusal:
@@ -73,6 +54,8 @@ def refusal_of(error: grpc.aio.AioRpcError) -> Refusal:
             return refusal.forbidden(reason)
         case grpc.StatusCode.NOT_FOUND, _:
             return refusal.unknown_page()
+        case grpc.StatusCode.INVALID_ARGUMENT, _:
+            return refusal.not_understood()
         case grpc.StatusCode.RESOURCE_EXHAUSTED, _ if details.retry is not None:
             return refusal.too_many(max(1, _seconds(details.retry.retry_delay)), _left(details.limit))
     log.warning("server_call_failed", code=code.name, reason=reason)

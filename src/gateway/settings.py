@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from gateway.edge.client_address import ForwardedHeader, Network, parse_networks
 from gateway.listener import split_address
 
 
@@ -20,6 +21,10 @@ def _base_url(value: str) -> str:
     if value and not value.startswith(("http://", "https://")):
         raise ValueError("must begin with http:// or https://")
     return value.rstrip("/")
+
+
+def _networks(value: object) -> object:
+    return parse_networks(value) if isinstance(value, str) else value
 
 
 Address = Annotated[str, AfterValidator(_address)]
@@ -36,9 +41,22 @@ class GatewaySettings(BaseSettings):
     """A file with the token of the gateway's service account, so that it is in no process list."""
     gateway_public_url: Annotated[str, AfterValidator(_base_url)] = ""
     """What partners put before `/status/…`; empty: as each request was addressed."""
+    gateway_trusted_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)] = ()
+    """Addresses and CIDRs of the proxies that are believed about whom they heard from."""
+    gateway_forwarded_header: ForwardedHeader = ForwardedHeader.X_FORWARDED_FOR
+    """Which header these write: `x-forwarded-for` or `forwarded`."""
+    gateway_tls_certificate: Path | None = None
+    """PEM file of the certificate and its chain; with it the gateway speaks TLS only."""
+    gateway_tls_key: Path | None = None
     gateway_cache_dir: Path | None = None
     """A folder of this gateway's own for what it showed last, so that it has that after a start; unset: none."""
     gateway_stale_seconds: Annotated[float, Field(ge=0, le=60)] = 0.0
     """How long after the stream of changes broke pages are still answered without asking, while their watch lasts."""
     ready_file: Path | None = None
     log_format: str = "json"
+
+    @model_validator(mode="after")
+    def _whole_pair(self) -> Self:
+        if (self.gateway_tls_certificate is None) != (self.gateway_tls_key is None):
+            raise ValueError("gateway_tls_certificate and gateway_tls_key go together")
+        return self

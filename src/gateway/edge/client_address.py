@@ -95,6 +95,6 @@ def _parsed(text: str) -> Address | None:
 
 
 def _unmapped_network(network: Network) -> Network:
-    if isinstance(network, IPv6Network) and network.prefixlen >= 96 and network.network_address.ipv4_mapped:  # noqa: PLR2004
+    if isinstance(network, IPv6Network) and network.prefixlen >= 96 and network.network_address.ipv4_mapped:
         return IPv4Network((network.network_address.ipv4_mapped, network.prefixlen - 96))
     return network

@@ -1,4 +1,4 @@
-"""The gateway's calls of PartnerService, and which of their errors mean that the server cannot be asked."""
+"""The gateway's calls of the server, and which of their errors mean that it cannot be asked."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import AsyncGenerator, Awaitable
 from typing import TypeVar
 
 import grpc
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from gateway.keep.accesses import Batch
 from gateway.server_client import CALL_SECONDS, refusal_of
@@ -13,6 +15,8 @@ from oncall.v1 import partner_service_pb2 as pb
 from oncall.v1.partner_service_pb2_grpc import PartnerServiceStub
 
 T = TypeVar("T")
+
+READY_SECONDS = 1.0
 
 _AWAY = frozenset(
     {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED},
@@ -33,6 +37,7 @@ class PartnerCalls:
 
     def __init__(self, channel: grpc.aio.Channel, token: str) -> None:
         self._stub = PartnerServiceStub(channel)
+        self._health = HealthStub(channel)
         self._metadata = (("authorization", f"Bearer {token}"),)
 
     async def show(self, request: pb.GetStatusPageRequest, seconds: float = CALL_SECONDS) -> pb.GetStatusPageResponse:
@@ -76,6 +81,14 @@ class PartnerCalls:
             if error.code() in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION):
                 raise ValueError(error.code().name) from None
             raise ServerAway(error.code().name) from None
+
+    async def is_reachable(self) -> bool:
+        """Whether the server says that it serves."""
+        try:
+            answer = await self._health.Check(HealthCheckRequest(), timeout=READY_SECONDS)
+        except grpc.aio.AioRpcError:
+            return False
+        return bool(answer.status == HealthCheckResponse.SERVING)
 
 
 async def _understood(call: Awaitable[T]) -> T:

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, suppress
 
 from gateway import refusal
 from gateway.asked import Asked
+from gateway.edge.keeper import KeepState
 from gateway.keep.accesses import flush_each_second
 from gateway.keep.admission import CLIENTS, Client, Clients
 from gateway.keep.calls import PartnerCalls, ServerAway
@@ -98,6 +99,13 @@ class Keeper:
             return await self._calls.list_access(request)
         except ServerAway:
             raise refusal.unavailable() from None
+
+    async def is_ready(self) -> bool:
+        """Whether pages can be had that are not kept: the server can be reached."""
+        return await self._calls.is_reachable()
+
+    def state(self) -> KeepState:
+        return KeepState(pages=len(self.shelf.contents), watching=self.shelf.lease.holds())
 
     async def apply(self, change: pb.StatusPageChange) -> None:
         """Goes by a change: in memory at once, on the disk when this returns."""

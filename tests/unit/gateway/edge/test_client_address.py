@@ -143,5 +143,5 @@ def test_networks_are_read_and_nonsense_is_named() -> None:
         "fd00::/8",
     ]
     for bad in ("10.0.0.1/8", "everybody", "10.0.0.0/33"):
-        with pytest.raises(ValueError, match="10|everybody"):
+        with pytest.raises(ValueError, match=bad.partition("/")[0]):
             parse_networks(bad)
