@@ -36,7 +36,9 @@ def create_app(
 ) -> Starlette:
     """Answers the application; `public_url` is what partners put before `/status/…`, empty: as each was addressed."""
     metrics = Metrics()
-    routes = Routes(keeper, health, Addresses(public_url), representations, streams or Streams(), metrics)
+    routes = Routes(
+        keeper, health, Addresses(public_url), representations, Streams() if streams is None else streams, metrics
+    )
 
     async def refused(request: Request, refusal: Exception) -> Response:
         if not isinstance(refusal, Refusal):

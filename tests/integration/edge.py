@@ -120,7 +120,7 @@ async def an_edge(
     http: type[LimitedConnection] = LimitedConnection,
 ) -> AsyncIterator[Edge]:
     """Serves the edge on a free port, as the gateway's own process would."""
-    keep, streams = ScriptedKeep(), streams or Streams()
+    keep, streams = ScriptedKeep(), Streams() if streams is None else streams
     config = _config(create_app(keep, keep, public_url, proxies=proxies, streams=streams), pair)
     config.http = http
     server = uvicorn.Server(config)
