@@ -78,9 +78,9 @@ async def test_the_session_cookie_is_a_secure_one_and_old_tls_is_refused(tmp_pat
             assert answer.headers["set-cookie"].endswith("; Path=/status/acme; HttpOnly; SameSite=Lax; Secure")
             assert (await client.get("/status/acme")).status_code == 200
         old = trusting(certificate)
-        with pytest.warns(DeprecationWarning):
+        with pytest.warns(DeprecationWarning, match="TLSv1_1"):
             old.minimum_version = ssl.TLSVersion.TLSv1_1
-        with pytest.warns(DeprecationWarning):
+        with pytest.warns(DeprecationWarning, match="TLSv1_1"):
             old.maximum_version = ssl.TLSVersion.TLSv1_1
         async with httpx.AsyncClient(verify=old) as client:
             with pytest.raises(httpx.ConnectError):

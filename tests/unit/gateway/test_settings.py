@@ -1,0 +1,45 @@
+"""What the gateway reads from its environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gateway.edge.client_address import ForwardedHeader
+from gateway.settings import GatewaySettings
+from kernel.settings import load
+
+
+@pytest.fixture(autouse=True)
+def required(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("ONCALL_SERVER_ADDRESS", "127.0.0.1:1")
+    monkeypatch.setenv("ONCALL_GATEWAY_TOKEN_FILE", str(tmp_path))
+
+
+def test_no_proxy_is_trusted_unless_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load(GatewaySettings).gateway_trusted_proxies == ()
+    monkeypatch.setenv("ONCALL_GATEWAY_TRUSTED_PROXIES", "10.0.0.0/8,fd00::1")
+    monkeypatch.setenv("ONCALL_GATEWAY_FORWARDED_HEADER", "forwarded")
+    settings = load(GatewaySettings)
+    assert [str(network) for network in settings.gateway_trusted_proxies] == ["10.0.0.0/8", "fd00::1/128"]
+    assert settings.gateway_forwarded_header is ForwardedHeader.FORWARDED
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ONCALL_GATEWAY_TRUSTED_PROXIES", "everybody"),
+        ("ONCALL_GATEWAY_FORWARDED_HEADER", "x-real-ip"),
+        ("ONCALL_GATEWAY_TLS_KEY", "/key.pem"),
+    ],
+)
+def test_bad_settings_are_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit):
+        load(GatewaySettings)
+    said = capsys.readouterr().err
+    assert said.startswith("cannot start: bad settings: ONCALL_")
+    assert said.count("\n") == 1
