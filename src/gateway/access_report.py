@@ -8,7 +8,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from starlette.requests import Request
 
 from gateway.refusal import Refusal
-from gateway.summary_v2 import time
+from gateway.representations.json_v2_words import time
 from oncall.v1.partner_service_pb2 import ListPartnerAccessResponse
 
 LONGEST_PAGE = 500

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
 
-from gateway.representations import html
+from gateway.representations import html, json_v2
+from gateway.representations.rendering import kept
 from gateway.shown import Rendering, Shown
-from gateway.summary_v2 import summary
 from gateway.view.page import stale_minutes
-
-MOST_RENDERINGS = 64
-"""Of one content: addresses and ages are many where nobody configured the one address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,20 +31,15 @@ class Represented:
 
 def _html(shown: Shown, viewing: Viewing) -> Rendering:
     key = ("html", viewing.url, viewing.language, stale_minutes(shown.stale_since, viewing.now))
-    if (made := shown.renderings.get(key)) is None:
-        if len(shown.renderings) >= MOST_RENDERINGS:
-            shown.renderings.clear()
-        made = shown.renderings[key] = html.render(shown, viewing.url, viewing.language, viewing.now)
-    return made
+    return kept(shown, key, lambda: html.render(shown, viewing.url, viewing.language, viewing.now))
 
 
-def _summary(shown: Shown, viewing: Viewing) -> Rendering:
-    body = json.dumps(summary(shown.content, viewing.url), ensure_ascii=False, separators=(",", ":")).encode()
-    return Rendering(body, "application/json", f'"{sha256(body).hexdigest()[:32]}"')
+def _document(name: str) -> Represented:
+    return Represented(f"/api/v2/{name}.json", lambda shown, viewing: json_v2.render(shown, viewing.url, name))
 
 
 PAGE = Represented("", _html)
 SUMMARY_PATH = "/api/v2/summary.json"
 
-REPRESENTATIONS: Sequence[Represented] = (PAGE, Represented(SUMMARY_PATH, _summary))
+REPRESENTATIONS: Sequence[Represented] = (PAGE, *map(_document, json_v2.DOCUMENTS))
 """The page itself, and what stands at addresses below it; at the page's own address, a program gets the summary."""

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import fields
 from datetime import datetime
 from functools import cache
-from hashlib import sha256
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -15,6 +14,7 @@ from gateway import assets
 from gateway.content_security import policy
 from gateway.languages import LOCALES, language
 from gateway.refusal import Refusal
+from gateway.representations.rendering import rendering
 from gateway.shown import Rendering, Shown
 from gateway.view.page import page_view
 from oncall.v1.partner_service_pb2 import GetStatusPageResponse
@@ -61,7 +61,7 @@ def render_refusal(refused: Refusal, code: str, sign_in: str = "") -> Rendering:
 
 def _rendering(template: str, code: str, names: Mapping[str, Any]) -> Rendering:
     body = _templates(code).get_template(template).render(names).encode()
-    return Rendering(body, MEDIA_TYPE, f'"{sha256(body).hexdigest()[:32]}"')
+    return rendering(body, MEDIA_TYPE)
 
 
 @cache
