@@ -12,7 +12,7 @@ help: ## List the targets
 setup: ## Install what is missing: system packages, .venv, locked dependencies
 	@tools/setup.sh
 
-browser: ## As setup, and the browser that tests look at status pages with
+browser: ## As setup, and what tests read status pages with: a browser, other people's clients
 	@tools/setup.sh test
 
 run: setup ## Run everything on this machine, with a demo team; Ctrl-C stops it
@@ -54,5 +54,5 @@ screenshots: browser ## Take the pictures of a status page in docs/images
 	$(BIN)/python -m tests.browser.screenshots docs/images
 
 clean: ## Remove .venv and all caches; data folders stay
-	rm -rf .venv dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .clients dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +

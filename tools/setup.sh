@@ -108,8 +108,25 @@ install_dependencies() {
   fingerprint >$stamp
 }
 
+# The tests read pages with programs that others wrote, kept apart: they want older libraries than the project does.
+install_clients() {
+  local clients=.clients wanted
+  wanted=$(cat tests/clients/requirements.lock tests/clients/npm.txt | sha256sum; $venv/bin/python -VV; pwd)
+  if [ -f $clients/installed ] && [ "$wanted" = "$(cat $clients/installed)" ]; then return; fi
+  command -v npm >/dev/null || install_packages "the tests read status pages with a client of npm" npm
+  say "installing other people's clients of status pages into $clients, for the tests"
+  rm -rf $clients
+  $venv/bin/python -m venv $clients/python
+  $clients/python/bin/python -m pip install -qq --disable-pip-version-check --require-hashes \
+    -r tests/clients/requirements.lock </dev/null
+  npm install --prefix $clients/node --no-save --no-package-lock --ignore-scripts --no-audit --no-fund --loglevel=error \
+    "$(cat tests/clients/npm.txt)" </dev/null >/dev/null
+  printf '%s\n' "$wanted" >$clients/installed
+}
+
 sandbox_packages
 [ "${1:-}" != test ] || browser_package
 make_venv
 install_dependencies
 redis_package
+[ "${1:-}" != test ] || install_clients
