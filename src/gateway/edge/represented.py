@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from gateway.representations import html, json_v2
+from gateway.representations import atom, badge, calendar, html, json_v2
 from gateway.representations.rendering import kept
 from gateway.shown import Rendering, Shown
 from gateway.view.page import stale_minutes
@@ -38,8 +38,16 @@ def _document(name: str) -> Represented:
     return Represented(f"/api/v2/{name}.json", lambda shown, viewing: json_v2.render(shown, viewing.url, name))
 
 
+def _below(path: str, render: Callable[[Shown, str], Rendering]) -> Represented:
+    return Represented(f"/{path}", lambda shown, viewing: render(shown, viewing.url))
+
+
 PAGE = Represented("", _html)
 SUMMARY_PATH = "/api/v2/summary.json"
 
-REPRESENTATIONS: Sequence[Represented] = (PAGE, *map(_document, json_v2.DOCUMENTS))
+REPRESENTATIONS: Sequence[Represented] = (
+    PAGE,
+    *map(_document, json_v2.DOCUMENTS),
+    *(_below(made.PATH, made.render) for made in (atom, calendar, badge)),
+)
 """The page itself, and what stands at addresses below it; at the page's own address, a program gets the summary."""

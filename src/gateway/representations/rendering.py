@@ -21,12 +21,13 @@ def rendering(body: bytes, media_type: str) -> Rendering:
 
 
 def kept(shown: Shown, key: Hashable, make: Callable[[], Rendering]) -> Rendering:
-    """Answers what is kept under the key, or makes it, and keeps it while there is room."""
+    """Answers what is kept under the key, or makes and keeps it; the oldest makes room, be it of an age long past."""
     found = shown.renderings.get(key)
     if found is None:
         found = make()
-        if len(shown.renderings) < KEPT:
-            shown.renderings[key] = found
+        while len(shown.renderings) >= KEPT:
+            del shown.renderings[next(iter(shown.renderings))]
+        shown.renderings[key] = found
     return found
 
 
