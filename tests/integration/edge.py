@@ -46,6 +46,7 @@ class ScriptedKeep:
     refused: Refusal | None = None
     session_ended: bool = False
     broken: bool = False
+    logo_url: str = ""
     asked: list[Asked] = field(default_factory=list)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -53,7 +54,9 @@ class ScriptedKeep:
         self.asked.append(asked)
         if self.broken:
             raise RuntimeError("a mistake of ours")
-        return Shown(self._admit(asked), self.tag, self.stale_since, self.rate_limit)
+        content = self._admit(asked)
+        content.status_page.logo_url = self.logo_url
+        return Shown(content, self.tag, self.stale_since, self.rate_limit)
 
     async def changes(self, asked: Asked, after_tag: str) -> AsyncIterator[Shown]:
         while True:

@@ -19,6 +19,7 @@ def page_headers(shown: Shown, source: Source, now: datetime) -> dict[str, str]:
     headers: dict[str, str] = {}
     if _is_everybodys(shown, source):
         headers |= {"Cache-Control": f"public, max-age={PUBLIC_SECONDS}", "X-Robots-Tag": "all"}
+        headers["Cross-Origin-Resource-Policy"] = "cross-origin"  # so that a badge can stand on other sites
     if shown.stale_since is not None:
         age = max(0, int((now - shown.stale_since).total_seconds()))
         headers |= {STALE_SINCE: f"{shown.stale_since:%Y-%m-%dT%H:%M:%SZ}", "Age": str(age)}

@@ -7,10 +7,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from gateway import answers, assets, refusal
+from gateway import assets, refusal
 from gateway.content_security import policy
 from gateway.languages import language
-from gateway.negotiation import Representation
 from gateway.representations.html import headers, render, render_refusal
 from gateway.shown import Shown
 from gateway.view.components import Components
@@ -190,32 +189,3 @@ def test_a_full_page_weighs_less_than_60_kb_uncompressed(code: str) -> None:
     assert accent
     loaded = [assets.STYLESHEET.body, assets.SCRIPT.body, accent.body, assets.ICONS["partial"].body]
     assert len(html_of(a_full_page(), code).encode()) + sum(map(len, loaded)) < 60_000
-
-
-@pytest.mark.parametrize(
-    ("visibility", "partner_name", "cached"),
-    [
-        (status_page.STATUS_PAGE_VISIBILITY_PUBLIC, "", "public, max-age=10"),
-        (status_page.STATUS_PAGE_VISIBILITY_PUBLIC, "Northwind", None),
-        (status_page.STATUS_PAGE_VISIBILITY_PRIVATE, "Northwind", None),
-        (status_page.STATUS_PAGE_VISIBILITY_PRIVATE, "", None),
-    ],
-)
-def test_only_what_anybody_may_read_may_be_kept_by_a_cache(
-    visibility: status_page.StatusPageVisibility, partner_name: str, cached: str | None
-) -> None:
-    answer = an_answer(visibility=visibility, partner_name=partner_name)
-    for representation in Representation:
-        headers = answers.page(Shown(answer, "tag"), "", representation, "en").headers
-        assert headers.get("cache-control") == cached
-        assert headers["vary"] == "Accept, Authorization, Accept-Language"
-
-
-def test_a_refusal_says_the_same_to_people_and_to_programs() -> None:
-    refused = refusal.too_many(7)
-    for representation in Representation:
-        answer = answers.refusal(refused, representation, "en")
-        assert answer.status_code == 429
-        assert answer.headers["retry-after"] == "7"
-        assert refused.message in bytes(answer.body).decode()
-        assert refused.reason in bytes(answer.body).decode()
