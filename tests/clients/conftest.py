@@ -1,44 +1,42 @@
-"""A public page to read: its v2 documents over HTTP, on a free port of this machine."""
+"""A public page to read: the gateway's own application over a keep that shows one page, on a free port."""
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+import uvicorn
 
-from gateway.representations.json_v2 import DOCUMENTS, render
+from gateway.__main__ import _config
+from gateway.app import create_app
+from gateway.asked import Asked
 from gateway.shown import Shown
+from tests.integration.edge import ScriptedKeep
 from tests.unit.gateway.told_page import a_told_page
 
 PATH = "/status/acme"
 
 
-class _Documents(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:  # named by the library
-        prefix = f"{PATH}/api/v2/"
-        document = self.path.removeprefix(prefix).removesuffix(".json")
-        if self.path != f"{prefix}{document}.json" or document not in DOCUMENTS:
-            self.send_error(404)
-            return
-        rendering = render(Shown(a_told_page(), "tag"), f"http://{self.headers['Host']}{PATH}", document)
-        self.send_response(200)
-        self.send_header("Content-Type", rendering.media_type)
-        self.send_header("Content-Length", str(len(rendering.body)))
-        self.end_headers()
-        self.wfile.write(rendering.body)
+class ToldKeep(ScriptedKeep):
+    """A keep that shows `a_told_page` to everybody."""
 
-    def log_message(self, *_: object) -> None:
-        """Keeps quiet."""
+    async def show(self, asked: Asked) -> Shown:
+        return Shown(a_told_page(), "tag")
 
 
 @pytest.fixture(scope="module")
 def page_url() -> Iterator[str]:
     """Answers where a page of `a_told_page` is read by everybody."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Documents) as server:
-        thread = threading.Thread(target=server.serve_forever)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        keep = ToldKeep()
+        server = uvicorn.Server(_config(create_app(keep, keep), None))
+        thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
-        yield f"http://127.0.0.1:{server.server_port}{PATH}"
-        server.shutdown()
-        thread.join()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}{PATH}"
+        finally:
+            server.should_exit = True
+            thread.join(10)
+            assert not thread.is_alive()
