@@ -24,6 +24,7 @@ def answer_to_pb(answer: Answer, known_content_tag: str) -> GetStatusPageRespons
             page_version=answer.shown.version,
             content_expires_at=time_to_pb(answer.shown.expires_at),
             admitted_until=time_to_pb(answer.admitted_until),
+            access_ends_at=time_to_pb(answer.admitted.ends_at),
             rate_limit=allowance_to_pb(answer.allowance) if answer.allowance else None,
         )
     )
