@@ -17,7 +17,8 @@ import pytest
 from oncall.v1 import incident_pb2, incident_service_pb2, maintenance_pb2, status_page_pb2, status_page_service_pb2
 from oncall.v1.partner_service_pb2 import GetStatusPageResponse
 from server.operations.compose_page import compose_page, snapshot
-from server.rpc.shown_page_conversion import shown_page_to_pb
+from server.rpc.conversion import time_to_pb
+from server.rpc.shown_page_conversion import content_tag, shown_page_to_pb
 from server.storage import status_pages
 from tests.status_pages import StatusPageDesk, names
 
@@ -54,7 +55,14 @@ class TwoSides:
             page = await status_pages.find(session, UUID(self.page.id))
             assert page is not None
             shown = await compose_page(session, page, frozenset(map(UUID, scope)), self.at)
-        return shown_page_to_pb(shown, None)
+        content = shown_page_to_pb(shown)
+        tag = content_tag(content)
+        content.MergeFrom(
+            GetStatusPageResponse(
+                content_tag=tag, page_version=shown.version, content_expires_at=time_to_pb(shown.expires_at)
+            )
+        )
+        return content
 
     def hidden_acts(self) -> list[Callable[[], Awaitable[Any]]]:
         """Answers what can be done to hidden things, each with other values every time."""
