@@ -54,10 +54,15 @@ class Client:
         token: str,
         tls: bool = False,
         root_certificates: bytes | None = None,
+        client_certificate: bytes | None = None,
+        client_key: bytes | None = None,
         patience: float = DEFAULT_PATIENCE_SECONDS,
         retry_for: float = DEFAULT_RETRY_SECONDS,
     ) -> None:
         """`address` is host:port. `root_certificates` (PEM) implies `tls`, which alone trusts gRPC's own roots.
+
+        `client_certificate` and `client_key` (PEM) are shown to a server that asks for them; both are read once, so
+        that renewed ones need a new client.
 
         `patience` is for how many seconds in a row `execute` and `watch` try to get a lost connection back; `retry_for`
         for how many other calls that are safe to repeat are repeated (0: never), within their own `timeout` if any.
@@ -65,8 +70,14 @@ class Client:
         authorization(token)  # refuses here what could not be sent
         self.address = address
         self._token = token
+        if (client_certificate is None) != (client_key is None):
+            raise ValueError("client_certificate and client_key go together")
         self._tls = tls or root_certificates is not None
+        if client_key is not None and not self._tls:
+            raise ValueError("a client certificate is shown over TLS only: give tls or root_certificates, too")
         self._root_certificates = root_certificates
+        self._client_certificate = client_certificate
+        self._client_key = client_key
         self._patience = patience
         self._retry_for = retry_for
 
@@ -86,7 +97,7 @@ class Client:
     def _connect(self) -> grpc.aio.Channel:
         if not self._tls:
             return grpc.aio.insecure_channel(self.address, options=CHANNEL_OPTIONS)
-        credentials = grpc.ssl_channel_credentials(self._root_certificates)
+        credentials = grpc.ssl_channel_credentials(self._root_certificates, self._client_key, self._client_certificate)
         return grpc.aio.secure_channel(self.address, credentials, options=CHANNEL_OPTIONS)
 
     def execute(

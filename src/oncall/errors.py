@@ -67,9 +67,10 @@ class TlsRefused(OncallError):
         return False
 
 
-def from_rpc_error(error: grpc.RpcError) -> OncallError:
+def from_rpc_error(error: grpc.RpcError, roots: str = "root_certificates") -> OncallError:
     """Answers `error`, as raised by a synchronous or asyncio call, with its rich details read.
 
+    `roots` is how the caller calls what says whom to trust, for the sentence about a certificate that is not.
     Details that are missing or broken leave `reason` and `violations` empty; code and message are always there.
     """
     status: Any = error  # what a call raises is a call, too, which the base class does not promise
@@ -77,7 +78,7 @@ def from_rpc_error(error: grpc.RpcError) -> OncallError:
     details = decode(metadata.get("grpc-status-details-bin", b""))
     violations = [FieldViolation(field, description) for field, description in details.violations]
     if not details.reason and status.code() is grpc.StatusCode.UNAVAILABLE:
-        sentence = why_tls_failed(status.details() or "")
+        sentence = why_tls_failed(status.details() or "", roots)
         if sentence:
             return TlsRefused(status.code(), "", sentence)
     message = with_hint(status.details() or "")

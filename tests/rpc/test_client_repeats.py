@@ -129,7 +129,7 @@ async def test_with_the_right_certificate_it_gets_through_and_without_tls_it_is_
             with pytest.raises(OncallError) as answered:
                 await client.teams.GetCaller(GetCallerRequest())
         async with Client(f"localhost:{port}", token="oct_x", retry_for=0) as client:
-            with pytest.raises(OncallError, match=r"does the server want TLS\?"):
+            with pytest.raises(OncallError, match=r"does the server want TLS, or a client certificate"):
                 await client.teams.GetCaller(GetCallerRequest())
     assert answered.value.code is grpc.StatusCode.UNIMPLEMENTED, "this server has no services"
 

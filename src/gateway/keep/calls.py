@@ -11,6 +11,7 @@ from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from gateway.keep.accesses import Batch
 from gateway.server_client import CALL_SECONDS, refusal_of
+from oncall.tls_refusal import why_tls_failed, with_hint
 from oncall.v1 import partner_service_pb2 as pb
 from oncall.v1.partner_service_pb2_grpc import PartnerServiceStub
 
@@ -56,7 +57,7 @@ class PartnerCalls:
             async for told in stream:
                 yield told
         except grpc.aio.AioRpcError as error:
-            raise ServerAway(error.code().name) from None
+            raise _away(error) from None
         finally:
             stream.cancel()
         raise ServerAway("the stream ended")
@@ -69,7 +70,7 @@ class PartnerCalls:
         except grpc.aio.AioRpcError as error:
             if error.code() is grpc.StatusCode.NOT_FOUND:
                 raise WatchUnknown from None
-            raise ServerAway(error.code().name) from None
+            raise _away(error) from None
         return answer.lease.ToTimedelta().total_seconds()
 
     async def record(self, batch: Batch) -> None:
@@ -80,7 +81,7 @@ class PartnerCalls:
         except grpc.aio.AioRpcError as error:
             if error.code() in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION):
                 raise ValueError(error.code().name) from None
-            raise ServerAway(error.code().name) from None
+            raise _away(error) from None
 
     async def is_reachable(self) -> bool:
         """Whether the server says that it serves."""
@@ -91,10 +92,18 @@ class PartnerCalls:
         return bool(answer.status == HealthCheckResponse.SERVING)
 
 
+def _away(error: grpc.aio.AioRpcError) -> ServerAway:
+    """Tells what somebody has to change about TLS, where that is why; else the code says enough."""
+    details = error.details() or ""
+    why = why_tls_failed(details, "ONCALL_GATEWAY_SERVER_CA")
+    hint = with_hint(details)
+    return ServerAway(why or (hint if hint != details else error.code().name))
+
+
 async def _understood(call: Awaitable[T]) -> T:
     try:
         return await call
     except grpc.aio.AioRpcError as error:
         if error.code() in _AWAY:
-            raise ServerAway(error.code().name) from None
+            raise _away(error) from None
         raise refusal_of(error) from None
