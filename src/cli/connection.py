@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, cast
 
 import grpc
@@ -13,6 +12,7 @@ import grpc
 from cli import credentials
 from cli.credentials import Credentials, CredentialsUnusable
 from cli.failure import fail, fail_with
+from cli.tls_files import channel_credentials
 from oncall.channel import CHANNEL_OPTIONS, authorization
 from oncall.errors import OncallError, from_rpc_error
 from oncall.v1.audit_service_pb2_grpc import AuditServiceStub
@@ -22,6 +22,7 @@ from oncall.v1.secret_service_pb2_grpc import SecretServiceStub
 from oncall.v1.team_service_pb2_grpc import TeamServiceStub
 
 UNARY_TIMEOUT_SECONDS = 20.0
+ROOTS = "--ca-file or ONCALL_CA_FILE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +66,12 @@ def connected(with_credentials: Credentials | None = None) -> Iterator[Server]:
 
 
 def open_channel(found: Credentials) -> grpc.Channel:
+    """Opens it, in clear or over TLS; ValueError or OSError where the files for TLS cannot be used."""
     if not (found.tls or found.ca_file):
+        if found.client_certificate or found.client_key:
+            raise ValueError("a client certificate is shown over TLS only: give --tls or --ca-file, too")
         return grpc.insecure_channel(found.server, options=CHANNEL_OPTIONS)
-    roots = Path(found.ca_file).read_bytes() if found.ca_file else None
-    return grpc.secure_channel(found.server, grpc.ssl_channel_credentials(roots), options=CHANNEL_OPTIONS)
+    return grpc.secure_channel(found.server, channel_credentials(found), options=CHANNEL_OPTIONS)
 
 
 class _AuthorizedChannel:
@@ -85,7 +88,7 @@ class _AuthorizedChannel:
             try:
                 return method(request, metadata=(self._authorization,), timeout=UNARY_TIMEOUT_SECONDS)
             except grpc.RpcError as error:
-                raise from_rpc_error(error) from None
+                raise from_rpc_error(error, ROOTS) from None
 
         return call
 
@@ -104,7 +107,7 @@ class Stream:
         try:
             yield from self._call
         except grpc.RpcError as error:
-            raise from_rpc_error(error) from None
+            raise from_rpc_error(error, ROOTS) from None
 
     def cancel(self) -> None:
         self._call.cancel()

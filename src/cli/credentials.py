@@ -7,7 +7,7 @@ import os
 import stat
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 DEFAULT_SERVER = "127.0.0.1:7443"
@@ -20,12 +20,17 @@ class CredentialsUnusable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """`ca_file`, if set, holds the PEM certificates to trust; it implies TLS."""
+    """`ca_file`, if set, holds the PEM certificates to trust; it implies TLS.
+
+    `client_certificate` and `client_key`, if set, are the files of what is shown to a server that asks for it.
+    """
 
     server: str
     token: str = field(repr=False)
     tls: bool = False
     ca_file: str = ""
+    client_certificate: str = ""
+    client_key: str = ""
 
 
 def credentials_path(environ: Mapping[str, str] = os.environ) -> Path:
@@ -34,7 +39,7 @@ def credentials_path(environ: Mapping[str, str] = os.environ) -> Path:
 
 
 def current(environ: Mapping[str, str] = os.environ) -> Credentials:
-    """Answers what to call with; `ONCALL_SERVER` and `ONCALL_TOKEN` go before what is stored.
+    """Answers what to call with; `ONCALL_SERVER`, `ONCALL_TOKEN` and those about TLS go before what is stored.
 
     A stored token is never sent to another server than the one it was stored for.
     """
@@ -43,11 +48,22 @@ def current(environ: Mapping[str, str] = os.environ) -> Credentials:
     server = normal_address(environ.get("ONCALL_SERVER") or (stored.server if stored else DEFAULT_SERVER))
     of_this_server = stored if stored and stored.server == server else None
     if token:
-        tls, ca_file = (of_this_server.tls, of_this_server.ca_file) if of_this_server else (False, "")
-        return Credentials(server, token, tls, ca_file)
-    if of_this_server is None:
+        found = replace(of_this_server, token=token) if of_this_server else Credentials(server, token)
+    elif of_this_server is None:
         raise CredentialsUnusable(f"no token is stored for {server}: run `oncall login --server {server}`")
-    return of_this_server
+    else:
+        found = of_this_server
+    return _over_tls(found, environ)
+
+
+def _over_tls(found: Credentials, environ: Mapping[str, str]) -> Credentials:
+    """Answers the credentials with what the environment says of TLS; it can ask for it, never for going without."""
+    ca_file = environ.get("ONCALL_CA_FILE") or found.ca_file
+    asked = environ.get("ONCALL_TLS", "").strip().lower() not in {"", "0", "false", "no"}
+    pair = environ.get("ONCALL_CLIENT_CERTIFICATE", ""), environ.get("ONCALL_CLIENT_KEY", "")
+    certificate, key = pair if any(pair) else (found.client_certificate, found.client_key)
+    tls = found.tls or asked or bool(ca_file)
+    return replace(found, tls=tls, ca_file=ca_file, client_certificate=certificate, client_key=key)
 
 
 def load(environ: Mapping[str, str] = os.environ) -> Credentials | None:

@@ -9,7 +9,7 @@ import typer
 from grpc import StatusCode
 
 from cli.visible import visible
-from oncall.errors import OncallError
+from oncall.errors import OncallError, TlsRefused
 
 REFUSED = 1
 USAGE = 2
@@ -35,6 +35,8 @@ def describe(error: OncallError, address: str) -> str:
     message = visible(error.message).rstrip(".") or "no reason was given"
     named = f"({error.reason or error.code.name})"
     match error.code:
+        case StatusCode.UNAVAILABLE if isinstance(error, TlsRefused):
+            return f"cannot connect to {address}: {message}"
         case StatusCode.UNAVAILABLE if not error.reason:
             return f"cannot reach the server at {address}: check that it runs and that the address is right ({message})"
         case StatusCode.UNAVAILABLE:

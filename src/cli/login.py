@@ -22,10 +22,18 @@ from oncall.v1.team_service_pb2 import GetCallerRequest, GetCallerResponse
 
 def login(
     server: Annotated[str, typer.Option(envvar="ONCALL_SERVER", help="host:port of the server.")] = DEFAULT_SERVER,
-    tls: Annotated[bool, typer.Option("--tls", help="Encrypt, trusting the certificates that gRPC brings.")] = False,
+    tls: Annotated[
+        bool, typer.Option("--tls", envvar="ONCALL_TLS", help="Encrypt, trusting the certificates that gRPC brings.")
+    ] = False,
     ca_file: Annotated[
-        Path | None, typer.Option(help="Encrypt, trusting the certificates of this PEM file.", exists=True)
+        Path | None,
+        typer.Option(envvar="ONCALL_CA_FILE", help="Encrypt, trusting the certificates of this PEM file.", exists=True),
     ] = None,
+    client_certificate: Annotated[
+        Path | None,
+        typer.Option(envvar="ONCALL_CLIENT_CERTIFICATE", help="PEM file to show where the server asks for one."),
+    ] = None,
+    client_key: Annotated[Path | None, typer.Option(envvar="ONCALL_CLIENT_KEY", help="PEM file of its key.")] = None,
     as_json: Json = False,
 ) -> None:
     """Store the address of a server and your token for it.
@@ -35,6 +43,7 @@ def login(
 
     \b
       oncall login --server oncall.example:7443 --tls
+      oncall login --server oncall.example:7443 --ca-file ca.pem
       pass show oncall | oncall login --server oncall.example:7443
     """
     try:
@@ -42,7 +51,12 @@ def login(
     except CredentialsUnusable as error:
         fail(str(error))
     found = Credentials(
-        address, _read_token(address), tls or ca_file is not None, str(ca_file.resolve()) if ca_file else ""
+        address,
+        _read_token(address),
+        tls or ca_file is not None,
+        ca_file=_absolute(ca_file),
+        client_certificate=_absolute(client_certificate),
+        client_key=_absolute(client_key),
     )
     if not found.tls and not _is_loopback(address):
         note(f"warning: without --tls your token travels to {address} in clear")
@@ -94,6 +108,10 @@ def _read_token(address: str) -> str:
     except ValueError as error:
         fail(f"this cannot be a token: {error}")
     return token.strip()
+
+
+def _absolute(file: Path | None) -> str:
+    return str(file.resolve()) if file else ""
 
 
 def _is_loopback(address: str) -> bool:
