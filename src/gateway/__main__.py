@@ -18,13 +18,15 @@ from gateway.app import create_app
 from gateway.edge.client_address import Proxies
 from gateway.edge.event_stream import Streams
 from gateway.edge.http_connection import LimitedConnection
-from gateway.edge.tls import BadPair, Pair, open_pair
+from gateway.edge.tls import Pair, open_pair
 from gateway.keep.calls import PartnerCalls
 from gateway.keep.disk import Disk, FolderInUse
 from gateway.keep.keeper import Keeper, keeping
 from gateway.listener import bind, spelled
 from gateway.server_client import connect
+from gateway.server_tls import ServerTls, open_server_tls
 from gateway.settings import GatewaySettings
+from kernel.certificate_files import UnusableFiles
 from kernel.settings import fail, load, write_ready_file
 from kernel.telemetry import configure
 
@@ -38,18 +40,23 @@ def main() -> None:
     settings = load(GatewaySettings)
     configure("gateway", settings.log_format)
     token = _read_token(settings.gateway_token_file)
-    pair = _open_pair(settings)
+    try:
+        pair, server_tls = _open_pair(settings), _open_server_tls(settings)
+    except UnusableFiles as problem:
+        fail(f"cannot start: TLS: {problem}")
     try:
         listener = bind(settings.gateway_listen)
     except OSError as error:
         fail(f"cannot start: cannot listen on {settings.gateway_listen}: {error.strerror or error}")
-    uvloop.run(serve(settings, token, listener, pair))
+    uvloop.run(serve(settings, token, listener, pair, server_tls))
 
 
-async def serve(settings: GatewaySettings, token: str, listener: socket.socket, pair: Pair | None) -> None:
+async def serve(
+    settings: GatewaySettings, token: str, listener: socket.socket, pair: Pair | None, server_tls: ServerTls | None
+) -> None:
     streams = Streams()
     async with (
-        connect(settings.server_address) as channel,
+        connect(settings.server_address, server_tls) as channel,
         _keeping(settings, PartnerCalls(channel, token)) as keeper,
     ):
         app = create_app(
@@ -129,10 +136,13 @@ class _Server(uvicorn.Server):
 def _open_pair(settings: GatewaySettings) -> Pair | None:
     if settings.gateway_tls_certificate is None or settings.gateway_tls_key is None:
         return None
-    try:
-        return open_pair(settings.gateway_tls_certificate, settings.gateway_tls_key)
-    except BadPair as problem:
-        fail(f"cannot start: TLS: {problem}")
+    return open_pair(settings.gateway_tls_certificate, settings.gateway_tls_key)
+
+
+def _open_server_tls(settings: GatewaySettings) -> ServerTls | None:
+    if not settings.speaks_tls_to_server:
+        return None
+    return open_server_tls(settings.gateway_server_ca, settings.gateway_client_certificate, settings.gateway_client_key)
 
 
 def _read_token(file: Path) -> str:

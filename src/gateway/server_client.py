@@ -14,6 +14,7 @@ from google.rpc.status_pb2 import Status
 
 from gateway import refusal
 from gateway.refusal import Refusal
+from gateway.server_tls import ServerTls, renewed_channel
 from gateway.shown import RateLimitLeft
 from oncall.v1.partner_service_pb2 import RateLimit
 
@@ -31,10 +32,18 @@ log = structlog.get_logger()
 
 
 @asynccontextmanager
-async def connect(server_address: str) -> AsyncIterator[grpc.aio.Channel]:
+async def connect(server_address: str, tls: ServerTls | None = None) -> AsyncIterator[grpc.aio.Channel]:
     """Opens the channel; it connects, and connects again, when it is used."""
-    async with grpc.aio.insecure_channel(server_address, options=_CHANNEL_OPTIONS) as channel:
-        yield channel
+
+    def secure(credentials: grpc.ChannelCredentials) -> grpc.aio.Channel:
+        return grpc.aio.secure_channel(server_address, credentials, options=_CHANNEL_OPTIONS)
+
+    if tls is None:
+        async with grpc.aio.insecure_channel(server_address, options=_CHANNEL_OPTIONS) as channel:
+            yield channel
+    else:
+        async with renewed_channel(tls, secure) as channel:
+            yield channel
 
 
 def refusal_of(error: grpc.aio.AioRpcError) -> Refusal:

@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from gateway.edge.client_address import ForwardedHeader, Network, parse_networks
 from gateway.listener import split_address
+from kernel.settings import together
 
 
 def _address(value: str) -> str:
@@ -48,6 +49,13 @@ class GatewaySettings(BaseSettings):
     gateway_tls_certificate: Path | None = None
     """PEM file of the certificate and its chain; with it the gateway speaks TLS only."""
     gateway_tls_key: Path | None = None
+    gateway_server_ca: Path | None = None
+    """PEM file of who signed the server's certificate; with it the channel to the server is TLS."""
+    gateway_server_tls: bool = False
+    """TLS to the server without a file of authorities: gRPC's own roots are trusted."""
+    gateway_client_certificate: Path | None = None
+    """PEM file of what this gateway shows to a server that lets nobody in without a certificate."""
+    gateway_client_key: Path | None = None
     gateway_cache_dir: Path | None = None
     """A folder of this gateway's own for what it showed last, so that it has that after a start; unset: none."""
     gateway_stale_seconds: Annotated[float, Field(ge=0, le=60)] = 0.0
@@ -56,7 +64,22 @@ class GatewaySettings(BaseSettings):
     log_format: str = "json"
 
     @model_validator(mode="after")
-    def _whole_pair(self) -> Self:
-        if (self.gateway_tls_certificate is None) != (self.gateway_tls_key is None):
-            raise ValueError("gateway_tls_certificate and gateway_tls_key go together")
+    def _whole(self) -> Self:
+        together(
+            ("gateway_tls_certificate", self.gateway_tls_certificate),
+            ("gateway_tls_key", self.gateway_tls_key),
+        )
+        together(
+            ("gateway_client_certificate", self.gateway_client_certificate),
+            ("gateway_client_key", self.gateway_client_key),
+        )
+        if self.gateway_client_certificate and not self.speaks_tls_to_server:
+            raise ValueError(
+                "ONCALL_GATEWAY_CLIENT_CERTIFICATE is shown over TLS only: set ONCALL_GATEWAY_SERVER_CA, or "
+                "ONCALL_GATEWAY_SERVER_TLS=true where the server's certificate is of a public authority"
+            )
         return self
+
+    @property
+    def speaks_tls_to_server(self) -> bool:
+        return self.gateway_server_tls or self.gateway_server_ca is not None

@@ -39,11 +39,23 @@ def load(settings: type[SettingsT], **given: Any) -> SettingsT:
     try:
         return settings(**given)
     except ValidationError as error:
-        problems = ", ".join(
-            f"ONCALL_{'_'.join(str(part) for part in problem['loc']).upper()}: {problem['msg'].lower()}"
-            for problem in error.errors(include_input=False, include_url=False)
-        )
-        fail(f"cannot start: bad settings: {problems}")
+        problems = error.errors(include_input=False, include_url=False)
+        fail(f"cannot start: bad settings: {', '.join(_said(problem['loc'], problem['msg']) for problem in problems)}")
+
+
+def together(*settings: tuple[str, object]) -> None:
+    """Raises a ValueError where some of the settings, each a name and its value, are given and others are not."""
+    missing = [f"ONCALL_{name.upper()}" for name, value in settings if value is None]
+    if missing and len(missing) < len(settings):
+        given = [f"ONCALL_{name.upper()}" for name, value in settings if value is not None]
+        raise ValueError(f"{' and '.join(given)} needs {' and '.join(missing)}: set both, or none")
+
+
+def _said(location: tuple[int | str, ...], message: str) -> str:
+    """Answers one problem with the name of its variable; one of several names them itself."""
+    if not location:
+        return message.removeprefix("Value error, ")
+    return f"ONCALL_{'_'.join(str(part) for part in location).upper()}: {message.lower()}"
 
 
 def fail(sentence: str) -> NoReturn:

@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from gateway.edge.tls import BadPair, open_pair
+from gateway.edge.tls import open_pair
+from kernel.certificate_files import UnusableFiles
 from tests.integration.edge import BEARER, an_edge
 
 
@@ -60,7 +61,7 @@ async def test_a_renewed_certificate_is_shown_and_open_connections_stay(tmp_path
             async with httpx.AsyncClient(verify=trusting(certificate)) as after:
                 assert (await after.get(url)).status_code == 200
             key.write_text("nonsense")
-            with pytest.raises(BadPair, match="cannot be used"):
+            with pytest.raises(UnusableFiles, match="cannot be used"):
                 pair.reload()
             assert pair.reload() is False
             async with httpx.AsyncClient(verify=trusting(certificate)) as after:
@@ -93,7 +94,7 @@ def test_a_pair_that_is_none_is_said_in_a_sentence(tmp_path: Path) -> None:
     other.mkdir()
     _, foreign = write_pair(other, "second")
     for key, problem in ((foreign, "not that of the certificate"), (tmp_path / "none", "No such file")):
-        with pytest.raises(BadPair, match=problem):
+        with pytest.raises(UnusableFiles, match=problem):
             open_pair(certificate, key)
-    with pytest.raises(BadPair, match="no PEM"):
+    with pytest.raises(UnusableFiles, match="no PEM"):
         open_pair(foreign, foreign)
