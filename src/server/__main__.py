@@ -21,10 +21,14 @@ async def main(settings: ServerSettings) -> None:
     platform = build(settings)
     await require_migrated(platform.engine)
     require_free(settings.server_listen, "ONCALL_SERVER_LISTEN")
-    port = await platform.start(settings.server_listen)
-    address = f"{settings.server_listen.rpartition(':')[0]}:{port}"
-    write_ready_file(settings.ready_file, {"address": address})
-    log.info("serving", address=address)
+    if settings.server_gateway_listen:
+        require_free(settings.server_gateway_listen, "ONCALL_SERVER_GATEWAY_LISTEN")
+    port = await platform.start(settings.server_listen, settings.server_gateway_listen)
+    addresses = {"address": _at(settings.server_listen, port)}
+    if settings.server_gateway_listen:
+        addresses["gateway_address"] = _at(settings.server_gateway_listen, platform.gateway_port)
+    write_ready_file(settings.ready_file, addresses)
+    log.info("serving", **addresses, tls=platform.tls is not None)
     failed = asyncio.create_task(platform.failed())
     stopped = asyncio.create_task(stop.wait())
     await asyncio.wait([failed, stopped], return_when=asyncio.FIRST_COMPLETED)
@@ -33,6 +37,10 @@ async def main(settings: ServerSettings) -> None:
     stopped.cancel()
     if failed.done() and not failed.cancelled():
         failed.result()
+
+
+def _at(listen: str, port: int) -> str:
+    return f"{listen.rpartition(':')[0]}:{port}"
 
 
 if __name__ == "__main__":

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from kernel.settings import CoreSettings
+from kernel.settings import CoreSettings, together
 
 Days = Annotated[int, Field(ge=0, le=36_500)]
 """A number of days, a century at most; 0: for ever."""
@@ -18,6 +18,14 @@ class ServerSettings(CoreSettings):
     """host:port; port 0 picks a free one."""
     issuers_file: Path | None = None
     """Whose signed tokens are believed besides API tokens; see `docs/sign-in.md`. Unset: nobody's."""
+    server_tls_certificate: Path | None = None
+    """PEM file of the certificate and its chain; with it the server speaks TLS only."""
+    server_tls_key: Path | None = None
+    server_tls_client_ca: Path | None = None
+    """PEM file of who signs clients' certificates; with it nobody is let in without one. A certificate opens the
+    connection and grants nothing: who calls, and may do what, is a matter of the token as ever."""
+    server_gateway_listen: str | None = None
+    """A second host:port for gateways; with it only there certificates are asked for, and people need none."""
     ready_file: Path | None = None
     """Where to say, once it is so, that the process serves and at which address."""
     watch_lease_seconds: float = Field(default=3.0, ge=0.5, le=60)
@@ -25,6 +33,16 @@ class ServerSettings(CoreSettings):
     revocation wait for a gateway that has gone away."""
     bad_credentials_per_minute: int = Field(default=30, ge=1)
     """How many credentials that nobody knows one client address may show before it is told to wait."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        certificate, key = self.server_tls_certificate, self.server_tls_key
+        together(("server_tls_certificate", certificate), ("server_tls_key", key))
+        if self.server_tls_client_ca and not certificate:
+            raise ValueError("ONCALL_SERVER_TLS_CLIENT_CA needs ONCALL_SERVER_TLS_CERTIFICATE and …_KEY")
+        if self.server_gateway_listen and not self.server_tls_client_ca:
+            raise ValueError("ONCALL_SERVER_GATEWAY_LISTEN needs ONCALL_SERVER_TLS_CLIENT_CA: it is for certificates")
+        return self
 
 
 class JobsSettings(CoreSettings):

@@ -67,6 +67,7 @@ from server.rpc.status_page_service import StatusPageService
 from server.rpc.team_service import TeamService
 from server.rpc.telemetry_interceptor import TelemetryInterceptor
 from server.settings import ServerSettings
+from server.tls import ServerTls, open_tls
 
 GREATEST_MESSAGE_BYTES = 8 * 1024 * 1024
 # Room for the longest signed token and what else a call carries; gRPC's own bound is 8 KiB for all of it.
@@ -99,12 +100,20 @@ class Platform:
     accesses: AccessRecord
     denials: DenialRecord
     issuers: TrustedIssuers | None
+    tls: ServerTls | None
+    gateway_port: int = 0
+    """Where gateways are served, if that is a place of its own."""
     _following: asyncio.Task[None] | None = field(default=None)
     _listening: asyncio.Task[None] | None = field(default=None)
+    _reloading: asyncio.Task[None] | None = field(default=None)
 
-    async def start(self, listen: str) -> int:
+    async def start(self, listen: str, gateway_listen: str | None = None) -> int:
         """Serves, and answers the port; a RuntimeError where that address cannot be had."""
-        port = self.server.add_insecure_port(listen)
+        if self.tls is None:
+            port = self.server.add_insecure_port(listen)
+        else:
+            port, self.gateway_port = self.tls.add_ports(self.server, listen, gateway_listen)
+            self._reloading = asyncio.create_task(self.tls.watch())
         self._following = asyncio.create_task(self.logs.run())
         self._listening = asyncio.create_task(self.watches.run())
         await self.server.start()
@@ -123,7 +132,7 @@ class Platform:
         self.logs.stop()
         self.watches.stop()
         await self.server.stop(grace)
-        for task in (self._following, self._listening):
+        for task in (self._following, self._listening, self._reloading):
             if task is not None:
                 task.cancel()
                 await asyncio.wait([task])
@@ -145,6 +154,7 @@ def build(settings: ServerSettings) -> Platform:
     logs = ExecutionLogs(env.sessions, redis)
     cipher = open_cipher(settings)
     issuers = _issuers(settings)
+    tls = open_tls(settings)
 
     async def authenticated(credential: str, peer: str) -> Caller:
         return await authenticate(env, credential, issuers, peer=peer)
@@ -177,7 +187,8 @@ def build(settings: ServerSettings) -> Platform:
     health = health_aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     reflection.enable_server_reflection((*names, _name(health_pb2, "Health"), reflection.SERVICE_NAME), server)
-    return Platform(engine, redis, broker, logs, watches, server, health, names, reception.accesses, denials, issuers)
+    accesses = reception.accesses
+    return Platform(engine, redis, broker, logs, watches, server, health, names, accesses, denials, issuers, tls)
 
 
 def _issuers(settings: ServerSettings) -> TrustedIssuers | None:
