@@ -118,6 +118,7 @@ class Stack:
             "ONCALL_SERVER_ADDRESS": self.server_address,
             "ONCALL_GATEWAY_TOKEN_FILE": str(token),
         }
+        gateway_env.setdefault("ONCALL_GATEWAY_CACHE_DIR", str(self._data.path / "gateway"))
         gateway = self._program("gateway", gateway_env, _GATEWAY_STOP, listen="ONCALL_GATEWAY_LISTEN")
         jobs.wait_until_ready()
         self._step("jobs runs")
