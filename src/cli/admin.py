@@ -47,7 +47,8 @@ def create(
         typer.echo(json.dumps(created))
         return
     typer.echo(f"{name} is an administrator. The token is shown only this once:\n  {created['token']}")
-    typer.echo(f"Log in with it: oncall login --server {running['server']}")
+    trust = f" --ca-file {running['ca_file']}" if running.get("ca_file") else ""
+    typer.echo(f"Log in with it: oncall login --server {running['server']}{trust}")
 
 
 @admin.command()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -28,36 +29,44 @@ _KEPT = "demo-credentials.json"  # tokens are shown once: without this, every st
 def main() -> None:
     environment = os.environ
     data = DataFolder(Path(environment["ONCALL_DEMO_FOLDER"]))
-    server, gateway = environment["ONCALL_DEMO_SERVER"], environment["ONCALL_DEMO_GATEWAY"]
+    places = {"server": environment["ONCALL_DEMO_SERVER"], "gateway": environment["ONCALL_DEMO_GATEWAY"]}
+    if environment.get("ONCALL_DEMO_CA_FILE"):
+        places["ca_file"] = environment["ONCALL_DEMO_CA_FILE"]
     try:
-        asyncio.run(_demonstrate(data, server, gateway, admin_token=environment["ONCALL_DEMO_ADMIN_TOKEN"]))
+        roots = Path(places["ca_file"]).read_bytes() if "ca_file" in places else None
+        asyncio.run(_demonstrate(data, places, roots, admin_token=environment["ONCALL_DEMO_ADMIN_TOKEN"]))
     except OncallError as error:
         print(f"the demo could not be made: {error}", file=sys.stderr)
         sys.exit(2)
 
 
-async def _demonstrate(data: DataFolder, server: str, gateway: str, *, admin_token: str) -> None:
+async def _demonstrate(data: DataFolder, places: dict[str, str], roots: bytes | None, *, admin_token: str) -> None:
+    def connect(token: str) -> Client:
+        return Client(places["server"], token=token, root_certificates=roots)
+
     kept = data.read_json(_KEPT)
-    async with Client(server, token=admin_token) as admin:
-        team = await open_team(admin, kept.get("tokens", {}))
+    async with connect(admin_token) as admin:
+        team = await open_team(admin, connect, kept.get("tokens", {}))
         await revoke_own_token(admin, admin_token)
     author_token = team.tokens["author"]
-    async with Client(server, token=author_token) as author:
-        async with Client(server, token=team.tokens["reviewer"]) as reviewer:
+    async with connect(author_token) as author:
+        async with connect(team.tokens["reviewer"]) as reviewer:
             runbooks = await open_runbooks(author, reviewer, team.id)
         page = await open_status_page(author, team.id, kept.get("status_page", {}))
         data.write_json(_KEPT, {"tokens": dict(team.tokens), "status_page": page})
         print("✓ demo team, runbooks and status page are ready\n", flush=True)
         await show_run(author, runbooks[content.SHOWN], content.SHOWN)
     demo = {
-        "server": server,
-        "gateway": f"http://{gateway}",
+        **places,
         "team_id": team.id,
         "tokens": dict(team.tokens),
         "runbooks": runbooks,
         "status_page": {"slug": page["slug"], "partner_token": page["partner_token"]},
     }
-    write_private(data.path / "author.env", f"export ONCALL_SERVER={server} ONCALL_TOKEN={author_token}\n")
+    trusting = f" ONCALL_CA_FILE={shlex.quote(places['ca_file'])}" if "ca_file" in places else ""
+    write_private(
+        data.path / "author.env", f"export ONCALL_SERVER={places['server']} ONCALL_TOKEN={author_token}{trusting}\n"
+    )
     write_private(data.path / "author.header", f"authorization: Bearer {author_token}\n")
     write_private(data.path / "partner.header", f"Authorization: Bearer {page['partner_token']}\n")
     data.write_json(DEMO_FILE, demo)
@@ -66,6 +75,9 @@ async def _demonstrate(data: DataFolder, server: str, gateway: str, *, admin_tok
 
 def _say_what_next(folder: Path, demo: dict[str, Any]) -> None:
     """Names the credentials and three commands; these read tokens from files, where `ps` does not show them."""
+    trust = f" --cacert {demo['ca_file']}" if "ca_file" in demo else ""
+    over, scheme = (trust, "https") if trust else (" --http2-prior-knowledge", "http")
+    page = f"{demo['gateway']}/status/{demo['status_page']['slug']}"
     print(f"""
 Credentials (all of them also in {folder / DEMO_FILE}):
   {content.PEOPLE["author"][1]:<14} {demo["tokens"]["author"]}
@@ -74,9 +86,9 @@ Credentials (all of them also in {folder / DEMO_FILE}):
 
 Try next, in another terminal:
   (. {folder}/author.env && {own_command()} run disk-forecast -p used_percent=94)
-  curl -H @{folder}/partner.header {demo["gateway"]}/status/{demo["status_page"]["slug"]} -H 'Accept: application/json'
-  {own_command("buf")} curl --protocol grpc --http2-prior-knowledge -H @{folder}/author.header \\
-    http://{demo["server"]}/oncall.v1.TeamService/GetCaller
+  curl{trust} -H @{folder}/partner.header {page} -H 'Accept: application/json'
+  {own_command("buf")} curl --protocol grpc{over} -H @{folder}/author.header \\
+    {scheme}://{demo["server"]}/oncall.v1.TeamService/GetCaller
 """, flush=True)  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 
 import grpc
@@ -12,6 +12,9 @@ from oncall.client import Client
 from oncall.errors import OncallError
 from oncall.v1 import team_pb2 as pb
 from oncall.v1 import team_service_pb2 as rpc
+
+Connect = Callable[[str], Client]
+"""Makes a connection to the server as the owner of a token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +28,7 @@ class DemoTeam:
         return f"DemoTeam(id={self.id!r})"
 
 
-async def open_team(admin: Client, kept_tokens: Mapping[str, str]) -> DemoTeam:
+async def open_team(admin: Client, connect: Connect, kept_tokens: Mapping[str, str]) -> DemoTeam:
     """Answers the team, making what is missing of it; a kept token that still works is used again."""
     team = await _team(admin)
     tokens = {}
@@ -34,7 +37,7 @@ async def open_team(admin: Client, kept_tokens: Mapping[str, str]) -> DemoTeam:
         member = rpc.SetMemberRequest(team_id=team.id, user_id=user.id, role=pb.ROLE_TEAM_ADMIN)
         await admin.teams.SetMember(member)
         kept = kept_tokens.get(part, "")
-        tokens[part] = kept if await _is_token_of(user, kept, admin.address) else await _token(admin, user)
+        tokens[part] = kept if await _is_token_of(user, kept, connect) else await _token(admin, user)
     return DemoTeam(team.id, tokens)
 
 
@@ -74,11 +77,11 @@ async def _user(admin: Client, email: str, name: str) -> pb.User:
     return created.user
 
 
-async def _is_token_of(user: pb.User, token: str, address: str) -> bool:
+async def _is_token_of(user: pb.User, token: str, connect: Connect) -> bool:
     if not token:
         return False
     try:
-        async with Client(address, token=token) as client:
+        async with connect(token) as client:
             caller = await client.teams.GetCaller(rpc.GetCallerRequest())
     except OncallError as error:
         if error.code is grpc.StatusCode.UNAUTHENTICATED:

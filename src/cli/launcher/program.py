@@ -30,18 +30,20 @@ class Program:
         env: Mapping[str, str],
         log: Path,
         ready_file: Path,
-        listen: str | None = None,
+        listen: Mapping[str, str] | None = None,
         stop_seconds: float,
         module: str = "",
     ) -> None:
         self.name = name
         self.process: child_process.Process | None = None
         self.address = ""
+        self.addresses: dict[str, str] = {}
+        """Where it listens, by the names it gives these places in its ready file; `address` is the first of them."""
         self._env = {**env, "ONCALL_READY_FILE": str(ready_file)}
         self._log = log
         self._log_begins = 0
         self._ready_file = ready_file
-        self._listen = listen  # the environment variable that says where, of the programs that listen
+        self._listen = listen or {}  # the environment variables that say where, with the names in the ready file
         self._stop_seconds = stop_seconds
         self._command = [*PYTHON_MODULE, module or name]
 
@@ -53,8 +55,9 @@ class Program:
     def spawn(self) -> None:
         """Starts it, so that others can be started while it becomes ready."""
         self._ready_file.unlink(missing_ok=True)
-        if self._listen and self.address:
-            self._env[self._listen] = self.address
+        for variable, name in self._listen.items():
+            if name in self.addresses:
+                self._env[variable] = self.addresses[name]
         self._log_begins = self._log.stat().st_size if self._log.exists() else 0
         # All that lasts is in PostgreSQL, so the hardest end is a right one; and it cannot be put off.
         self.process = child_process.start(self._command, env=self._env, log=self._log, death_signal=signal.SIGKILL)
@@ -68,7 +71,8 @@ class Program:
             if time.monotonic() > deadline:
                 raise CannotStart(f"{self.name} is not ready after {READY_SECONDS} seconds; see {self._log}")
             time.sleep(0.01)
-        self.address = json.loads(self._ready_file.read_text()).get("address", "")
+        self.addresses = json.loads(self._ready_file.read_text())
+        self.address = self.addresses.get("address", "")
 
     def stop(self) -> None:
         if self.process:

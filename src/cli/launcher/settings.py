@@ -11,7 +11,12 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 FORWARDED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "PYTHONDONTWRITEBYTECODE")
 """What a process gets of the launcher's environment besides ONCALL_…: no proxy, no stranger's credential."""
 
-_OWN = frozenset({"ONCALL_TOKEN", "ONCALL_SERVER", "ONCALL_DATA_DIR", "ONCALL_READY_FILE"})
+_OWN = frozenset({"ONCALL_TOKEN", "ONCALL_SERVER", "ONCALL_DATA_DIR", "ONCALL_READY_FILE"}) | {
+    "ONCALL_TLS",
+    "ONCALL_CA_FILE",
+    "ONCALL_CLIENT_CERTIFICATE",
+    "ONCALL_CLIENT_KEY",
+}
 
 
 class LauncherSettings(BaseSettings):

@@ -15,7 +15,9 @@ from cli.launcher.data_folder import DataFolder, write_private
 from cli.launcher.embedded_postgres import EmbeddedPostgres
 from cli.launcher.embedded_redis import EmbeddedRedis
 from cli.launcher.encryption_keys import fingerprint
+from cli.launcher.local_tls import LocalTls
 from cli.launcher.program import Program, run_once
+from cli.launcher.refusal import CannotStart
 from cli.launcher.service_account import service_account
 from cli.launcher.settings import LauncherSettings, base_environment
 from cli.launcher.socket_folder import open_socket_folder, remove_socket_folder
@@ -25,6 +27,8 @@ from cli.launcher.supervisor import Supervisor
 _GATEWAY_STOP, _EXECUTOR_STOP, _JOBS_STOP, _SERVER_STOP = 1.0, 2.0, 0.7, 1.0
 # A script that runs at Ctrl-C has a second to end, then half a second's grace, and is then told as lost, not just left.
 _EXECUTOR_END = {"ONCALL_DRAIN_SECONDS": "0.8", "ONCALL_KILL_GRACE_SECONDS": "0.5"}
+_SERVER_LISTENS = {"ONCALL_SERVER_LISTEN": "address", "ONCALL_SERVER_GATEWAY_LISTEN": "gateway_address"}
+_GATEWAY_LISTENS = {"ONCALL_GATEWAY_LISTEN": "address"}
 _SECRETS = ("ONCALL_DATABASE_URL", "ONCALL_REDIS_URL", "ONCALL_MASTER_KEY", "ONCALL_ENCRYPTION_KEYS")
 
 
@@ -32,17 +36,27 @@ class Stack:
     """The processes of one installation; `start` raises CannotStart, after which `stop` is still to be called."""
 
     def __init__(
-        self, settings: LauncherSettings, data: DataFolder, *, step: Callable[[str], None], warn: Callable[[str], None]
+        self,
+        settings: LauncherSettings,
+        data: DataFolder,
+        *,
+        step: Callable[[str], None],
+        warn: Callable[[str], None],
+        tls: LocalTls | None = None,
     ) -> None:
         self._settings = settings
         self._data = data
         self._step = step
+        self._warn = warn
+        self._tls = tls
         self._supervisor = Supervisor(warn)
         self._sockets: Path | None = None
         self.environment: dict[str, str] = {}
         """What a process with a database is told; secrets among it."""
         self.server_address = ""
-        self.gateway_address = ""
+        self.gateway_url = ""
+        self.ca_file = ""
+        """Whom a client has to trust, if certificates are spoken of at all."""
 
     def start(self) -> None:
         database_url, redis_url = self._start_stores()
@@ -58,10 +72,18 @@ class Stack:
         # Without the keys: one has a file of its own, and the others whoever gave them keeps.
         told = {name: self.environment[name] for name in ("ONCALL_DATABASE_URL", "ONCALL_REDIS_URL")}
         running = {"server": self.server_address, "environment": told, "keys": fingerprint(self.environment)}
+        running["ca_file"] = self.ca_file
         self._data.write_json("environment.json", running)
 
     def watch(self) -> None:
-        self._supervisor.watch()
+        self._supervisor.watch(self._renew_certificates)
+
+    def _renew_certificates(self) -> None:
+        try:
+            if self._tls:
+                self._tls.renew_if_due()
+        except CannotStart as problem:
+            self._warn(str(problem))
 
     def stop(self) -> None:
         self._data.remove("environment.json")
@@ -103,8 +125,10 @@ class Stack:
     def _start_programs(self) -> None:
         """Starts the four side by side: each is a Python that imports for a while, and none waits for another."""
         settings = self._settings
+        self.ca_file = str(self._tls.ca_file) if self._tls else self.environment.get("ONCALL_GATEWAY_SERVER_CA", "")
         server_env = {**self.environment, "ONCALL_SERVER_LISTEN": settings.server_listen}
-        server = self._program("server", server_env, _SERVER_STOP, listen="ONCALL_SERVER_LISTEN")
+        server_env |= self._tls.server if self._tls else {}
+        server = self._program("server", server_env, _SERVER_STOP, listen=_SERVER_LISTENS)
         jobs = self._program("jobs", self.environment, _JOBS_STOP, module="server.jobs")
         executor_env = {**self.environment, **_EXECUTOR_END}
         executor = self._program("executor", executor_env, _EXECUTOR_STOP)
@@ -115,21 +139,29 @@ class Stack:
         gateway_env = {
             **{name: value for name, value in self.environment.items() if name not in _SECRETS},
             "ONCALL_GATEWAY_LISTEN": settings.gateway_listen,
-            "ONCALL_SERVER_ADDRESS": self.server_address,
+            "ONCALL_SERVER_ADDRESS": server.addresses.get("gateway_address", self.server_address),
             "ONCALL_GATEWAY_TOKEN_FILE": str(token),
         }
+        gateway_env |= self._tls.gateway if self._tls else {}
         gateway_env.setdefault("ONCALL_GATEWAY_CACHE_DIR", str(self._data.path / "gateway"))
-        gateway = self._program("gateway", gateway_env, _GATEWAY_STOP, listen="ONCALL_GATEWAY_LISTEN")
+        gateway = self._program("gateway", gateway_env, _GATEWAY_STOP, listen=_GATEWAY_LISTENS)
         jobs.wait_until_ready()
         self._step("jobs runs")
         executor.wait_until_ready()
         self._step("executor runs; scripts are isolated")
         gateway.wait_until_ready()
-        self.gateway_address = reachable(gateway.address)
+        scheme = "https" if "ONCALL_GATEWAY_TLS_CERTIFICATE" in gateway_env else "http"
+        self.gateway_url = f"{scheme}://{reachable(gateway.address)}"
         self._step(f"gateway listens on {gateway.address}")
 
     def _program(
-        self, name: str, env: Mapping[str, str], stop_seconds: float, *, listen: str | None = None, module: str = ""
+        self,
+        name: str,
+        env: Mapping[str, str],
+        stop_seconds: float,
+        *,
+        listen: Mapping[str, str] | None = None,
+        module: str = "",
     ) -> Program:
         program = Program(
             name,

@@ -58,9 +58,10 @@ class Supervisor:
         self._services.append(service)
         self._started[service.name] = time.monotonic()
 
-    def watch(self) -> NoReturn:
-        """Starts again what crashes, until StopRequested."""
+    def watch(self, meanwhile: Callable[[], None] = lambda: None) -> NoReturn:
+        """Starts again what crashes, until StopRequested; calls `meanwhile` between its looks."""
         while True:
+            meanwhile()
             for service in self._services:
                 if service.process is None or service.process.poll() is not None:
                     self._revive(service)

@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from cli.launcher.data_folder import DataFolder
+from cli.launcher.local_tls import LocalTls
 from cli.launcher.stack import Stack
 from cli.own_command import own_command
 
@@ -40,8 +41,18 @@ class Terminal:
     def addresses(self, stack: Stack, data: DataFolder) -> None:
         self.say()
         self._print(f"  server   [bold]{_plain(stack.server_address)}[/bold] (gRPC)")
-        self._print(f"  gateway  [bold]http://{_plain(stack.gateway_address)}[/bold]")
+        self._print(f"  gateway  [bold]{_plain(stack.gateway_url)}[/bold]")
         self._print(f"  data     {_plain(str(data.path))}")
+        self.say()
+
+    def trust(self, tls: LocalTls) -> None:
+        """Says whom to trust, and how, for what listens to be believed."""
+        file = str(tls.ca_file)
+        self.say("Both speak TLS, with certificates that an authority of this installation signed. Trust it:")
+        self.say(f"  curl --cacert {file} …; {own_command()} login --ca-file {file}; or import it into a browser")
+        self.say(f"Of all names it can vouch for {tls.names} only, besides addresses.")
+        if tls.authority_replaced:
+            self.warn("It is a new one: whoever trusted the earlier one of this folder has to trust this one now.")
         self.say()
 
     def first_steps(self, data_folder: Path | None) -> None:
