@@ -38,7 +38,9 @@ class LocalTls:
         """Makes what is missing; raises CannotStart with a sentence for people."""
         given = [name for name in _OURS if environment.get(name)]
         if given:
-            raise CannotStart(f"cannot start: --tls makes certificates of its own: unset {', '.join(given)}, or --tls")
+            raise CannotStart(
+                f"cannot start: --tls makes certificates of its own: unset {', '.join(given)}, or leave --tls out"
+            )
         self._folder = data / "tls"
         hosts = [
             address.rpartition(":")[0].strip("[]") for address in (settings.server_listen, settings.gateway_listen)
