@@ -68,6 +68,7 @@ def test_the_status_page_answers_a_partner_as_html_and_as_json(demo_stack: Launc
     token = {"Authorization": f"Bearer {demo['status_page']['partner_token']}"}
     html = httpx.get(url, headers=token)
     assert html.status_code == 200
+    assert "strict-transport-security" not in html.headers, "it would not be for this address to promise"
     assert html.headers["content-type"].startswith("text/html")
     assert "Checkout" in html.text
     as_json = httpx.get(url, headers={**token, "Accept": "application/json"})

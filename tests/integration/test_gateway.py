@@ -66,12 +66,12 @@ def environment(folder: Path, server_address: str, token: str, listen: str = "12
 
 
 @asynccontextmanager
-async def a_gateway(folder: Path, server_address: str, token: str) -> AsyncIterator[Gateway]:
+async def a_gateway(folder: Path, server_address: str, token: str, **more: str | Path) -> AsyncIterator[Gateway]:
+    """Runs one until the end of the block; `more` are further variables of its environment."""
     ready, log = folder / "ready.json", folder / "gateway.log"
     with log.open("w") as errors:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "gateway", env=environment(folder, server_address, token), stderr=errors
-        )
+        told = environment(folder, server_address, token) | {name: str(value) for name, value in more.items()}
+        process = await asyncio.create_subprocess_exec(sys.executable, "-m", "gateway", env=told, stderr=errors)
     try:
 
         async def is_ready() -> bool:

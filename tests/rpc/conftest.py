@@ -109,17 +109,18 @@ def as_refusal(error: grpc.aio.AioRpcError) -> Refusal:
 
 @asynccontextmanager
 async def a_server(
-    database_url: str, redis_url: str, *, issuers_file: Path | None = None
+    database_url: str, redis_url: str, *, issuers_file: Path | None = None, **more: Any
 ) -> AsyncIterator[RunningServer]:
-    """Runs a server until the end of the block."""
+    """Runs a server until the end of the block; `more` are settings, with those of TLS its channel is of no use."""
     settings = ServerSettings(
         database_url=SecretStr(database_url),
         redis_url=SecretStr(redis_url),
         master_key=SecretStr(MASTER_KEY),
         issuers_file=issuers_file,
+        **more,
     )
     platform = build(settings)
-    port = await platform.start("127.0.0.1:0")
+    port = await platform.start("127.0.0.1:0", settings.server_gateway_listen)
     address = f"127.0.0.1:{port}"
     engine = create_engine(database_url, pool_size=3)
     try:

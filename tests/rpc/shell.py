@@ -29,8 +29,9 @@ class Ended(NamedTuple):
 class Shell:
     """Starts commands with a home of its own, and perhaps a token in the environment."""
 
-    def __init__(self, home: Path, address: str, person: Person | None = None) -> None:
+    def __init__(self, home: Path, address: str, person: Person | None = None, **more: str) -> None:
         self._environment = {"PATH": os.environ["PATH"], "HOME": str(home), "ONCALL_SERVER": address, "TERM": "xterm"}
+        self._environment |= more
         if person is not None:
             self._environment["ONCALL_TOKEN"] = person.token
 

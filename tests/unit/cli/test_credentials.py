@@ -6,6 +6,7 @@ import stat
 import pytest
 
 from cli import credentials
+from cli.connection import open_channel
 from cli.credentials import Credentials, CredentialsUnusable
 
 STORED = Credentials("oncall.test:7443", "oct_secret")
@@ -64,6 +65,42 @@ def test_a_stored_token_is_not_sent_to_another_server(environ):
 def test_a_token_of_the_environment_is_sent_as_the_stored_server_wants_it(environ):
     credentials.store(Credentials("oncall.test:7443", "oct_secret", tls=True), environ)
     assert credentials.current({**environ, "ONCALL_TOKEN": "oct_x"}) == Credentials("oncall.test:7443", "oct_x", True)
+
+
+@pytest.mark.parametrize(
+    ("given", "tls", "ca_file"),
+    [
+        ({}, False, ""),
+        ({"ONCALL_TLS": "0"}, False, ""),
+        ({"ONCALL_TLS": "1"}, True, ""),
+        ({"ONCALL_CA_FILE": "/ca.pem"}, True, "/ca.pem"),
+    ],
+)
+def test_the_environment_can_ask_for_tls(environ, given, tls, ca_file):
+    environ |= {"ONCALL_SERVER": "other:1", "ONCALL_TOKEN": "oct_other", **given}
+    assert credentials.current(environ) == Credentials("other:1", "oct_other", tls, ca_file)
+
+
+def test_the_environment_cannot_take_tls_away(environ):
+    credentials.store(Credentials("oncall.test:7443", "oct_secret", tls=True, ca_file="/stored.pem"), environ)
+    assert credentials.current({**environ, "ONCALL_TLS": "0"}).tls
+    pair = {"ONCALL_CLIENT_CERTIFICATE": "/c.pem", "ONCALL_CLIENT_KEY": "/k.pem"}
+    found = credentials.current({**environ, **pair})
+    assert (found.ca_file, found.client_certificate, found.client_key) == ("/stored.pem", "/c.pem", "/k.pem")
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"client_certificate": "/c", "client_key": "/k"}, "over TLS only"),
+        ({"tls": True, "client_key": "/k"}, "go together"),
+        ({"ca_file": "/none.pem"}, "/none.pem cannot be read: No such file"),
+        ({"ca_file": __file__}, "no PEM certificate"),
+    ],
+)
+def test_files_for_tls_that_cannot_be_used_are_said_in_a_sentence(fields, said):
+    with pytest.raises(ValueError, match=said):
+        open_channel(Credentials("oncall.test:7443", "oct_secret", **fields))
 
 
 def test_without_any_credential_it_says_how_to_log_in(environ):

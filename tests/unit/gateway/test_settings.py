@@ -32,6 +32,7 @@ def test_no_proxy_is_trusted_unless_it_is_named(monkeypatch: pytest.MonkeyPatch)
         ("ONCALL_GATEWAY_TRUSTED_PROXIES", "everybody"),
         ("ONCALL_GATEWAY_FORWARDED_HEADER", "x-real-ip"),
         ("ONCALL_GATEWAY_TLS_KEY", "/key.pem"),
+        ("ONCALL_GATEWAY_CLIENT_KEY", "/key.pem"),
     ],
 )
 def test_bad_settings_are_one_sentence(
@@ -43,3 +44,15 @@ def test_bad_settings_are_one_sentence(
     said = capsys.readouterr().err
     assert said.startswith("cannot start: bad settings: ONCALL_")
     assert said.count("\n") == 1
+
+
+def test_a_certificate_for_the_server_wants_tls_to_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ONCALL_GATEWAY_CLIENT_CERTIFICATE", "/certificate.pem")
+    monkeypatch.setenv("ONCALL_GATEWAY_CLIENT_KEY", "/key.pem")
+    with pytest.raises(SystemExit):
+        load(GatewaySettings)
+    assert "set ONCALL_GATEWAY_SERVER_CA, or ONCALL_GATEWAY_SERVER_TLS=true" in capsys.readouterr().err
+    monkeypatch.setenv("ONCALL_GATEWAY_SERVER_TLS", "true")
+    assert load(GatewaySettings).speaks_tls_to_server

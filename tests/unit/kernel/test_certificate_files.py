@@ -1,0 +1,70 @@
+"""What certificates and keys in files must be before a process uses them, and how a change of them is seen."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from kernel.certificate_files import ChangingFiles, UnusableFiles, read_authorities, read_identity
+from tests.certificates import Authority, encrypted
+
+
+def test_a_pair_is_read_and_its_key_shows_in_no_repr(tmp_path: Path) -> None:
+    pair = Authority(tmp_path).server("good")
+    identity = read_identity(pair.certificate, pair.key)
+    assert (identity.certificate, identity.key) == pair.as_bytes
+    assert "PRIVATE" not in repr(identity)
+
+
+@pytest.mark.parametrize(
+    ("certificate", "key", "problem"),
+    [
+        ("none.pem", "good.key", r"none\.pem cannot be read: No such file"),
+        ("good.pem", "none.key", r"none\.key cannot be read: No such file"),
+        ("good.key", "good.key", "there is no PEM certificate in it"),
+        ("good.pem", "good.pem", "there is no PEM key in it"),
+        ("good.pem", "other.key", "the key is not that of the certificate"),
+        ("good.pem", "locked.key", "the key is encrypted; give one without a password"),
+        ("late.pem", "late.key", r"late\.pem expired at .* UTC: renew it"),
+    ],
+)
+def test_what_is_no_pair_is_said_in_a_sentence(tmp_path: Path, certificate: str, key: str, problem: str) -> None:
+    authority = Authority(tmp_path)
+    good = authority.server("good")
+    authority.server("other")
+    authority.server("late", valid=timedelta(minutes=-1))
+    shutil.copy(good.key, tmp_path / "locked.key")
+    encrypted(tmp_path / "locked.key", b"open sesame")
+    with pytest.raises(UnusableFiles, match=problem) as refused:
+        read_identity(tmp_path / certificate, tmp_path / key)
+    assert "\n" not in str(refused.value)
+
+
+def test_authorities_are_certificates_one_of_which_is_valid(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    assert read_authorities(authority.file) == authority.pem
+    late = authority.server("late", valid=timedelta(minutes=-1))
+    with pytest.raises(UnusableFiles, match="expired"):
+        read_authorities(late.certificate)
+    with pytest.raises(UnusableFiles, match="no PEM certificate"):
+        read_authorities(late.key)
+    both = tmp_path / "both.pem"
+    both.write_bytes(late.certificate.read_bytes() + authority.pem)
+    assert read_authorities(both) == both.read_bytes()
+
+
+def test_a_change_is_seen_once_also_where_a_link_is_turned_to_another_file(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).write_text("the same")
+    link = tmp_path / "link"
+    link.symlink_to("one")
+    files = ChangingFiles(link, None)
+    assert not files.changed()
+    (tmp_path / "next").symlink_to("two")
+    (tmp_path / "next").replace(link)
+    assert [files.changed(), files.changed()] == [True, False]
+    link.unlink()
+    assert [files.changed(), files.changed()] == [True, False]
