@@ -115,7 +115,10 @@ def _is_key_of(certificate: x509.Certificate, file: Path, content: bytes) -> boo
         raise UnusableFiles(f"{file} cannot be used: the key is encrypted; give one without a password") from None
     except (ValueError, UnsupportedAlgorithm):
         raise UnusableFiles(f"{file} cannot be used: there is no PEM key in it") from None
-    public = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    try:
+        public = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    except (ValueError, UnsupportedAlgorithm):
+        return False  # a kind of key that this library cannot read, and so not that of the file
     return key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) == public
 
 

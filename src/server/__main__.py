@@ -7,7 +7,7 @@ import asyncio
 import structlog
 import uvloop
 
-from kernel.settings import load, write_ready_file
+from kernel.settings import fail, load, write_ready_file
 from kernel.telemetry import configure
 from server.process import require_free, require_migrated, stop_signal
 from server.settings import ServerSettings
@@ -23,7 +23,11 @@ async def main(settings: ServerSettings) -> None:
     require_free(settings.server_listen, "ONCALL_SERVER_LISTEN")
     if settings.server_gateway_listen:
         require_free(settings.server_gateway_listen, "ONCALL_SERVER_GATEWAY_LISTEN")
-    port = await platform.start(settings.server_listen, settings.server_gateway_listen)
+    try:
+        port = await platform.start(settings.server_listen, settings.server_gateway_listen)
+    except RuntimeError:
+        why = ", or gRPC cannot use the kind of key in ONCALL_SERVER_TLS_KEY" if platform.tls else ""
+        fail(f"cannot start: {settings.server_listen} cannot be had{why}")
     addresses = {"address": _at(settings.server_listen, port)}
     if settings.server_gateway_listen:
         addresses["gateway_address"] = _at(settings.server_gateway_listen, platform.gateway_port)

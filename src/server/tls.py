@@ -48,7 +48,10 @@ class ServerTls:
         self._material = self._read()
 
     def add_ports(self, server: grpc.aio.Server, listen: str, gateway_listen: str | None) -> tuple[int, int]:
-        """Answers the ports; the second is 0 unless gateways have one. There clients' certificates are asked for."""
+        """Answers the ports; the second is 0 unless gateways have one. There clients' certificates are asked for.
+
+        Raises a RuntimeError where an address cannot be had, or gRPC cannot use a kind of key that others can.
+        """
         asks = self._material.client_authorities is not None
         port = server.add_secure_port(listen, self._credentials(mutual=asks and gateway_listen is None))
         if gateway_listen is None:
