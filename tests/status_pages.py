@@ -155,6 +155,26 @@ class StatusPageDesk:
         request = partner_service_pb2.RevokePartnerRequest(partner_id=partner.id)
         return (await self.partners.RevokePartner(request, metadata=self.team.author.metadata)).partner
 
+    async def changes_partner(self, partner: KnownPartner, *, etag: str = "", **fields: Any) -> Partner:
+        """Changes these fields of a partner."""
+        request = partner_service_pb2.UpdatePartnerRequest(partner=Partner(id=partner.id, etag=etag, **fields))
+        request.update_mask.paths.extend(fields)
+        return (await self.partners.UpdatePartner(request, metadata=self.team.author.metadata)).partner
+
+    async def rotates(
+        self, partner: KnownPartner, grace: timedelta | None = None, request_id: str = ""
+    ) -> partner_service_pb2.RotatePartnerTokenResponse:
+        """Gives a partner a new token; without a grace the old one ends at once."""
+        request = partner_service_pb2.RotatePartnerTokenRequest(partner_id=partner.id, request_id=request_id)
+        if grace is not None:
+            request.grace_period.FromTimedelta(grace)
+        return await self.partners.RotatePartnerToken(request, metadata=self.team.author.metadata)
+
+    async def kept(self, partner: KnownPartner) -> Partner:
+        """Answers the partner as an observer of the team sees them."""
+        request = partner_service_pb2.GetPartnerRequest(partner_id=partner.id)
+        return (await self.partners.GetPartner(request, metadata=self.team.observer.metadata)).partner
+
     async def expire(self, partner: KnownPartner) -> None:
         """Lets a partner's access have ended, without waiting for it."""
         ended = datetime.now(UTC) - timedelta(seconds=1)
