@@ -234,6 +234,19 @@ async def test_a_grace_is_at_most_a_month_and_never_negative(desk: StatusPageDes
     assert (await desk.read(page.slug, partner.token)).audience.partner_id == partner.id
 
 
+async def test_what_was_rotated_away_stays_ended_when_an_expired_partner_is_let_in_again(desk: StatusPageDesk) -> None:
+    page = await desk.a_page()
+    leaked = await desk.a_partner(page)
+    await desk.expire(leaked)
+    fresh = await desk.rotates(leaked)
+    assert fresh.old_token.prefix
+    assert leaked.token.startswith(fresh.old_token.prefix)
+    renewed = await desk.changes_partner(leaked, expires_at=datetime.now(UTC) + HOUR)
+    assert [token.prefix for token in renewed.tokens] == [fresh.partner.token_prefix]
+    assert await refusal_of(desk.read(page.slug, leaked.token)) == denied("PARTNER_REVOKED")
+    assert (await desk.read(page.slug, fresh.token)).audience.partner_id == leaked.id
+
+
 async def test_rotations_at_once_leave_two_tokens_that_work(desk: StatusPageDesk) -> None:
     page = await desk.a_page()
     partner = await desk.a_partner(page)

@@ -126,10 +126,9 @@ async def _rotate(
     _require_not_revoked(partner)
     page = await load_status_page(tx.session, call, partner.status_page_id)
     now = env.now()
-    (before,) = await partners.with_tokens(tx.session, [replace(partner, revoked_at=None)], now)
     ended: list[UUID] = []
     old = None
-    for index, token in enumerate(before.tokens):
+    for index, token in enumerate(await partners.tokens_of(tx.session, partner.id, now)):
         at = min(now + grace, token.expires_at or now + grace) if index == 0 else now
         await partners.end_token(tx.session, token.id, at=at, now=now)
         ended += [token.id] if at <= now else []

@@ -80,21 +80,33 @@ async def page(session: AsyncSession, status_page_id: UUID, *, before: UUID | No
 
 async def with_tokens(session: AsyncSession, found: Sequence[Partner], now: datetime) -> list[Partner]:
     """Answers the partners with their tokens that still work, newest first."""
+    kept = await _not_ended(session, [partner.id for partner in found if partner.is_active(now)], now)
+    return [replace(partner, tokens=tuple(kept.get(partner.id, ()))) for partner in found]
+
+
+async def tokens_of(session: AsyncSession, partner_id: UUID, now: datetime) -> list[PartnerToken]:
+    """Answers the tokens that nothing has ended, newest first; they would work again if the partner's access did."""
+    return (await _not_ended(session, [partner_id], now)).get(partner_id, [])
+
+
+async def _not_ended(
+    session: AsyncSession, partner_ids: Sequence[UUID], now: datetime
+) -> dict[UUID, list[PartnerToken]]:
     query = (
         select(partner_tokens)
         .where(
-            partner_tokens.c.partner_id.in_([partner.id for partner in found if partner.is_active(now)]),
+            partner_tokens.c.partner_id.in_(partner_ids),
             partner_tokens.c.revoked_at.is_(None),
             partner_tokens.c.expires_at.is_(None) | (partner_tokens.c.expires_at > now),
         )
         .order_by(partner_tokens.c.id.desc())
     )
-    tokens: dict[UUID, list[PartnerToken]] = {partner.id: [] for partner in found}
+    tokens: dict[UUID, list[PartnerToken]] = {}
     for row in (await session.execute(query)).mappings():
-        tokens[row["partner_id"]].append(
+        tokens.setdefault(row["partner_id"], []).append(
             PartnerToken(row["id"], row["prefix"], row["created_at"], row["expires_at"], row["last_used_at"])
         )
-    return [replace(partner, tokens=tuple(tokens[partner.id])) for partner in found]
+    return tokens
 
 
 async def save(session: AsyncSession, partner: Partner) -> None:
