@@ -178,8 +178,8 @@ class PartnerServiceServicer:
     def RotatePartnerToken(self, request, context):
         """Gives a partner a new token, whose only showing this is; the old one lives on for the grace period. TEAM_ADMIN.
 
-        Where the old one ends at once, answers once no gateway believes it any more. A third token never lives: rotating
-        again ends the oldest at once.
+        Answers once every gateway goes by the end of the old one. A third token never lives: rotating again ends the oldest
+        at once.
         Safe to retry with the same `request_id`: a repeat answers the partner, but no token, because none is stored.
         * `FAILED_PRECONDITION`, reason `PARTNER_REVOKED`: revoked is for good.
         """

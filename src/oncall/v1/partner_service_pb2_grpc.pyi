@@ -78,8 +78,8 @@ class PartnerServiceStub:
     RotatePartnerToken: _grpc.UnaryUnaryMultiCallable[_partner_service_pb2.RotatePartnerTokenRequest, _partner_service_pb2.RotatePartnerTokenResponse]
     """Gives a partner a new token, whose only showing this is; the old one lives on for the grace period. TEAM_ADMIN.
 
-    Where the old one ends at once, answers once no gateway believes it any more. A third token never lives: rotating
-    again ends the oldest at once.
+    Answers once every gateway goes by the end of the old one. A third token never lives: rotating again ends the oldest
+    at once.
     Safe to retry with the same `request_id`: a repeat answers the partner, but no token, because none is stored.
     * `FAILED_PRECONDITION`, reason `PARTNER_REVOKED`: revoked is for good.
     """
@@ -168,8 +168,8 @@ class PartnerServiceAsyncStub(PartnerServiceStub):
     RotatePartnerToken: _aio.UnaryUnaryMultiCallable[_partner_service_pb2.RotatePartnerTokenRequest, _partner_service_pb2.RotatePartnerTokenResponse]  # type: ignore[assignment]
     """Gives a partner a new token, whose only showing this is; the old one lives on for the grace period. TEAM_ADMIN.
 
-    Where the old one ends at once, answers once no gateway believes it any more. A third token never lives: rotating
-    again ends the oldest at once.
+    Answers once every gateway goes by the end of the old one. A third token never lives: rotating again ends the oldest
+    at once.
     Safe to retry with the same `request_id`: a repeat answers the partner, but no token, because none is stored.
     * `FAILED_PRECONDITION`, reason `PARTNER_REVOKED`: revoked is for good.
     """
@@ -297,8 +297,8 @@ class PartnerServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_partner_service_pb2.RotatePartnerTokenResponse, _abc.Awaitable[_partner_service_pb2.RotatePartnerTokenResponse]]:
         """Gives a partner a new token, whose only showing this is; the old one lives on for the grace period. TEAM_ADMIN.
 
-        Where the old one ends at once, answers once no gateway believes it any more. A third token never lives: rotating
-        again ends the oldest at once.
+        Answers once every gateway goes by the end of the old one. A third token never lives: rotating again ends the oldest
+        at once.
         Safe to retry with the same `request_id`: a repeat answers the partner, but no token, because none is stored.
         * `FAILED_PRECONDITION`, reason `PARTNER_REVOKED`: revoked is for good.
         """

@@ -113,11 +113,16 @@ async def rotate_token(
             rotation, ended = await _rotate(env, tx, call, tokens, partner, grace)
             first_time = {"ended": [str(token_id) for token_id in ended], "old": _old_to(rotation.old)}
             await remember(tx.session, call, key, first_time)
-        told = await tell_page_change(tx, partner.status_page_id, ended_token_ids=ended, confirm=bool(ended))
+        told = await _tell_rotation(tx, partner.status_page_id, rotation.old, ended)
         (partner,) = await partners.with_tokens(tx.session, [rotation.partner], env.now())
-    if ended:
-        await confirmations.wait(told)
+    await confirmations.wait(told)
     return replace(rotation, partner=partner)
+
+
+async def _tell_rotation(tx: Change, page_id: UUID, old: PartnerToken | None, ended: Sequence[UUID]) -> UUID:
+    """Names the tokens that have ended, unless one lives on: gateways must ask anew to hear when that one ends."""
+    lives_on = old is not None and old.id not in ended
+    return await tell_page_change(tx, page_id, ended_token_ids=() if lives_on else ended, confirm=True)
 
 
 async def _rotate(
