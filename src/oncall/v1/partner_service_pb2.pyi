@@ -355,7 +355,7 @@ class RateLimit(_message.Message):
     """How many more requests the gateway may answer from what it keeps without asking, within the next second."""
     @_builtins.property
     def reset_after(self) -> _duration_pb2.Duration:
-        """After how long the allowance is whole again."""
+        """After how long there is more of it again; zero where nothing is used."""
 
     def __init__(
         self,

@@ -7,6 +7,7 @@ twice around the turn of a minute, and the memory for it does not grow with the 
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from ipaddress import IPv6Address, IPv6Network
 from typing import Any
@@ -90,9 +91,23 @@ async def _take(
         if await limiter.hit(item, *who, cost=cost):
             taken = cost
             break
-    left = await limiter.get_window_stats(item, *who)
-    reset = max(0.0, left.reset_time - time.time())
-    return Allowance(item.amount, left.remaining, reset, max(0, taken - 1)), taken > 0
+    left, reset = await _left(limiter, item, *who)
+    return Allowance(item.amount, left, reset, max(0, taken - 1)), taken > 0
+
+
+async def _left(limiter: SlidingWindowCounterRateLimiter, item: RateLimitItemPerMinute, *who: str) -> tuple[int, float]:
+    """Answers what is left, and after how many seconds there is more.
+
+    As `get_window_stats` of the library, but for the moment at which a window begins: there that says “at once”.
+    """
+    storage: Any = limiter.storage
+    minute = item.get_expiry()
+    before, before_lasts, current, current_lasts = await storage.get_sliding_window(item.key_for(*who), minute)
+    left = max(0, item.amount - math.floor(before * before_lasts / minute + current))
+    until_turn = max(0.0, current_lasts - minute) if current else math.inf
+    until_one_less = before_lasts % (minute / before) if before else math.inf
+    reset = min(until_turn, until_one_less)
+    return left, reset if math.isfinite(reset) else 0.0
 
 
 def _who(client: Address) -> object:
