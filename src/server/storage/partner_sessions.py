@@ -143,7 +143,7 @@ async def _continue(session: AsyncSession, visitor: Visitor, visits: Visits) -> 
             partner_sessions.c.address == visitor.address,
             partner_sessions.c.user_agent == visitor.user_agent,
             partner_sessions.c.token_prefix == visitor.token_prefix,
-            partner_sessions.c.last_active_at > visits.first_at - SESSION_ENDS_AFTER,
+            partner_sessions.c.last_active_at >= visits.first_at - SESSION_ENDS_AFTER,
         )
         .order_by(partner_sessions.c.last_active_at.desc())
         .limit(1)
@@ -153,6 +153,7 @@ async def _continue(session: AsyncSession, visitor: Visitor, visits: Visits) -> 
         update(partner_sessions)
         .where(partner_sessions.c.id == cast(newest, Uuid))
         .values(
+            started_at=func.least(partner_sessions.c.started_at, visits.first_at),
             last_active_at=func.greatest(partner_sessions.c.last_active_at, visits.last_at),
             access_count=partner_sessions.c.access_count + visits.count,
         )
