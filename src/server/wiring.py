@@ -136,7 +136,7 @@ class Platform:
             if task is not None:
                 task.cancel()
                 await asyncio.wait([task])
-        await self.accesses.flush()
+        await self.accesses.close()
         await self.denials.flush()
         if self.issuers is not None:
             await self.issuers.close()

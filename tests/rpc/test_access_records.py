@@ -221,3 +221,28 @@ async def test_partners_read_their_own_report_and_only_with_what_lets_them_in(de
     assert (await refusal_of(as_admin)).code is grpc.StatusCode.PERMISSION_DENIED
     as_gateway = days_of(desk, partner, desk.gateway)
     assert await refusal_of(as_gateway) == NOT_FOUND
+
+
+async def test_what_postgresql_could_not_take_is_written_when_it_is_back_without_another_access(
+    own_postgres: EmbeddedPostgres, redis_url: str
+) -> None:
+    async with a_server(own_postgres.url, redis_url) as server:
+        gateway = await a_person(server.sessions, service_account="gateway")
+        desk = StatusPageDesk(server.channel, server.sessions, await a_team(server.sessions), gateway)
+        page = await desk.a_page()
+        partner = await desk.a_partner(page)
+        accesses = server.platform.accesses
+        known = await answered(desk, partner, slug=page.slug)
+        visitor = Visitor(UUID(known.partner_id), UUID(known.token_id), known.token_prefix, "192.0.2.7", "curl/8")
+        with away(own_postgres):
+            for _ in range(3):
+                await accesses.note(visitor, datetime.now(UTC))
+            await accesses.flush(within=0.5)
+
+        async def written() -> bool:
+            try:
+                return (await desk.kept(partner)).access_count == 3
+            except grpc.aio.AioRpcError:  # PostgreSQL is just back
+                return False
+
+        await eventually(written, within=30)

@@ -67,6 +67,13 @@ class AccessRecord:
         if self._pending or self._unsettled:
             log.warning("accesses_not_recorded", visitors=len(self._pending))
 
+    async def close(self) -> None:
+        """Flushes, and gives up what cannot be written."""
+        await self.flush()
+        if self._writer is not None:
+            self._writer.cancel()
+            await asyncio.wait([self._writer])
+
     def _keep(self, visitor: Visitor, visits: Visits) -> None:
         known = self._pending.get(visitor)
         if known is not None:
@@ -86,9 +93,8 @@ class AccessRecord:
             self._hurry.clear()
             try:
                 await self._write_pending()
-            except Exception as error:  # noqa: BLE001 - kept, and tried again with the next access
+            except Exception as error:  # noqa: BLE001 - kept, and tried again; the database may be away for long
                 log.warning("access_record_late", error=type(error).__name__)
-                return
 
     async def _write_pending(self) -> None:
         while self._pending or self._unsettled:
