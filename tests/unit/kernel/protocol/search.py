@@ -1,115 +1,25 @@
-"""A breadth-first search over every world that can be reached, so that what it finds is the shortest way to it."""
+"""The search over this protocol's worlds."""
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-
-from tests.unit.kernel.protocol.moves import Bounds, Move, moves
+from tests.unit.kernel.protocol.moves import Bounds, moves
 from tests.unit.kernel.protocol.properties import broken
 from tests.unit.kernel.protocol.rows import Row, Rules
 from tests.unit.kernel.protocol.world import Executor, World
-
-
-@dataclass(slots=True)
-class Found:
-    """What a search saw: how many worlds, over how many moves, and the shortest way to something bad, if any."""
-
-    worlds: int = 0
-    moves: int = 0
-    problem: str = ""
-    trace: list[str] = field(default_factory=list)
-
-    def __str__(self) -> str:
-        steps = [f"{number:3}. {step}" for number, step in enumerate(self.trace, start=1)]
-        return "\n".join([f"{self.problem or 'all well'} ({self.worlds} worlds, {self.moves} moves)", *steps])
+from tests.unit.state_search import Found, Model
+from tests.unit.state_search import search as search_worlds
 
 
 def search(rows: tuple[Row, ...], executors: int, rules: Rules | None = None, bounds: Bounds | None = None) -> Found:
     """Searches all worlds until a property is broken; where none is, each must have a fair way to an end."""
     first = World(rows, (True,) * len(rows), (Executor(),) * executors, starts=(0,) * len(rows))
-    with _no_collector():
-        return _Search(first).run(rules or Rules(), bounds or Bounds())
+    rules, bounds, order = rules or Rules(), bounds or Bounds(), dict[Executor, int]()
 
+    def one_of(world: World) -> World:
+        """Executors are alike: worlds that differ in their order only are one."""
+        if len(world.executors) < 2:
+            return world
+        ranked = sorted(world.executors, key=lambda executor: order.setdefault(executor, len(order)))
+        return world._replace(executors=tuple(ranked))
 
-class _Search:
-    """Worlds are numbered as they are found, and hashed once a move: all else is about numbers.
-
-    Nothing depends on the order of a set or on the hash of a string, so each run finds the same shortest way.
-    """
-
-    def __init__(self, first: World) -> None:
-        self._worlds = [first]
-        self._numbers = {first: 0}
-        self._came: list[tuple[int, str]] = [(-1, "")]
-        """From which world, and by which move, each was found."""
-        self._ways_back: list[list[int]] = [[]]
-        self._executors: dict[Executor, int] = {}
-
-    def run(self, rules: Rules, bounds: Bounds) -> Found:
-        found = Found()
-        for number, world in enumerate(self._worlds):  # which grows meanwhile
-            for move in moves(world, rules, bounds):
-                found.moves += 1
-                problem = broken(world, move.world)
-                after = self._number(move, number)
-                if move.fair:
-                    self._ways_back[after].append(number)
-                if problem:
-                    found.worlds, found.problem = len(self._worlds), problem
-                    found.trace = [*self._steps(number), move.what]
-                    return found
-        found.worlds = len(self._worlds)
-        ending = self._can_end()
-        for number, world in enumerate(self._worlds):
-            if not ending[number]:
-                found.problem = "from here nothing leads to an end"
-                found.trace = [*self._steps(number), str(world)]
-                break
-        return found
-
-    def _number(self, move: Move, before: int) -> int:
-        world = move.world
-        if len(world.executors) > 1:  # executors are alike: worlds that differ in their order only are one
-            world = world._replace(executors=tuple(sorted(world.executors, key=self._order)))
-        number = self._numbers.setdefault(world, len(self._worlds))
-        if number == len(self._worlds):
-            self._worlds.append(world)
-            self._came.append((before, move.what))
-            self._ways_back.append([])
-        return number
-
-    def _order(self, executor: Executor) -> int:
-        return self._executors.setdefault(executor, len(self._executors))
-
-    def _can_end(self) -> bytearray:
-        """Answers for each world whether fair moves alone lead to one where everything has ended."""
-        ending = bytearray(world.over for world in self._worlds)
-        waiting = [number for number, over in enumerate(ending) if over]
-        while waiting:
-            for before in self._ways_back[waiting.pop()]:
-                if not ending[before]:
-                    ending[before] = True
-                    waiting.append(before)
-        return ending
-
-    def _steps(self, number: int) -> list[str]:
-        steps = []
-        while number > 0:
-            number, what = self._came[number]
-            steps.append(what)
-        return steps[::-1]
-
-
-@contextmanager
-def _no_collector() -> Iterator[None]:
-    """Keeps Python from looking for cycles, of which there are none, among hundreds of thousands of small tuples."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
+    return search_worlds(first, Model(lambda world: moves(world, rules, bounds), broken, lambda w: w.over, one_of))
