@@ -107,20 +107,18 @@ async def rotate_page_token(
     async with change(env.sessions, call) as tx:
         await load_status_page(tx.session, call, wanted)
         page = await lock_page(tx, wanted, env.now())
-        if await first_result(tx.session, call, key):
-            return page, ""
-        token = "" if remove else issue(tokens.random)
-        had_one = page.token_hash is not None
-        if remove and not had_one:
+        token, taken_away = "", True
+        if not await first_result(tx.session, call, key):
+            taken_away = page.token_hash is not None
+            if taken_away or not remove:
+                token = "" if remove else issue(tokens.random)
+                page = replace(page, token_hash=tokens.hash(token) if token else None, revision=page.revision + 1)
+                await status_pages.save(tx.session, page)
+                action = "status_page.token_removed" if remove else "status_page.token_rotated"
+                await tx.audit(action, page.id, team_id=page.team_id, slug=page.content.slug)
             await remember(tx.session, call, key, {"status_page_id": str(page.id)})
-            return page, ""
-        token_hash = tokens.hash(token) if token else None
-        page = replace(page, token_hash=token_hash, revision=page.revision + 1)
-        await status_pages.save(tx.session, page)
-        await remember(tx.session, call, key, {"status_page_id": str(page.id)})
-        action = "status_page.token_removed" if remove else "status_page.token_rotated"
-        await tx.audit(action, page.id, team_id=page.team_id, slug=page.content.slug)
-        change_id = await tell_page_change(tx, page.id, page_token_ended=had_one, confirm=True)
+        # Told and waited for by a repeat, too: perhaps nobody was, when it was done.
+        change_id = await tell_page_change(tx, page.id, page_token_ended=taken_away or remove, confirm=True)
     await confirmations.wait(change_id)
     return page, token
 
