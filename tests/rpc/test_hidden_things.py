@@ -149,3 +149,16 @@ async def test_a_scope_sees_the_part_of_each_thing_that_is_about_it(desk: Status
     whole = await world.answer()
     assert {one.title for one in whole.incidents} == {"Of both", "Of hidden things"}
     assert [one.status for one in whole.maintenances] == [maintenance_pb2.MAINTENANCE_STATUS_SCHEDULED] * 2
+
+
+async def test_nobody_who_reads_a_page_is_told_who_of_the_team_wrote(desk: StatusPageDesk) -> None:
+    world = TwoSides(desk, 0)
+    await world.prepare()
+    await desk.says(world.both)
+    await desk.changes(
+        world.work.id, message="We are looking at it.", status=maintenance_pb2.MAINTENANCE_STATUS_IN_PROGRESS
+    )
+    answer = await world.answer()
+    said = [update for one in (*answer.incidents, *answer.maintenances) for update in one.updates]
+    assert len(said) > len(answer.incidents) + len(answer.maintenances)
+    assert {update.created_by for update in said} == {""}

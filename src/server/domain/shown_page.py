@@ -150,7 +150,8 @@ class Audience:
             title=maintenance.title,
             status=maintenance.status,
             component_ids=sorted(named, key=self._order.__getitem__),
-            updates=maintenance.updates,
+            # Who of the team wrote them is not for those who read the page.
+            updates=[replace(update, created_by=None) for update in maintenance.updates],
             scheduled_for=maintenance.scheduled_for,
             scheduled_until=maintenance.scheduled_until,
             started_at=maintenance.started_at,
