@@ -33,6 +33,7 @@ class RunningServer:
     address: str
     channel: grpc.aio.Channel
     sessions: Sessions
+    settings: ServerSettings
 
     @property
     def runbooks(self) -> runbook_service_pb2_grpc.RunbookServiceAsyncStub:
@@ -125,7 +126,7 @@ async def a_server(
     engine = create_engine(database_url, pool_size=3)
     try:
         async with grpc.aio.insecure_channel(address) as channel:
-            yield RunningServer(platform, address, channel, sessions(engine))
+            yield RunningServer(platform, address, channel, sessions(engine), settings)
     finally:
         await engine.dispose()
         await platform.stop(grace=1.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -9,12 +10,16 @@ from uuid import UUID
 import grpc
 import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
-from sqlalchemy import select
+from sqlalchemy import select, update
 
+from kernel.database import transaction
 from kernel.incident_tables import incidents
 from kernel.status_page_tables import status_pages
 from oncall.v1 import maintenance_pb2, partner_service_pb2, status_page_pb2
 from oncall.v1 import status_page_service_pb2 as pb
+from server.domain.page_token import MARK
+from server.domain.partner_token import KEY_PURPOSE, PartnerTokens
+from server.process import derived_key
 from tests.rpc.conftest import RunningServer, refusal_of
 from tests.status_pages import PRIVATE, PUBLIC, StatusPageDesk, a_maintenance_request, names
 
@@ -116,6 +121,22 @@ async def test_a_page_token_opens_its_page_until_it_is_rotated(desk: StatusPageD
     removed = await _rotate(desk, page.id, remove=True)
     assert (removed.token, removed.status_page.has_page_token) == ("", False)
     assert (await refusal_of(_read_with_page_token(desk, page.slug, second.token))).reason == "TOKEN_UNKNOWN"
+
+
+async def test_nothing_without_the_mark_of_a_page_token_is_one(
+    running_server: RunningServer, desk: StatusPageDesk
+) -> None:
+    page, unmarked = await desk.a_page(PRIVATE), "a-token-that-was-never-issued-by-anybody"
+    tokens = PartnerTokens(derived_key(running_server.settings, KEY_PURPOSE), secrets.token_bytes)
+    for token, is_one in ((MARK + unmarked, True), (unmarked, False), (unmarked.replace("a-", "ocs_"), False)):
+        async with transaction(desk.sessions) as tx:
+            kept = {"token_hash": tokens.hash(token)}
+            await tx.session.execute(update(status_pages).where(status_pages.c.id == UUID(page.id)).values(kept))
+        for field in ("page_token", "any_token"):
+            if is_one:
+                assert (await desk.read(page.slug, **{field: token})).status_page.id == page.id
+            else:
+                assert (await refusal_of(desk.read(page.slug, **{field: token}))).reason == "TOKEN_UNKNOWN"
 
 
 async def test_a_deleted_page_is_gone_with_all_on_it_but_its_incidents(

@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel.errors import Allowance, FieldViolation, InvalidArgument, Unauthenticated
-from server.domain import allowlist
+from server.domain import allowlist, page_token
 from server.domain.page_session import LASTS, LONGEST_SESSION, PageSessions, SessionKind
 from server.domain.partner_access import Visitor
 from server.domain.partner_gate import (
@@ -158,10 +158,9 @@ async def _credential(reception: Reception, session: AsyncSession, request: Show
         return await _session(reception, session, secret[: LONGEST_SESSION + 1])
     token_hash = reception.tokens.hash(secret[:LONGEST_TOKEN])
     # Only the mark tells of which kind it may be, and the client knows that: what is unknown takes the same way.
-    is_partners = presented is Presented.PARTNER_TOKEN or secret.startswith(PARTNER_MARK)
-    if presented is Presented.PAGE_TOKEN or not is_partners:
-        return PageCredential(token_hash)
-    return PartnerCredential(await partners.find_token(session, token_hash))
+    if presented is Presented.PARTNER_TOKEN or (presented is Presented.ANY_TOKEN and secret.startswith(PARTNER_MARK)):
+        return PartnerCredential(await partners.find_token(session, token_hash))
+    return PageCredential(token_hash) if secret.startswith(page_token.MARK) else PartnerCredential(None)
 
 
 async def _session(reception: Reception, session: AsyncSession, secret: str) -> Credential:
