@@ -85,8 +85,9 @@ class Routes:
         slug = request.path_params["slug"]
 
         async def admit(asked: Asked) -> Asked:
-            self._streams.require_room(client, slug)
+            self._streams.require_room(client)
             await self._keeper.show(asked)
+            self._streams.require_room_at(slug)
             return asked
 
         async def answer(asked: Asked, _: Source) -> Response:

@@ -12,6 +12,7 @@ import pytest
 
 from gateway import openapi, refusal
 from gateway.asked import CredentialKind
+from gateway.edge import event_stream
 from gateway.edge.client_address import Proxies, parse_networks
 from gateway.edge.event_stream import Streams
 from gateway.edge.http_connection import LONGEST_HEAD, MOST_HEADERS, LimitedConnection
@@ -317,6 +318,13 @@ async def test_who_may_not_listen_is_refused_before_the_stream(edge: Edge) -> No
         answer = await edge.http.get(f"/status/{slug}/events", headers={"accept": "text/event-stream"})
         assert answer.status_code == 401
     assert len(edge.streams) == 0
+
+
+async def test_that_many_listen_is_told_only_to_who_may_listen(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(event_stream, "MOST_PER_PAGE", 0)
+    wrong = {"authorization": "Bearer ocp_wrong"}
+    assert (await edge.http.get("/status/acme/events", headers=wrong)).status_code == 401
+    assert (await edge.http.get("/status/acme/events", headers=BEARER)).status_code == 503
 
 
 async def test_streams_beat_are_limited_and_end_with_the_gateway() -> None:

@@ -49,11 +49,16 @@ class Streams:
         """Ends every stream; browsers connect again by themselves, to whoever is there then."""
         self.closing.set()
 
-    def require_room(self, client: str, page: str) -> None:
-        if self.closing.is_set() or len(self) >= MOST or self._pages[page] >= MOST_PER_PAGE:
+    def require_room(self, client: str) -> None:
+        if self.closing.is_set() or len(self) >= MOST:
             raise refusal.unavailable()
         if self._clients[client] >= self._most_per_client:
             raise refusal.too_many(refusal.RETRY_SECONDS)
+
+    def require_room_at(self, page: str) -> None:
+        """For those who may read the page: that many listen to it tells others that it is there."""
+        if self._pages[page] >= MOST_PER_PAGE:
+            raise refusal.unavailable()
 
     @contextmanager
     def counted(self, client: str, page: str) -> Iterator[None]:
