@@ -61,6 +61,19 @@ async def _components(desk: StatusPageDesk, page_id: str, size: int = 50) -> lis
         request.page_token = answer.next_page_token
 
 
+async def test_a_page_is_made_with_all_that_is_said_of_it(desk: StatusPageDesk) -> None:
+    said = {
+        "logo_url": "https://example.org/logo.svg",
+        "accent_color": "#12ab34",
+        "support_url": "mailto:help@example.org",
+        "time_zone": "Europe/Berlin",
+    }
+    page = await desk.a_page(**said)
+    assert {name: getattr(page, name) for name in said} == said
+    with pytest.raises(grpc.aio.AioRpcError, match=r"logo_url"):
+        await desk.a_page(logo_url="http://example.org/logo.svg")
+
+
 async def test_a_page_is_changed_as_its_mask_says(desk: StatusPageDesk) -> None:
     page = await desk.a_page(PUBLIC)
     changed = await _update(

@@ -27,6 +27,9 @@ class StatusPageDraft:
     name: str
     visibility: str
     time_zone: str
+    logo_url: str
+    accent_color: str
+    support_url: str
 
 
 async def create_status_page(env: Environment, call: Call, draft: StatusPageDraft, key: RequestKey) -> StatusPage:
@@ -65,6 +68,9 @@ def _check(draft: StatusPageDraft, key: RequestKey) -> tuple[UUID, StatusPageCon
         draft.name,
         checked_visibility(violations, draft.visibility),
         draft.time_zone or "UTC",
+        draft.logo_url,
+        draft.accent_color,
+        draft.support_url,
     )
     content.check(violations)
     key.check(violations)

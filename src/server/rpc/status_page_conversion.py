@@ -28,6 +28,9 @@ def status_page_from_pb(page: pb.StatusPage) -> StatusPageDraft:
         name=page.name,
         visibility=enum_from_pb(pb.StatusPageVisibility, VISIBILITY_PREFIX, page.visibility),
         time_zone=page.time_zone,
+        logo_url=page.logo_url,
+        accent_color=page.accent_color,
+        support_url=page.support_url,
     )
 
 
