@@ -108,9 +108,17 @@ async def _first_event(answer: httpx.Response) -> bytes:
 
 @asynccontextmanager
 async def a_gateway(
-    server_address: str, token: str, folder: Path, *, around: Callable[[ASGIApp], ASGIApp] = lambda app: app
+    server_address: str,
+    token: str,
+    folder: Path,
+    *,
+    around: Callable[[ASGIApp], ASGIApp] = lambda app: app,
+    away: bool = False,
 ) -> AsyncIterator[Gateway]:
-    """Serves as the gateway's own process would, with its pages in `folder`; `around` is put around its application."""
+    """Serves as the gateway's own process would, with its pages in `folder`; `around` is put around its application.
+
+    It answers from what it keeps from the beginning, unless the server is `away`.
+    """
     streams = Streams(most_per_client=10_000)
     async with connect(server_address) as channel, AsyncExitStack() as stack:
         calls = CountedCalls(channel, token)
@@ -120,6 +128,11 @@ async def a_gateway(
         port = listener.getsockname()[1]
         await stack.enter_async_context(_serving(around(app), listener, streams))
         clients = {address: await stack.enter_async_context(_client(port, address)) for address in (HERE, THERE)}
+
+        async def watches() -> bool:
+            return away or keeper.state().watching
+
+        await eventually(watches, within=30)
         yield Gateway(app, keeper, calls, clients)
 
 

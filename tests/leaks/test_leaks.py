@@ -70,7 +70,7 @@ async def test_while_the_server_is_away_and_after_a_start_they_learn_nothing_eit
             with pytest.MonkeyPatch.context() as patch:
                 stale_for_anybody(patch)
                 assert await _told_while_away(walk, SUMMARY) != []
-        async with a_gateway(server.address, token, folder) as gateway:
+        async with a_gateway(server.address, token, folder, away=True) as gateway:
             walk = Walk(world, gateway, away=True)
             assert await _told_while_away(walk, SUMMARY, FEED) == []
             right = Question(_route(walk, SUMMARY), PROGRAM, Kind.RIGHT, Carrier.HEADER, Place.FULL)
@@ -82,8 +82,11 @@ async def test_the_walk_finds_a_broken_gate(world: World, tmp_path: Path, broken
     with broken.applied():
         async with a_gateway(world.server.address, world.desk.gateway.token, tmp_path, around=broken.around) as gateway:
             walk = Walk(world, gateway)
-            await walk.warm(broken.path)
-            assert await walk.pages(broken.questions(walk)) != []
+            found: list[str] = []
+            for _ in range(3):  # a machine that stands still does not answer from what it keeps
+                await walk.warm(broken.path)
+                found = found or await walk.pages(broken.questions(walk))
+            assert found != []
 
 
 async def test_the_count_finds_a_page_that_is_looked_at_too_early(walk: Walk) -> None:

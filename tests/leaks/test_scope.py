@@ -38,7 +38,7 @@ async def test_readers_are_told_all_that_is_theirs_and_nothing_else(walk: Walk, 
 
 
 async def test_a_scope_has_a_headline_and_a_colour_of_its_own(walk: Walk) -> None:
-    whole, narrow = (await read(walk, kind, Place.FULL) for kind in (Kind.RIGHT, Kind.NARROW))
+    whole, narrow = [await read(walk, kind, Place.FULL) for kind in (Kind.RIGHT, Kind.NARROW)]
     assert b'"indicator":"none"' in narrow[SUMMARY].body
     assert b'"indicator":"none"' not in whole[SUMMARY].body
     assert GROUNDS[partner_pb2.HEADLINE_INDICATOR_NONE].encode() in narrow[BADGE].body
@@ -49,9 +49,9 @@ async def test_nothing_that_is_done_to_hidden_things_is_heard_of_in_any_represen
     """Byte for byte, headers and tags among it, and on a day that does not end meanwhile."""
     for _ in range(2):
         today = datetime.now(UTC).date()
-        whole, narrow = (await read(walk, kind, Place.FULL) for kind in (Kind.RIGHT, Kind.NARROW))
+        whole, narrow = [await read(walk, kind, Place.FULL) for kind in (Kind.RIGHT, Kind.NARROW)]
         await _act(walk.world)
-        whole_then, narrow_then = (await read(walk, kind, Place.FULL) for kind in (Kind.RIGHT, Kind.NARROW))
+        whole_then, narrow_then = [await read(walk, kind, Place.FULL) for kind in (Kind.RIGHT, Kind.NARROW)]
         if today == datetime.now(UTC).date():
             break
     assert narrow_then == narrow
