@@ -29,6 +29,8 @@ from tests.leaks.world import HERE, THERE
 from tests.waiting import eventually
 
 EVENT_STREAM = "text/event-stream"
+_LIMITS = httpx.Limits(max_keepalive_connections=0)
+"""Each request over a connection of its own: one that is kept may be closed under it, on a machine that stood still."""
 
 
 class CountedCalls(PartnerCalls):
@@ -157,8 +159,8 @@ def _client(port: int, address: str) -> httpx.AsyncClient:
     """Answers a client that keeps no cookie and comes from that address."""
     return httpx.AsyncClient(
         base_url=f"http://{HERE}:{port}",
-        transport=httpx.AsyncHTTPTransport(local_address=address),
+        transport=httpx.AsyncHTTPTransport(local_address=address, limits=_LIMITS),
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-        timeout=30,
+        timeout=60,
         trust_env=False,
     )
