@@ -15,7 +15,8 @@ from uuid import UUID
 from sqlalchemy.exc import IntegrityError
 
 from kernel.database import constraint_of
-from kernel.errors import Aborted, AlreadyExists, FailedPrecondition
+from kernel.errors import AlreadyExists, FailedPrecondition
+from server.domain.etag import require_etag
 from server.domain.partner import Partner, PartnerContent, PartnerToken, checked_allowlist
 from server.domain.partner_token import PartnerTokens
 from server.domain.permission import Call
@@ -76,8 +77,7 @@ async def update_partner(env: Environment, confirmations: Confirmations, call: C
     violations.raise_if_any()
     async with change(env.sessions, call) as tx:
         partner = await load_partner(tx.session, call, wanted, lock=True)
-        if update.etag and update.etag != partner.etag:
-            raise Aborted("the partner has changed since; read them again", reason="ETAG_STALE")
+        require_etag("partner", partner.etag, update.etag)
         _require_not_revoked(partner)
         page = await load_status_page(tx.session, call, partner.status_page_id)
         await require_components(tx.session, page.id, changes.get("component_ids", ()))
