@@ -296,3 +296,33 @@ async def test_a_group_has_no_status_of_its_own(desk: StatusPageDesk) -> None:
     page = await desk.a_page()
     assert await refusal_of(desk.a_component(page, "Group", group=True, status=MAJOR)) == invalid("component.status")
     assert await refusal_of(desk.a_component(page, "Odd", status=99)) == invalid("component.status")
+
+
+async def test_a_preview_is_what_the_audience_sees_and_counts_as_nobodys_access(desk: StatusPageDesk) -> None:
+    page = await desk.a_page()
+    seen = await desk.a_component(page, "API")
+    hidden = await desk.a_component(page, "Reports")
+    await desk.an_incident(page, {hidden.id: MAJOR})
+    partner = await desk.a_partner(page, component_ids=[seen.id], requests_per_minute=1)
+    request = partner_service_pb2.GetStatusPagePreviewRequest(status_page_id=page.id, partner_id=partner.id)
+
+    for _ in range(2):
+        preview = await desk.partners.GetStatusPagePreview(request, metadata=desk.team.observer.metadata)
+    told = await desk.read(page.slug, partner.token)
+
+    assert (names(preview.shown.components), list(preview.shown.incidents)) == (["API"], [])
+    assert (preview.shown.content_tag, preview.shown.page_version) == (told.content_tag, told.page_version)
+    assert preview.shown.audience.partner_id == partner.id
+    assert not preview.shown.HasField("admitted_until")
+    request.partner_id = ""
+    everybody = await desk.partners.GetStatusPagePreview(request, metadata=desk.team.observer.metadata)
+    assert (names(everybody.shown.components), len(everybody.shown.incidents)) == (["API", "Reports"], 1)
+
+
+async def test_a_partner_of_another_page_has_no_preview_of_this_one(desk: StatusPageDesk) -> None:
+    page, another = await desk.a_page(), await desk.a_page()
+    partner = await desk.a_partner(another)
+    request = partner_service_pb2.GetStatusPagePreviewRequest(status_page_id=page.id, partner_id=partner.id)
+    assert (
+        await refusal_of(desk.partners.GetStatusPagePreview(request, metadata=desk.team.author.metadata)) == NOT_FOUND
+    )

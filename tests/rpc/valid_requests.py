@@ -382,6 +382,11 @@ class PartnerService:
         page = await self._world.desk.a_page(PUBLIC)
         return partner_service_pb2.GetStatusPageRequest(slug=page.slug, client_ip="192.0.2.7")
 
+    async def GetStatusPagePreview(self) -> Message:
+        page = await self._world.desk.a_page()
+        partner = await self._world.desk.a_partner(page)
+        return partner_service_pb2.GetStatusPagePreviewRequest(status_page_id=page.id, partner_id=partner.id)
+
     async def ListPartners(self) -> Message:
         return partner_service_pb2.ListPartnersRequest(status_page_id=(await self._world.desk.a_page()).id)
 

@@ -374,6 +374,56 @@ class RateLimit(_message.Message):
 Global___RateLimit: _TypeAlias = RateLimit  # noqa: Y015
 
 @_typing.final
+class GetStatusPagePreviewRequest(_message.Message):
+    """Request of GetStatusPagePreview."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATUS_PAGE_ID_FIELD_NUMBER: _builtins.int
+    PARTNER_ID_FIELD_NUMBER: _builtins.int
+    status_page_id: _builtins.str
+    """The page. Required."""
+    partner_id: _builtins.str
+    """The partner, also one whose access has ended; empty: everybody who may read the page without being one."""
+    def __init__(
+        self,
+        *,
+        status_page_id: _builtins.str = ...,
+        partner_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["partner_id", b"partner_id", "status_page_id", b"status_page_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetStatusPagePreviewRequest: _TypeAlias = GetStatusPagePreviewRequest  # noqa: Y015
+
+@_typing.final
+class GetStatusPagePreviewResponse(_message.Message):
+    """Response of GetStatusPagePreview."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SHOWN_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def shown(self) -> Global___GetStatusPageResponse:
+        """The page as that audience sees it."""
+
+    def __init__(
+        self,
+        *,
+        shown: Global___GetStatusPageResponse | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["shown", b"shown"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["shown", b"shown"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetStatusPagePreviewResponse: _TypeAlias = GetStatusPagePreviewResponse  # noqa: Y015
+
+@_typing.final
 class ListPartnersRequest(_message.Message):
     """Request of ListPartners."""
 

@@ -57,6 +57,11 @@ class PartnerServiceStub:
                 request_serializer=oncall_dot_v1_dot_partner__service__pb2.GetStatusPageRequest.SerializeToString,
                 response_deserializer=oncall_dot_v1_dot_partner__service__pb2.GetStatusPageResponse.FromString,
                 _registered_method=True)
+        self.GetStatusPagePreview = channel.unary_unary(
+                '/oncall.v1.PartnerService/GetStatusPagePreview',
+                request_serializer=oncall_dot_v1_dot_partner__service__pb2.GetStatusPagePreviewRequest.SerializeToString,
+                response_deserializer=oncall_dot_v1_dot_partner__service__pb2.GetStatusPagePreviewResponse.FromString,
+                _registered_method=True)
         self.ListPartners = channel.unary_unary(
                 '/oncall.v1.PartnerService/ListPartners',
                 request_serializer=oncall_dot_v1_dot_partner__service__pb2.ListPartnersRequest.SerializeToString,
@@ -152,6 +157,17 @@ class PartnerServiceServicer:
         * `PERMISSION_DENIED`, reason `IP_NOT_ALLOWED`: the client's address is not on the partner's list.
         * `RESOURCE_EXHAUSTED` with google.rpc.RetryInfo: too many requests, or too many bad credentials from that address;
         the RateLimit of the refusal, if it is the partner's, is in a detail.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetStatusPagePreview(self, request, context):
+        """Answers a status page as a partner sees it, or everybody who may read it without being one. OBSERVER.
+
+        For the team that keeps the page, before others look: it lets nobody in, and counts as nobody's access. Only the
+        content of the page is answered, with its tag; nothing of who is let in and for how long.
+        * `NOT_FOUND`: also where the partner is of another page.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -268,6 +284,11 @@ def add_PartnerServiceServicer_to_server(servicer, server):
                     servicer.GetStatusPage,
                     request_deserializer=oncall_dot_v1_dot_partner__service__pb2.GetStatusPageRequest.FromString,
                     response_serializer=oncall_dot_v1_dot_partner__service__pb2.GetStatusPageResponse.SerializeToString,
+            ),
+            'GetStatusPagePreview': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetStatusPagePreview,
+                    request_deserializer=oncall_dot_v1_dot_partner__service__pb2.GetStatusPagePreviewRequest.FromString,
+                    response_serializer=oncall_dot_v1_dot_partner__service__pb2.GetStatusPagePreviewResponse.SerializeToString,
             ),
             'ListPartners': grpc.unary_unary_rpc_method_handler(
                     servicer.ListPartners,
@@ -426,6 +447,33 @@ class PartnerService:
             '/oncall.v1.PartnerService/GetStatusPage',
             oncall_dot_v1_dot_partner__service__pb2.GetStatusPageRequest.SerializeToString,
             oncall_dot_v1_dot_partner__service__pb2.GetStatusPageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetStatusPagePreview(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/oncall.v1.PartnerService/GetStatusPagePreview',
+            oncall_dot_v1_dot_partner__service__pb2.GetStatusPagePreviewRequest.SerializeToString,
+            oncall_dot_v1_dot_partner__service__pb2.GetStatusPagePreviewResponse.FromString,
             options,
             channel_credentials,
             insecure,

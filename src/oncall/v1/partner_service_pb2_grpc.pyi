@@ -66,6 +66,13 @@ class PartnerServiceStub:
     * `RESOURCE_EXHAUSTED` with google.rpc.RetryInfo: too many requests, or too many bad credentials from that address;
       the RateLimit of the refusal, if it is the partner's, is in a detail.
     """
+    GetStatusPagePreview: _grpc.UnaryUnaryMultiCallable[_partner_service_pb2.GetStatusPagePreviewRequest, _partner_service_pb2.GetStatusPagePreviewResponse]
+    """Answers a status page as a partner sees it, or everybody who may read it without being one. OBSERVER.
+
+    For the team that keeps the page, before others look: it lets nobody in, and counts as nobody's access. Only the
+    content of the page is answered, with its tag; nothing of who is let in and for how long.
+    * `NOT_FOUND`: also where the partner is of another page.
+    """
     ListPartners: _grpc.UnaryUnaryMultiCallable[_partner_service_pb2.ListPartnersRequest, _partner_service_pb2.ListPartnersResponse]
     """Lists the partners of a page, newest first. OBSERVER."""
     UpdatePartner: _grpc.UnaryUnaryMultiCallable[_partner_service_pb2.UpdatePartnerRequest, _partner_service_pb2.UpdatePartnerResponse]
@@ -155,6 +162,13 @@ class PartnerServiceAsyncStub(PartnerServiceStub):
     * `PERMISSION_DENIED`, reason `IP_NOT_ALLOWED`: the client's address is not on the partner's list.
     * `RESOURCE_EXHAUSTED` with google.rpc.RetryInfo: too many requests, or too many bad credentials from that address;
       the RateLimit of the refusal, if it is the partner's, is in a detail.
+    """
+    GetStatusPagePreview: _aio.UnaryUnaryMultiCallable[_partner_service_pb2.GetStatusPagePreviewRequest, _partner_service_pb2.GetStatusPagePreviewResponse]  # type: ignore[assignment]
+    """Answers a status page as a partner sees it, or everybody who may read it without being one. OBSERVER.
+
+    For the team that keeps the page, before others look: it lets nobody in, and counts as nobody's access. Only the
+    content of the page is answered, with its tag; nothing of who is let in and for how long.
+    * `NOT_FOUND`: also where the partner is of another page.
     """
     ListPartners: _aio.UnaryUnaryMultiCallable[_partner_service_pb2.ListPartnersRequest, _partner_service_pb2.ListPartnersResponse]  # type: ignore[assignment]
     """Lists the partners of a page, newest first. OBSERVER."""
@@ -266,6 +280,19 @@ class PartnerServiceServicer(metaclass=_abc_1.ABCMeta):
         * `PERMISSION_DENIED`, reason `IP_NOT_ALLOWED`: the client's address is not on the partner's list.
         * `RESOURCE_EXHAUSTED` with google.rpc.RetryInfo: too many requests, or too many bad credentials from that address;
           the RateLimit of the refusal, if it is the partner's, is in a detail.
+        """
+
+    @_abc_1.abstractmethod
+    def GetStatusPagePreview(
+        self,
+        request: _partner_service_pb2.GetStatusPagePreviewRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_partner_service_pb2.GetStatusPagePreviewResponse, _abc.Awaitable[_partner_service_pb2.GetStatusPagePreviewResponse]]:
+        """Answers a status page as a partner sees it, or everybody who may read it without being one. OBSERVER.
+
+        For the team that keeps the page, before others look: it lets nobody in, and counts as nobody's access. Only the
+        content of the page is answered, with its tag; nothing of who is let in and for how long.
+        * `NOT_FOUND`: also where the partner is of another page.
         """
 
     @_abc_1.abstractmethod

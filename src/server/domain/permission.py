@@ -118,6 +118,7 @@ RULES: Mapping[str, Rule] = {
     "PartnerService/GetPartner": OBSERVER,
     "PartnerService/RevokePartner": TEAM_ADMIN,
     "PartnerService/GetStatusPage": GATEWAY,
+    "PartnerService/GetStatusPagePreview": OBSERVER,
     "PartnerService/ListPartners": OBSERVER,
     "PartnerService/UpdatePartner": TEAM_ADMIN,
     "PartnerService/RotatePartnerToken": TEAM_ADMIN,

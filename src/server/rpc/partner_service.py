@@ -14,6 +14,7 @@ from oncall.v1 import partner_service_pb2 as pb
 from server.domain.partner import Partner
 from server.domain.violation import Violations
 from server.operations import administer_partners, create_partner, read_status_page, serve_gateway
+from server.operations.preview_status_page import preview_status_page
 from server.operations.show_status_page import (
     Presented,
     Reception,
@@ -35,7 +36,7 @@ from server.rpc.partner_conversion import (
     token_to_pb,
     update_from_pb,
 )
-from server.rpc.shown_answer import answer_to_pb
+from server.rpc.shown_answer import answer_to_pb, preview_to_pb
 
 MOST_CONFIRMATIONS = 1_000
 
@@ -118,6 +119,12 @@ class PartnerService(partner_service_pb2_grpc.PartnerServiceServicer):
     async def GetStatusPage(self, request: pb.GetStatusPageRequest, context: Context) -> pb.GetStatusPageResponse:
         answer = await show_status_page(self._reception, show_request_from_pb(request))
         return answer_to_pb(answer, request.known_content_tag)
+
+    async def GetStatusPagePreview(
+        self, request: pb.GetStatusPagePreviewRequest, context: Context
+    ) -> pb.GetStatusPagePreviewResponse:
+        preview = await preview_status_page(self._env, current_call(), request.status_page_id, request.partner_id)
+        return pb.GetStatusPagePreviewResponse(shown=preview_to_pb(preview))
 
     async def CreatePageSession(
         self, request: pb.CreatePageSessionRequest, context: Context
