@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 from google.protobuf import json_format
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from cli.audit_verification import verify
 from cli.connection import Server, connected
-from cli.failure import fail
 from cli.lookup import TeamOption, find_team, team_names
 from cli.output import Json, enum_name, local_time, plain, print_json, print_table, to_json
 from cli.paging import paged
-from cli.visible import visible
+from cli.times import past
 from oncall.v1.audit_event_pb2 import AUDIT_OUTCOME_DENIED, AUDIT_OUTCOME_UNSPECIFIED, AuditEvent
 from oncall.v1.audit_service_pb2 import ListAuditEventsRequest
 from oncall.v1.team_service_pb2 import GetCallerRequest, ListUsersRequest
@@ -24,8 +21,6 @@ from oncall.v1.team_service_pb2 import GetCallerRequest, ListUsersRequest
 audit = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 audit.command()(verify)
 
-_AGO = re.compile(r"(\d{1,6})([smhd])")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _COLUMNS = ("TIME", "WHO", "WHAT", "RESOURCE", "OUTCOME", "FROM", "DETAIL")
 
 
@@ -62,8 +57,8 @@ def list_events(
         action=action,
         resource_type=resource_type,
         resource_id=resource,
-        after=_time("--since", since, now),
-        before=_time("--until", until, now),
+        after=past("--since", since, now),
+        before=past("--until", until, now),
         outcome=AUDIT_OUTCOME_DENIED if denied else AUDIT_OUTCOME_UNSPECIFIED,
     )
     with connected() as server:
@@ -100,18 +95,3 @@ def _details(event: AuditEvent) -> list[str]:
 def _names(server: Server) -> dict[str, str]:
     """Answers the e-mail addresses of all users, by id."""
     return {user.id: user.email for user in paged(server.teams.ListUsers, ListUsersRequest(), "users")}
-
-
-def _time(option: str, text: str, now: datetime) -> Timestamp | None:
-    """Reads a time, in the caller's zone where it names none, or how long ago."""
-    if not text:
-        return None
-    timestamp = Timestamp()
-    try:
-        if ago := _AGO.fullmatch(text):
-            timestamp.FromDatetime(now - timedelta(**{_UNITS[ago[2]]: int(ago[1])}))
-        else:
-            timestamp.FromDatetime(datetime.fromisoformat(text).astimezone(UTC))
-    except (ValueError, OverflowError):
-        fail(f"{option}: {visible(text)!r} is no time: write 2030-01-31, 2030-01-31T08:00:00+01:00, or 90m, 2h, 7d")
-    return timestamp

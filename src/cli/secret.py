@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import getpass
-import sys
 from typing import Annotated
 
 import typer
 
+from cli import confirmation
 from cli.connection import Server, connected
-from cli.failure import fail
 from cli.lookup import TeamOption, find_team
 from cli.output import Json, local_time, note, print_json, print_table, to_json
 from cli.paging import paged
@@ -78,7 +77,7 @@ def list_(team: TeamOption = "", as_json: Json = False) -> None:
 def delete(
     name: SecretName,
     team: TeamOption = "",
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: confirmation.Yes = False,
 ) -> None:
     """Delete a secret that no runbook needs. Deleting one that is not there changes nothing.
 
@@ -90,8 +89,8 @@ def delete(
         if not any(item.name == name for item in _secrets(server, team_id)):
             note(f"the team has no secret {visible(name)!r}; nothing was deleted")
             return
-        if not yes:
-            _ask(name)
+        question = f"Delete {visible(name)}? Nobody can read its value again."
+        confirmation.require(question, yes=yes, otherwise="not deleted")
         server.secrets.DeleteSecret(DeleteSecretRequest(team_id=team_id, name=name))
     print(f"deleted {visible(name)}")
 
@@ -100,18 +99,7 @@ def _secrets(server: Server, team_id: str) -> list[Secret]:
     return list(paged(server.secrets.ListSecrets, ListSecretsRequest(team_id=team_id), "secrets"))
 
 
-def _ask(name: str) -> None:
-    if not _is_terminal():
-        fail("repeat it with --yes; without a terminal nobody can be asked")
-    if not typer.confirm(f"Delete {visible(name)}? Nobody can read its value again.", err=True):
-        fail("not deleted", 1)
-
-
 def _read_value(name: str) -> str:
-    if _is_terminal():
+    if confirmation.is_terminal():
         return getpass.getpass(f"Value of {visible(name)}: ")
     return read_text("-").removesuffix("\n")
-
-
-def _is_terminal() -> bool:
-    return sys.stdin.isatty()

@@ -46,7 +46,7 @@ def test_a_file_is_taken_as_it_is(server, tmp_path):
 def test_on_a_terminal_the_value_is_asked_for_without_echo(server, monkeypatch):
     asked = []
     monkeypatch.setattr("getpass.getpass", lambda prompt: asked.append(prompt) or VALUE)
-    monkeypatch.setattr("cli.secret._is_terminal", lambda: True)
+    monkeypatch.setattr("cli.confirmation.is_terminal", lambda: True)
     request, result = put(server)
     assert (asked, request.value) == (["Value of password: "], VALUE)
     assert VALUE not in result.output
@@ -111,7 +111,7 @@ def delete(server, *arguments: str, stdin: str = "", stored: str = "password"):
 
 
 def test_a_deletion_is_asked_for_on_a_terminal(server, monkeypatch):
-    monkeypatch.setattr("cli.secret._is_terminal", lambda: True)
+    monkeypatch.setattr("cli.confirmation.is_terminal", lambda: True)
     result = delete(server, stdin="n\n").result(SECONDS)
     assert ("deleted" in result.stdout, result.exit_code) == (False, 1)
     assert "not deleted" in result.stderr
