@@ -17,8 +17,11 @@ from oncall.channel import CHANNEL_OPTIONS, authorization
 from oncall.errors import OncallError, from_rpc_error
 from oncall.v1.audit_service_pb2_grpc import AuditServiceStub
 from oncall.v1.executor_service_pb2_grpc import ExecutorServiceStub
+from oncall.v1.incident_service_pb2_grpc import IncidentServiceStub
+from oncall.v1.partner_service_pb2_grpc import PartnerServiceStub
 from oncall.v1.runbook_service_pb2_grpc import RunbookServiceStub
 from oncall.v1.secret_service_pb2_grpc import SecretServiceStub
+from oncall.v1.status_page_service_pb2_grpc import StatusPageServiceStub
 from oncall.v1.team_service_pb2_grpc import TeamServiceStub
 
 UNARY_TIMEOUT_SECONDS = 20.0
@@ -35,6 +38,9 @@ class Server:
     secrets: SecretServiceStub
     audit: AuditServiceStub
     executors: ExecutorServiceStub
+    pages: StatusPageServiceStub
+    partners: PartnerServiceStub
+    incidents: IncidentServiceStub
 
 
 @contextmanager
@@ -60,6 +66,9 @@ def connected(with_credentials: Credentials | None = None) -> Iterator[Server]:
                 secrets=SecretServiceStub(authorized),
                 audit=AuditServiceStub(authorized),
                 executors=ExecutorServiceStub(authorized),
+                pages=StatusPageServiceStub(authorized),
+                partners=PartnerServiceStub(authorized),
+                incidents=IncidentServiceStub(authorized),
             )
         except OncallError as error:
             fail_with(error, found.server)

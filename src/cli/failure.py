@@ -39,7 +39,7 @@ def describe(error: OncallError, address: str) -> str:
             return f"cannot connect to {address}: {message}"
         case StatusCode.UNAVAILABLE if not error.reason:
             return f"cannot reach the server at {address}: check that it runs and that the address is right ({message})"
-        case StatusCode.UNAVAILABLE:
+        case StatusCode.UNAVAILABLE if error.reason not in _HINTS:
             return f"the server at {address} cannot answer just now, try again: {message} {named}"
         case StatusCode.DEADLINE_EXCEEDED:
             return f"the server at {address} did not answer in time: check the address and the network, then try again"
@@ -66,4 +66,12 @@ _HINTS = {
     "SECRET_NAME_TAKEN": "see `oncall secret list`",
     "REQUEST_ID_REUSED": "this request id belongs to another request; leave --request-id out",
     "EXECUTION_ENDED": "see `oncall execution`",
+    "STALE_ETAG": "look at it with `show`, and repeat what is still right",
+    "ILLEGAL_TRANSITION": "look at how it stands with `show`; from there it can only go on",
+    "NOT_CONFIRMED": "repeat the command until it succeeds, for until then some gateway may show what was before",
+    "SLUG_TAKEN": "choose another slug; slugs are unique over all teams",
+    "GROUP_NOT_EMPTY": "first move or remove its components, see `oncall page component list`",
+    "IS_GROUP": "name one of its components, see `oncall page component list`",
+    "PARTNER_NAME_TAKEN": "choose another name, or see `oncall partner list`",
+    "PARTNER_REVOKED": "it is for good; give them access anew with `oncall partner create`",
 }

@@ -1,4 +1,4 @@
-"""Finds teams and runbooks by what people call them: a name, or an id."""
+"""Finds teams, runbooks and services by what people call them: a name, or an id."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cli.paging import paged
 from cli.visible import visible
 from oncall.v1.runbook_pb2 import Runbook
 from oncall.v1.runbook_service_pb2 import GetRunbookRequest, ListRunbooksRequest
-from oncall.v1.team_service_pb2 import GetCallerRequest, ListTeamsRequest
+from oncall.v1.team_service_pb2 import GetCallerRequest, ListServicesRequest, ListTeamsRequest
 
 RunbookName = Annotated[str, typer.Argument(metavar="NAME", help="Name or id of a runbook.")]
 TeamOption = Annotated[str, typer.Option("--team", "-t", help="Name or id of a team, where a name is not enough.")]
@@ -53,6 +53,21 @@ def find_team(server: Server, team: str) -> str:
     if len(mine) > 1:
         fail(f"you are in several teams: choose one with --team: {', '.join(sorted(map(visible, mine)))}")
     return next(iter(mine.values()))
+
+
+def find_service(server: Server, service: str, team_id: str) -> str:
+    """Answers the id of a service of a team, by its id or its name."""
+    if is_id(service):
+        return service
+    request = ListServicesRequest(team_id=team_id)
+    known = {found.name: found.id for found in paged(server.teams.ListServices, request, "services")}
+    if service not in known:
+        fail(
+            f"the team has no service {visible(service)!r}: it has {', '.join(map(visible, sorted(known))) or 'none'}",
+            1,
+        )
+    found_id: str = known[service]
+    return found_id
 
 
 def team_names(server: Server) -> dict[str, str]:

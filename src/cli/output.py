@@ -32,6 +32,20 @@ _STATUS_STYLES = {
     "READY": "green",
     "STOPPING": "yellow",
     "LOST": "red",
+    "OPERATIONAL": "green",
+    "DEGRADED PERFORMANCE": "yellow",
+    "PARTIAL OUTAGE": "yellow",
+    "MAJOR OUTAGE": "red",
+    "UNDER MAINTENANCE": "cyan",
+    "INVESTIGATING": "red",
+    "IDENTIFIED": "yellow",
+    "MONITORING": "cyan",
+    "RESOLVED": "green",
+    "IN PROGRESS": "cyan",
+    "VERIFYING": "cyan",
+    "ACTIVE": "green",
+    "EXPIRED": "yellow",
+    "REVOKED": "red",
 }
 
 
@@ -94,6 +108,11 @@ def enum_name(message: Message, field: str) -> str:
         return str(number)  # of a newer server
     prefix = enum_type.values_by_number[0].name.removesuffix("UNSPECIFIED")
     return str(known.name.removeprefix(prefix))
+
+
+def enum_words(message: Message, field: str) -> str:
+    """Answers the name of an enum field's value as words: PARTIAL OUTAGE."""
+    return enum_name(message, field).replace("_", " ")
 
 
 def plain(value: object) -> str:

@@ -7,11 +7,10 @@ from typing import Annotated, Any
 import typer
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from cli.connection import Server, connected
+from cli.connection import connected
 from cli.failure import fail
-from cli.lookup import RunbookName, TeamOption, find_runbook, is_id
+from cli.lookup import RunbookName, TeamOption, find_runbook, find_service
 from cli.output import Json, enum_name, print_json
-from cli.paging import paged
 from cli.visible import visible
 from oncall.v1.runbook_pb2 import Runbook
 from oncall.v1.runbook_service_pb2 import (
@@ -21,7 +20,6 @@ from oncall.v1.runbook_service_pb2 import (
     RollbackRunbookRequest,
     UpdateRunbookRequest,
 )
-from oncall.v1.team_service_pb2 import ListServicesRequest
 
 
 def update(
@@ -47,7 +45,7 @@ def update(
             fail("say what to change: --name, --description or --service")
         found = find_runbook(server, name, team)
         if service:
-            changes["service_id"] = _find_service(server, service, found.team_id)
+            changes["service_id"] = find_service(server, service, found.team_id)
         request = UpdateRunbookRequest(
             runbook=Runbook(id=found.id, **changes), update_mask=FieldMask(paths=sorted(changes))
         )
@@ -119,18 +117,3 @@ def _say_where_it_stands(answer: Any, as_json: bool) -> None:
         return
     status = enum_name(answer.runbook, "status").replace("_", " ").lower()
     print(f"{visible(answer.runbook.name)} is {status}")
-
-
-def _find_service(server: Server, service: str, team_id: str) -> str:
-    """Answers the id of a service of a team, by its id or its name."""
-    if is_id(service):
-        return service
-    request = ListServicesRequest(team_id=team_id)
-    known = {found.name: found.id for found in paged(server.teams.ListServices, request, "services")}
-    if service not in known:
-        fail(
-            f"the team has no service {visible(service)!r}: it has {', '.join(map(visible, sorted(known))) or 'none'}",
-            1,
-        )
-    found_id: str = known[service]
-    return found_id

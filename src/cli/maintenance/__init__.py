@@ -1,0 +1,1 @@
+"""`oncall maintenance`: work that is announced before it is done."""

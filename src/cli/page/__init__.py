@@ -1,0 +1,1 @@
+"""`oncall page`: status pages, what stands on them, and how audiences see them."""

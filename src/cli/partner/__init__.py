@@ -1,0 +1,1 @@
+"""`oncall partner`: who outside may read which page, from where, and who did."""
