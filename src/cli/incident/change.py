@@ -34,9 +34,9 @@ def update(
     impact: ImpactOption = None,
     as_json: Json = False,
 ) -> None:
-    """Say something about an incident, where it stands, and what it affects now.
+    """Say something about an incident, and what it affects now.
 
-    Components that are not named stay as they are. Resolved ends all impacts; postmortem follows only that; any other
+    Where it stands may change with it; components that are not named stay as they are. Resolved ends all impacts; postmortem follows only that; any other
     status of a resolved incident opens it again.
 
     \b

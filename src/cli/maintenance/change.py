@@ -97,7 +97,9 @@ def cancel(
     yes: confirmation.Yes = False,
     as_json: Json = False,
 ) -> None:
-    """Call a maintenance off, for good; no page tells of it any more. One that is under way is completed instead.
+    """Call a maintenance off, or end one that is under way. Either is for good.
+
+    No page tells of one that was called off; one that is under way is completed.
 
     \b
       oncall maintenance cancel 'Database upgrade'

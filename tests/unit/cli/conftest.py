@@ -15,11 +15,29 @@ from google.rpc import error_details_pb2, status_pb2
 from typer.testing import CliRunner, Result
 
 from cli.main import app
-from oncall.v1 import audit_service_pb2, executor_service_pb2, runbook_service_pb2, secret_service_pb2, team_service_pb2
+from oncall.v1 import (
+    audit_service_pb2,
+    executor_service_pb2,
+    incident_service_pb2,
+    partner_service_pb2,
+    runbook_service_pb2,
+    secret_service_pb2,
+    status_page_service_pb2,
+    team_service_pb2,
+)
 
 SERVICES = [
     service
-    for module in (audit_service_pb2, executor_service_pb2, runbook_service_pb2, secret_service_pb2, team_service_pb2)
+    for module in (
+        audit_service_pb2,
+        executor_service_pb2,
+        incident_service_pb2,
+        partner_service_pb2,
+        runbook_service_pb2,
+        secret_service_pb2,
+        status_page_service_pb2,
+        team_service_pb2,
+    )
     for service in module.DESCRIPTOR.services_by_name.values()
 ]
 TOKEN = "oct_ABCD_secret"
