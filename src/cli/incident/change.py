@@ -36,8 +36,8 @@ def update(
 ) -> None:
     """Say something about an incident, and what it affects now.
 
-    Where it stands may change with it; components that are not named stay as they are. Resolved ends all impacts; postmortem follows only that; any other
-    status of a resolved incident opens it again.
+    Where it stands may change with it; components that are not named stay as they are. Resolved ends all impacts;
+    postmortem follows only that; any other status of a resolved incident opens it again.
 
     \b
       oncall incident update 'Payments fail' --status identified -m 'A provider has an outage.'

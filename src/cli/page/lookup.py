@@ -20,7 +20,7 @@ from oncall.v1.status_page_service_pb2 import (
 )
 
 PageName = Annotated[
-    str, typer.Argument(metavar="[PAGE]", help="Slug or id of a page; not needed where you can see only one.")
+    str, typer.Argument(metavar="PAGE", help="Slug or id of a page; not needed where you can see only one.")
 ]
 PageOption = Annotated[
     str, typer.Option("--page", "-p", metavar="PAGE", help="Slug or id of the page, where you can see several.")

@@ -33,8 +33,8 @@ def report(
 
     \b
       oncall page report API operational --for 5m
-      curl -fsS https://api.example/health && oncall page report API operational --for 3m \\
-          || oncall page report API major-outage --for 3m
+      if curl -fsS https://api.example/health; then oncall page report API operational --for 3m
+      else oncall page report API major-outage --for 3m; fi
     """
     length = times.to_duration(times.span("--for", for_))
     with connected() as server:
