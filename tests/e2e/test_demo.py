@@ -35,7 +35,8 @@ def test_demo_json_says_what_was_made_and_only_its_owner_may_read_it(demo_stack:
     assert set(demo) == {"server", "gateway", "team_id", "tokens", "runbooks", "status_page"}
     assert set(demo["tokens"]) == {"author", "reviewer"}
     assert set(demo["runbooks"]) == {"host-report", "disk-forecast", "latency-summary"}
-    assert set(demo["status_page"]) == {"slug", "partner_token"}
+    page = demo["status_page"]
+    assert set(page) == {"slug", "url", "partner_token", "partner_id", "incident_id", "maintenance_id"}
     assert demo["gateway"].startswith("http://127.0.0.1:")
     for name in ("demo.json", "master.key", "environment.json", "author.header", "partner.header", "author.env"):
         assert stat.S_IMODE((demo_stack.data / name).stat().st_mode) == 0o600, name
@@ -73,7 +74,21 @@ def test_the_status_page_answers_a_partner_as_html_and_as_json(demo_stack: Launc
     assert "Checkout" in html.text
     as_json = httpx.get(url, headers={**token, "Accept": "application/json"})
     assert as_json.status_code == 200
-    assert [component["name"] for component in as_json.json()["components"]] == ["API", "Checkout", "Reports"]
+    summary = as_json.json()
+    lines = {line["name"]: line for line in summary["components"]}
+    assert list(lines) == ["Shop", "Checkout", "Search", "For partners", "API", "Webhooks", "Reports"]
+    assert (lines["Shop"]["group"], lines["Shop"]["status"]) == (True, "degraded_performance")
+    assert [incident["id"] for incident in summary["incidents"]] == [demo["status_page"]["incident_id"]]
+    assert [one["id"] for one in summary["scheduled_maintenances"]] == [demo["status_page"]["maintenance_id"]]
+
+
+def test_the_address_that_the_demo_prints_opens_the_page_in_a_browser(demo_stack: Launched) -> None:
+    page = demo_stack.demo()["status_page"]
+    address = next(line.strip() for _, line in demo_stack.lines if "?token=" in line)
+    with httpx.Client(headers={"Accept": "text/html"}, follow_redirects=True) as browser:
+        opened = browser.get(address)
+    assert (opened.status_code, str(opened.url)) == (200, page["url"])
+    assert "Payments take longer than usual" in opened.text
 
 
 def test_the_status_page_answers_nobody_without_a_token(demo_stack: Launched) -> None:

@@ -40,7 +40,11 @@ def test_a_second_start_finds_its_data_also_after_kill_minus_nine(launch: Launch
     second = launch("--demo")
     second.wait_until_it_serves()
     for key in ("team_id", "runbooks", "status_page", "tokens"):
-        assert second.demo()[key] == demo[key], key
+        found, made = second.demo()[key], demo[key]
+        if key == "status_page":
+            assert {**found, "url": ""} == {**made, "url": ""}, "but for its port it is the same"
+        else:
+            assert found == made, key
     processes = second.processes()
     second.kill()
     second.wait()

@@ -9,7 +9,6 @@ from pathlib import Path
 from google.protobuf.struct_pb2 import Value
 
 from oncall.v1 import runbook_pb2 as pb
-from oncall.v1 import status_page_pb2 as status_pb
 
 TEAM = "Demo"
 SERVICE = "web-shop"
@@ -92,8 +91,33 @@ RUNBOOKS = (
     ),
 )
 
+
+@dataclass(frozen=True, slots=True)
+class DemoComponent:
+    """One line of the status page; `group` names the group it belongs to, or is empty."""
+
+    name: str
+    description: str
+    group: str = ""
+    is_group: bool = False
+
+
 COMPONENTS = (
-    ("API", "What partners' systems call.", status_pb.COMPONENT_STATUS_OPERATIONAL),
-    ("Checkout", "Orders and payment.", status_pb.COMPONENT_STATUS_DEGRADED_PERFORMANCE),
-    ("Reports", "Nightly exports.", status_pb.COMPONENT_STATUS_OPERATIONAL),
+    DemoComponent("Shop", "What customers see.", is_group=True),
+    DemoComponent("Checkout", "Orders and payment.", "Shop"),
+    DemoComponent("Search", "Finding things.", "Shop"),
+    DemoComponent("For partners", "What partners' systems use.", is_group=True),
+    DemoComponent("API", "What partners' systems call.", "For partners"),
+    DemoComponent("Webhooks", "What calls partners' systems.", "For partners"),
+    DemoComponent("Reports", "Nightly exports."),
 )
+"""Groups before what belongs to them."""
+
+OPEN_INCIDENT = "Payments take longer than usual"
+OPEN_SAYS = "Some customers wait up to **half a minute** for their payment. We look into it."
+OPEN_THEN_SAYS = "It is one of our payment providers. We send what we can through the others."
+PAST_INCIDENT = "Reports were incomplete"
+PAST_SAYS = "Last night's reports lack the last hour. We export them again."
+PAST_ENDS = "The reports are complete. Nothing was lost."
+MAINTENANCE = "Database upgrade"
+MAINTENANCE_SAYS = "Calls may fail for some seconds, twice. Please try again then."
