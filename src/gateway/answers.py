@@ -17,6 +17,9 @@ from gateway.shown import Rendering, Shown
 
 NEGOTIATED = f"Accept, {CREDENTIALS}, {languages.VARY}"
 
+FORM_HEADERS = {"Referrer-Policy": "same-origin"}
+"""Of a page with a form: browsers tell its origin only where they may tell it at all; see gateway.edge.own_origin."""
+
 
 def page(request: Request, shown: Shown, source: Source, represented: Represented, viewing: Viewing) -> Response:
     """Answers a representation of the page, or that the client holds it already."""
@@ -24,6 +27,8 @@ def page(request: Request, shown: Shown, source: Source, represented: Represente
     headers = page_headers(shown, source, viewing.now) | {"ETag": rendering.etag, "Vary": _vary(request, represented)}
     if represented is PAGE:
         headers |= html.headers(shown.content, viewing.language)
+        if viewing.sign_out:
+            headers |= FORM_HEADERS
     if conditional.holds(", ".join(request.headers.getlist("if-none-match")), rendering.etag):
         return Response(None, 304, headers)
     return Response(rendering.body, 200, headers, rendering.media_type)
@@ -42,8 +47,7 @@ def refusal(request: Request, refused: Refusal, sign_in: str = "") -> Response:
         body = {"error": {"reason": refused.reason, "message": refused.message}}
         return JSONResponse(body, refused.status, headers=headers)
     if sign_in and refused.status == 401:
-        # Browsers tell a form's origin only where they may tell it at all; see gateway.edge.own_origin.
-        headers["Referrer-Policy"] = "same-origin"
+        headers |= FORM_HEADERS
     code = language(request)
     return _html(html.render_refusal(refused, code, sign_in), refused.status, headers | {"Content-Language": code})
 

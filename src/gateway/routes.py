@@ -154,7 +154,9 @@ class Routes:
     async def _represent(self, request: Request, represented: Represented) -> Response:
         async def answer(shown: Shown, source: Source) -> Response:
             self._metrics.shown(shown)
-            viewing = Viewing(self._addresses.page(request), answers.language(request), datetime.now(UTC))
+            # Who came by another way than a session has nothing to sign out of.
+            sign_out = f"{self._addresses.page_path(request)}/sign-out" if source is Source.COOKIE else ""
+            viewing = Viewing(self._addresses.page(request), answers.language(request), datetime.now(UTC), sign_out)
             return answers.page(request, shown, source, represented, viewing)
 
         return await self._gated(request, self._keeper.show, answer)

@@ -120,6 +120,24 @@ async def test_the_form_signs_in_and_out(edge: Edge) -> None:
         assert (answer.status_code, "Max-Age=0" in answer.headers["set-cookie"]) == (303, True)
 
 
+@pytest.mark.parametrize(("language", "words"), [("en", "Sign out"), ("de", "Abmelden")])
+async def test_who_is_signed_in_has_a_button_to_sign_out_that_needs_no_script(
+    edge: Edge, language: str, words: str
+) -> None:
+    answer = await edge.http.get("/status/acme", headers=HTML | COOKIE | {"accept-language": language})
+    form = f'<form class="sign-out" method="post" action="/status/acme/sign-out"><button>{words}</button></form>'
+    assert (answer.status_code, form in answer.text) == (200, True)
+    assert answer.headers["referrer-policy"] == "same-origin", "else older browsers would send an origin of null"
+
+
+async def test_who_is_not_signed_in_has_nothing_to_sign_out_of(edge: Edge) -> None:
+    edge.keep.public = True
+    for headers in (HTML, HTML | {"authorization": f"Bearer {TOKEN}"}):
+        answer = await edge.http.get("/status/acme", headers=headers)
+        assert (answer.status_code, "sign-out" in answer.text) == (200, False)
+        assert answer.headers["referrer-policy"] == "no-referrer"
+
+
 async def test_a_wrong_token_shows_the_form_again(edge: Edge) -> None:
     answer = await edge.http.post("/status/acme/session", headers=HTML, data={"token": "wrong"})
     assert (answer.status_code, "aria-invalid" in answer.text) == (401, True)

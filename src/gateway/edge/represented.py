@@ -19,6 +19,8 @@ class Viewing:
     url: str
     language: str
     now: datetime
+    sign_out: str = ""
+    """Where the form of who is signed in goes to sign out; empty for who is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +32,10 @@ class Represented:
 
 
 def _html(shown: Shown, viewing: Viewing) -> Rendering:
-    key = ("html", viewing.url, viewing.language, stale_minutes(shown.stale_since, viewing.now))
-    return kept(shown, key, lambda: html.render(shown, viewing.url, viewing.language, viewing.now))
+    key = ("html", viewing.url, viewing.language, viewing.sign_out, stale_minutes(shown.stale_since, viewing.now))
+    return kept(
+        shown, key, lambda: html.render(shown, viewing.url, viewing.language, viewing.now, sign_out=viewing.sign_out)
+    )
 
 
 def _document(name: str) -> Represented:

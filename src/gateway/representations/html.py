@@ -23,11 +23,11 @@ MEDIA_TYPE = "text/html; charset=utf-8"
 WRONG_TOKEN = "TOKEN_UNKNOWN"  # noqa: S105 # the reason of a refusal
 
 
-def render(shown: Shown, url: str, code: str, now: datetime) -> Rendering:
-    """Answers the page at `url` in the language of that code.
+def render(shown: Shown, url: str, code: str, now: datetime, *, sign_out: str = "") -> Rendering:
+    """Answers the page at `url` in the language of that code; `sign_out` is where who is signed in may sign out.
 
     A page that holds is the same at any time; of a stale one, `now` tells the age in minutes. So a rendering may be
-    kept by its address, its language and `gateway.view.page.stale_minutes`.
+    kept by its addresses, its language and `gateway.view.page.stale_minutes`.
     """
     spoken = language(code)
     view = page_view(shown, spoken, now)
@@ -37,6 +37,7 @@ def render(shown: Shown, url: str, code: str, now: datetime) -> Rendering:
         {field.name: getattr(view, field.name) for field in fields(view)}
         | {
             "url": url,
+            "sign_out": sign_out,
             "tag": shown.tag,
             "icon_path": assets.ICONS[view.headline.tone].path,
             "accent": assets.accent_stylesheet(view.accent_color),
