@@ -17,7 +17,7 @@ from starlette.routing import Route
 from gateway import answers, assets, openapi
 from gateway.access_report import report, wanted_page
 from gateway.addresses import Addresses
-from gateway.asked import Asked
+from gateway.asked import Asked, Credential, CredentialKind
 from gateway.edge import body, credentials, own_origin, session_cookie
 from gateway.edge.credentials import TOKEN_PARAMETER, Presented, Source, presented
 from gateway.edge.event_stream import LONGEST_TAG, EventStream, Streams
@@ -118,7 +118,10 @@ class Routes:
         return await self._start_session(request, token, self._addresses.page_path(request))
 
     async def sign_out(self, request: Request) -> Response:
+        """Ends the session of the cookie, everywhere, and forgets it; the browser's at any rate."""
         own_origin.require(request, self._addresses.origin(request))
+        if session := session_cookie.cookie_of(request):
+            await self._keeper.end_session(credentials.asked(request, Credential(CredentialKind.SESSION, session)))
         path = self._addresses.page_path(request)
         response = Response(None, 303, {"Location": path})
         session_cookie.clear(response, request, path)

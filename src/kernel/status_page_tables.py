@@ -193,6 +193,15 @@ partner_access_batches = Table(
     Index(None, "recorded_at"),
 )
 
+# Sessions of browsers that were ended before their time, by a hash of each, until they would have ended anyway.
+ended_page_sessions = Table(
+    "ended_page_sessions",
+    metadata,
+    Column("session_hash", LargeBinary, primary_key=True),
+    Column("expires_at", Timestamp, nullable=False),
+    Index(None, "expires_at"),
+)
+
 # Gateways that answer from what they keep: until when each may, and which changes each has confirmed to go by.
 status_page_watches = Table(
     "status_page_watches",

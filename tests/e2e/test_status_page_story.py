@@ -136,3 +136,17 @@ async def test_a_maintenance_begins_and_ends_at_its_times_without_anybodys_doing
     every = (await reader.reads("scheduled-maintenances"))["scheduled_maintenances"]
     moved = next(one for one in every if one["id"] == maintenance)
     assert [update["status"] for update in moved["incident_updates"]] == ["completed", "in_progress", "scheduled"]
+
+
+async def test_a_browser_that_signed_out_is_a_stranger_also_with_a_copy_of_its_cookie(reader: Reader) -> None:
+    html = {"Accept": "text/html", "Sec-Fetch-Site": "same-origin"}
+    async with httpx.AsyncClient(headers=html, timeout=SECONDS) as browser:
+        signed_in = await browser.post(f"{reader.url}/session", data={"token": reader.token})
+        copy = {"Cookie": signed_in.headers["set-cookie"].partition(";")[0]}
+        page = await browser.get(reader.url)
+        assert (page.status_code, "Sign out" in page.text) == (200, True)
+        signed_out = await browser.post(f"{reader.url}/sign-out", follow_redirects=True)
+        assert (signed_out.status_code, "Access token" in signed_out.text) == (401, True)
+    for _ in range(2):
+        assert (await reader.http.get(reader.url, headers=html | copy)).status_code == 401
+    await reader.reads("summary")

@@ -74,6 +74,9 @@ class ScriptedKeep:
         session.expires_at.FromDatetime(datetime.now(UTC) + timedelta(hours=12))
         return session
 
+    async def end_session(self, asked: Asked) -> None:
+        self.session_ended = asked.credential.value == SESSION
+
     async def access_report(self, asked: Asked, page_size: int, page_token: str) -> ListPartnerAccessResponse:
         self._admit(asked)
         found = ListPartnerAccessResponse(next_page_token="more")

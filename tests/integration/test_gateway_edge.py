@@ -130,6 +130,12 @@ async def test_who_is_signed_in_has_a_button_to_sign_out_that_needs_no_script(
     assert answer.headers["referrer-policy"] == "same-origin", "else older browsers would send an origin of null"
 
 
+async def test_signing_out_ends_the_session_itself_and_not_only_the_cookie(edge: Edge) -> None:
+    answer = await edge.http.post("/status/acme/sign-out", headers=HTML | COOKIE)
+    assert (answer.status_code, "Max-Age=0" in answer.headers["set-cookie"]) == (303, True)
+    assert (await edge.http.get("/status/acme", headers=HTML | COOKIE)).status_code == 401, "a copy of the cookie"
+
+
 async def test_who_is_not_signed_in_has_nothing_to_sign_out_of(edge: Edge) -> None:
     edge.keep.public = True
     for headers in (HTML, HTML | {"authorization": f"Bearer {TOKEN}"}):

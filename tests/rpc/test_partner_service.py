@@ -319,6 +319,21 @@ async def test_a_preview_is_what_the_audience_sees_and_counts_as_nobodys_access(
     assert (names(everybody.shown.components), len(everybody.shown.incidents)) == (["API", "Reports"], 1)
 
 
+async def test_a_session_that_was_ended_is_not_known_any_more_and_another_one_still_is(desk: StatusPageDesk) -> None:
+    page = await desk.a_page()
+    sessions = []
+    for _ in range(2):
+        token = (await desk.a_partner(page)).token
+        request = partner_service_pb2.CreatePageSessionRequest(slug=page.slug, token=token, client_ip="192.0.2.7")
+        answer = await desk.partners.CreatePageSession(request, metadata=desk.gateway.metadata)
+        sessions.append(answer.session_token)
+    for ended in (sessions[0], sessions[0], "ocs_nobody-made-this"):
+        end = partner_service_pb2.EndPageSessionRequest(session_token=ended)
+        await desk.partners.EndPageSession(end, metadata=desk.gateway.metadata)
+    assert await refusal_of(desk.read(page.slug, session_token=sessions[0])) == TOKEN_UNKNOWN
+    assert (await desk.read(page.slug, session_token=sessions[1])).status_page.id == page.id
+
+
 async def test_a_partner_of_another_page_has_no_preview_of_this_one(desk: StatusPageDesk) -> None:
     page, another = await desk.a_page(), await desk.a_page()
     partner = await desk.a_partner(another)

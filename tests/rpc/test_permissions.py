@@ -34,7 +34,7 @@ OK, DENIED = grpc.StatusCode.OK, grpc.StatusCode.PERMISSION_DENIED
 UNAUTHENTICATED, NOT_FOUND = grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.NOT_FOUND
 READS = ("Get", "List", "Watch", "Diff")
 # What the gateway does for readers is in their sessions and accesses, and a watch is nobody's deed.
-NOT_AUDITED = frozenset({"CreatePageSession", "RenewStatusPageWatch", "RecordPartnerAccesses"})
+NOT_AUDITED = frozenset({"CreatePageSession", "EndPageSession", "RenewStatusPageWatch", "RecordPartnerAccesses"})
 
 
 @dataclass(frozen=True, slots=True)

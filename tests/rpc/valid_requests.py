@@ -414,6 +414,11 @@ class PartnerService:
         token = (await self._world.desk.a_partner(page)).token
         return partner_service_pb2.CreatePageSessionRequest(slug=page.slug, token=token, client_ip="192.0.2.7")
 
+    async def EndPageSession(self) -> Message:
+        request: Any = await self.CreatePageSession()
+        call = self._world.desk.partners.CreatePageSession(request, metadata=self._world.desk.gateway.metadata)
+        return partner_service_pb2.EndPageSessionRequest(session_token=(await call).session_token)
+
     async def WatchStatusPages(self) -> Message:
         return partner_service_pb2.WatchStatusPagesRequest(watch_id=new_name("a-gateway-process"))
 

@@ -34,6 +34,10 @@ class Keeper(Protocol):
         """Trades a token for a session."""
         ...
 
+    async def end_session(self, asked: Asked) -> None:
+        """Ends a session for good, as far as the server can be asked; here at any rate. Never raises a Refusal."""
+        ...
+
     async def access_report(self, asked: Asked, page_size: int, page_token: str) -> ListPartnerAccessResponse:
         """Answers how often the partner themselves read."""
         ...

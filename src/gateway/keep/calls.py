@@ -47,6 +47,9 @@ class PartnerCalls:
     async def create_session(self, request: pb.CreatePageSessionRequest) -> pb.CreatePageSessionResponse:
         return await _understood(self._stub.CreatePageSession(request, metadata=self._metadata, timeout=CALL_SECONDS))
 
+    async def end_session(self, request: pb.EndPageSessionRequest) -> None:
+        await _understood(self._stub.EndPageSession(request, metadata=self._metadata, timeout=CALL_SECONDS))
+
     async def list_access(self, request: pb.ListPartnerAccessRequest) -> pb.ListPartnerAccessResponse:
         return await _understood(self._stub.ListPartnerAccess(request, metadata=self._metadata, timeout=CALL_SECONDS))
 

@@ -7,6 +7,8 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
+import structlog
+
 from gateway import refusal
 from gateway.asked import Asked
 from gateway.edge.keeper import KeepState
@@ -26,6 +28,8 @@ from gateway.keep.watch import Watch
 from gateway.refusal import Refusal
 from gateway.shown import Shown
 from oncall.v1 import partner_service_pb2 as pb
+
+log = structlog.get_logger()
 
 SHARED_ROUNDS = 2
 LONGEST_WAIT, SHORTEST_WAIT = 300.0, 1.0
@@ -89,6 +93,20 @@ class Keeper:
             return await self._calls.create_session(request)
         except ServerAway:
             raise refusal.unavailable() from None
+
+    async def end_session(self, asked: Asked) -> None:
+        """Ends a session here at once, also for a question on its way, and on the server where it can be asked."""
+        client = self._clients.of(asked)
+        # Only for what was let in: whoever makes up cookies must not drive tombstones out of their bounded room.
+        if self.shelf.admissions.of_credential(client):
+            self.shelf.tombstones.end(client.credential.hex(), self._clock.now())
+        try:
+            await self._calls.end_session(pb.EndPageSessionRequest(session_token=asked.credential.value))
+        except (ServerAway, Refusal) as error:
+            log.warning("session_not_ended", error=type(error).__name__)
+        self.shelf.admissions.drop_credential(client)
+        if self._disk:
+            await self._disk.forget_credential(client)
 
     async def access_report(
         self, asked: Asked, page_size: int = 0, page_token: str = ""

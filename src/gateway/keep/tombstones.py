@@ -27,7 +27,7 @@ class Tombstones:
         self.believed_after = _NEVER
 
     def end(self, identity: str, at: datetime) -> None:
-        """Ends a partner or a token by its id, for good."""
+        """Ends a partner or a token by its id, or what a client presents by its hash, for good."""
         for _, raised in self._ended.put(identity, at):
             self.believed_after = max(self.believed_after, raised)
 
@@ -44,6 +44,8 @@ class Tombstones:
         """Answers why the admission counts no more, unset where it does."""
         if any(self._ended.get(identity) for identity in (admission.partner_id, admission.token_id) if identity):
             return refusal.forbidden("PARTNER_REVOKED")
+        if self._ended.get(admission.credential.hex()):
+            return refusal.unknown_token()  # a session that somebody signed out of
         ended = self._page_tokens.get(admission.page_id) if admission.by_page_token else None
         return refusal.unknown_token() if ended and admission.page_version < ended[0] else None
 

@@ -790,6 +790,45 @@ class CreatePageSessionResponse(_message.Message):
 Global___CreatePageSessionResponse: _TypeAlias = CreatePageSessionResponse  # noqa: Y015
 
 @_typing.final
+class EndPageSessionRequest(_message.Message):
+    """Request of EndPageSession."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_TOKEN_FIELD_NUMBER: _builtins.int
+    session_token: _builtins.str
+    """The session (`ocs_…`). At most 500 characters are looked at."""
+    def __init__(
+        self,
+        *,
+        session_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["session_token", b"session_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EndPageSessionRequest: _TypeAlias = EndPageSessionRequest  # noqa: Y015
+
+@_typing.final
+class EndPageSessionResponse(_message.Message):
+    """Response of EndPageSession."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EndPageSessionResponse: _TypeAlias = EndPageSessionResponse  # noqa: Y015
+
+@_typing.final
 class WatchStatusPagesRequest(_message.Message):
     """Request of WatchStatusPages."""
 

@@ -92,6 +92,11 @@ class PartnerServiceStub:
                 request_serializer=oncall_dot_v1_dot_partner__service__pb2.CreatePageSessionRequest.SerializeToString,
                 response_deserializer=oncall_dot_v1_dot_partner__service__pb2.CreatePageSessionResponse.FromString,
                 _registered_method=True)
+        self.EndPageSession = channel.unary_unary(
+                '/oncall.v1.PartnerService/EndPageSession',
+                request_serializer=oncall_dot_v1_dot_partner__service__pb2.EndPageSessionRequest.SerializeToString,
+                response_deserializer=oncall_dot_v1_dot_partner__service__pb2.EndPageSessionResponse.FromString,
+                _registered_method=True)
         self.WatchStatusPages = channel.unary_stream(
                 '/oncall.v1.PartnerService/WatchStatusPages',
                 request_serializer=oncall_dot_v1_dot_partner__service__pb2.WatchStatusPagesRequest.SerializeToString,
@@ -230,6 +235,16 @@ class PartnerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def EndPageSession(self, request, context):
+        """Ends a session for good, before its time: somebody signs out. One that is not known or has ended changes nothing.
+
+        For the gateway's service account alone. Safe to retry. The server refuses the session from then on, as one that is
+        not known; a gateway that did not send this may repeat what it was answered for it until `admitted_until`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def WatchStatusPages(self, request, context):
         """Streams which pages and partners changed, so that a gateway lets go of what it keeps of them.
 
@@ -319,6 +334,11 @@ def add_PartnerServiceServicer_to_server(servicer, server):
                     servicer.CreatePageSession,
                     request_deserializer=oncall_dot_v1_dot_partner__service__pb2.CreatePageSessionRequest.FromString,
                     response_serializer=oncall_dot_v1_dot_partner__service__pb2.CreatePageSessionResponse.SerializeToString,
+            ),
+            'EndPageSession': grpc.unary_unary_rpc_method_handler(
+                    servicer.EndPageSession,
+                    request_deserializer=oncall_dot_v1_dot_partner__service__pb2.EndPageSessionRequest.FromString,
+                    response_serializer=oncall_dot_v1_dot_partner__service__pb2.EndPageSessionResponse.SerializeToString,
             ),
             'WatchStatusPages': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchStatusPages,
@@ -636,6 +656,33 @@ class PartnerService:
             '/oncall.v1.PartnerService/CreatePageSession',
             oncall_dot_v1_dot_partner__service__pb2.CreatePageSessionRequest.SerializeToString,
             oncall_dot_v1_dot_partner__service__pb2.CreatePageSessionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EndPageSession(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/oncall.v1.PartnerService/EndPageSession',
+            oncall_dot_v1_dot_partner__service__pb2.EndPageSessionRequest.SerializeToString,
+            oncall_dot_v1_dot_partner__service__pb2.EndPageSessionResponse.FromString,
             options,
             channel_credentials,
             insecure,

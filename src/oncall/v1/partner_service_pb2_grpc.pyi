@@ -104,6 +104,12 @@ class PartnerServiceStub:
     For the gateway's service account alone. The session ends with what it was made from: revoked, rotated, expired; and
     12 hours after it was made. Errors are as those of GetStatusPage.
     """
+    EndPageSession: _grpc.UnaryUnaryMultiCallable[_partner_service_pb2.EndPageSessionRequest, _partner_service_pb2.EndPageSessionResponse]
+    """Ends a session for good, before its time: somebody signs out. One that is not known or has ended changes nothing.
+
+    For the gateway's service account alone. Safe to retry. The server refuses the session from then on, as one that is
+    not known; a gateway that did not send this may repeat what it was answered for it until `admitted_until`.
+    """
     WatchStatusPages: _grpc.UnaryStreamMultiCallable[_partner_service_pb2.WatchStatusPagesRequest, _partner_service_pb2.WatchStatusPagesResponse]
     """Streams which pages and partners changed, so that a gateway lets go of what it keeps of them.
 
@@ -200,6 +206,12 @@ class PartnerServiceAsyncStub(PartnerServiceStub):
 
     For the gateway's service account alone. The session ends with what it was made from: revoked, rotated, expired; and
     12 hours after it was made. Errors are as those of GetStatusPage.
+    """
+    EndPageSession: _aio.UnaryUnaryMultiCallable[_partner_service_pb2.EndPageSessionRequest, _partner_service_pb2.EndPageSessionResponse]  # type: ignore[assignment]
+    """Ends a session for good, before its time: somebody signs out. One that is not known or has ended changes nothing.
+
+    For the gateway's service account alone. Safe to retry. The server refuses the session from then on, as one that is
+    not known; a gateway that did not send this may repeat what it was answered for it until `admitted_until`.
     """
     WatchStatusPages: _aio.UnaryStreamMultiCallable[_partner_service_pb2.WatchStatusPagesRequest, _partner_service_pb2.WatchStatusPagesResponse]  # type: ignore[assignment]
     """Streams which pages and partners changed, so that a gateway lets go of what it keeps of them.
@@ -360,6 +372,18 @@ class PartnerServiceServicer(metaclass=_abc_1.ABCMeta):
 
         For the gateway's service account alone. The session ends with what it was made from: revoked, rotated, expired; and
         12 hours after it was made. Errors are as those of GetStatusPage.
+        """
+
+    @_abc_1.abstractmethod
+    def EndPageSession(
+        self,
+        request: _partner_service_pb2.EndPageSessionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_partner_service_pb2.EndPageSessionResponse, _abc.Awaitable[_partner_service_pb2.EndPageSessionResponse]]:
+        """Ends a session for good, before its time: somebody signs out. One that is not known or has ended changes nothing.
+
+        For the gateway's service account alone. Safe to retry. The server refuses the session from then on, as one that is
+        not known; a gateway that did not send this may repeat what it was answered for it until `admitted_until`.
         """
 
     @_abc_1.abstractmethod

@@ -1,7 +1,7 @@
 """Sessions of browsers: `ocs_` and what they were made from, under a keyed hash; nothing of them is kept.
 
 A session names the partner's token, or the page and a piece of the hash of the page's token. So it ends with what it
-was made from, wherever it is shown, and there is no second list of what was revoked.
+was made from, wherever it is shown, and there is no second list of what was revoked; only of who signed out.
 """
 
 from __future__ import annotations
@@ -70,6 +70,10 @@ class PageSessions:
             return None
         ends = datetime.fromtimestamp(int.from_bytes(body[17:25], "big"), UTC)
         return PageSession(SessionKind(body[0]), UUID(bytes=body[1:17]), ends, body[25:])
+
+    def hash(self, token: str) -> bytes:
+        """Answers what a session is known by once it was ended; one that `read` knows has one spelling, so one hash."""
+        return hmac.digest(self._key, b"ended " + token.encode(errors="replace"), hashlib.sha256)
 
     def _mac(self, body: bytes) -> bytes:
         return hmac.digest(self._key, body, hashlib.sha256)

@@ -125,6 +125,7 @@ RULES: Mapping[str, Rule] = {
     "PartnerService/ListPartnerSessions": OBSERVER,
     "PartnerService/ListPartnerAccess": OBSERVER_OR_GATEWAY,
     "PartnerService/CreatePageSession": GATEWAY,
+    "PartnerService/EndPageSession": GATEWAY,
     "PartnerService/WatchStatusPages": GATEWAY,
     "PartnerService/RenewStatusPageWatch": GATEWAY,
     "PartnerService/RecordPartnerAccesses": GATEWAY,

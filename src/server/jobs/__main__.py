@@ -13,7 +13,7 @@ from kernel.queue import Doorbell
 from kernel.settings import load, write_ready_file
 from kernel.telemetry import configure
 from server.domain.retention import Retention
-from server.jobs.retention import forget_expired_watches, forget_old_accesses
+from server.jobs.retention import forget_ended_sessions, forget_expired_watches, forget_old_accesses
 from server.jobs.rounds import repeat
 from server.jobs.sweep import end_lost_attempts, forget_executors, ring_again
 from server.operations.announce import Announcer
@@ -67,6 +67,7 @@ async def main(settings: JobsSettings) -> None:
         for name, job in (
             ("forget_old_accesses", partial(forget_old_accesses, make_session)),
             ("forget_expired_watches", partial(forget_expired_watches, make_session)),
+            ("forget_ended_sessions", partial(forget_ended_sessions, make_session)),
         )
     ]
     await stop.wait()

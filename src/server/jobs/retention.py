@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from kernel.database import Sessions, transaction
-from server.storage import page_watches, partner_sessions
+from server.storage import ended_sessions, page_watches, partner_sessions
 
 ACCESSES_KEPT = timedelta(days=400)
 BATCHES_KEPT = timedelta(days=2)
@@ -29,6 +29,11 @@ async def forget_old_accesses(make_session: Sessions) -> int:
             if some < AT_ONCE:
                 break
     return gone
+
+
+async def forget_ended_sessions(make_session: Sessions) -> int:
+    async with transaction(make_session) as tx:
+        return await ended_sessions.forget(tx.session)
 
 
 async def forget_expired_watches(make_session: Sessions) -> int:

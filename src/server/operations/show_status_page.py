@@ -11,6 +11,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from kernel.database import transaction
 from kernel.errors import Allowance, FieldViolation, InvalidArgument, Unauthenticated
 from server.domain import allowlist, page_token
 from server.domain.page_session import LASTS, LONGEST_SESSION, PageSessions, SessionKind
@@ -32,7 +33,7 @@ from server.operations.compose_page import compose_page, snapshot
 from server.operations.environment import Environment
 from server.operations.limit_requests import RequestRates
 from server.operations.record_access import AccessRecord
-from server.storage import partners, status_pages
+from server.storage import ended_sessions, partners, status_pages
 
 LONGEST_TOKEN = 200
 LONGEST_USER_AGENT = 500
@@ -112,6 +113,16 @@ async def create_page_session(reception: Reception, request: ShowRequest) -> tup
     return reception.page_sessions.write(session), session.expires_at
 
 
+async def end_page_session(reception: Reception, secret: str) -> None:
+    """Ends a session for good; one that is not known, or has ended, changes nothing."""
+    token = secret[: LONGEST_SESSION + 1]
+    session = reception.page_sessions.read(token)
+    if session is None or session.expires_at <= reception.env.now():
+        return
+    async with transaction(reception.env.sessions) as tx:
+        await ended_sessions.end(tx.session, reception.page_sessions.hash(token), session.expires_at)
+
+
 @asynccontextmanager
 async def admitting(
     reception: Reception, request: ShowRequest, now: datetime
@@ -167,11 +178,10 @@ async def _session(reception: Reception, session: AsyncSession, secret: str) -> 
     read = reception.page_sessions.read(secret)
     # Looked for also where there is none, so that both take the same way.
     known = await partners.find_token_by_id(session, read.id if read else UUID(int=0))
-    return (
-        SessionCredential(read, known if read.kind is SessionKind.PARTNER else None)
-        if read
-        else PartnerCredential(None)
-    )
+    ended = await ended_sessions.has_ended(session, reception.page_sessions.hash(secret))
+    if read is None or ended:
+        return PartnerCredential(None)
+    return SessionCredential(read, known if read.kind is SessionKind.PARTNER else None)
 
 
 def _visitor(token: KnownToken, client: allowlist.Address, user_agent: str) -> Visitor:

@@ -20,6 +20,7 @@ from server.operations.show_status_page import (
     Reception,
     ShowRequest,
     create_page_session,
+    end_page_session,
     show_status_page,
 )
 from server.operations.watch_status_pages import PageWatches
@@ -132,6 +133,10 @@ class PartnerService(partner_service_pb2_grpc.PartnerServiceServicer):
         asked = ShowRequest(request.slug, request.client_ip, request.user_agent, Presented.ANY_TOKEN, request.token)
         token, expires_at = await create_page_session(self._reception, asked)
         return pb.CreatePageSessionResponse(session_token=token, expires_at=time_to_pb(expires_at))
+
+    async def EndPageSession(self, request: pb.EndPageSessionRequest, context: Context) -> pb.EndPageSessionResponse:
+        await end_page_session(self._reception, request.session_token)
+        return pb.EndPageSessionResponse()
 
     async def WatchStatusPages(
         self, request: pb.WatchStatusPagesRequest, context: Context

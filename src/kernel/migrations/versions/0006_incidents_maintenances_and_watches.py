@@ -38,6 +38,13 @@ def upgrade() -> None:
         op.f("ix_status_page_confirmations_watch_id"), "status_page_confirmations", ["watch_id"], unique=False
     )
     op.create_table(
+        "ended_page_sessions",
+        sa.Column("session_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("session_hash", name=op.f("pk_ended_page_sessions")),
+    )
+    op.create_index(op.f("ix_ended_page_sessions_expires_at"), "ended_page_sessions", ["expires_at"], unique=False)
+    op.create_table(
         "partner_access_batches",
         sa.Column("batch_id", sa.Text(), nullable=False),
         sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
