@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 
 ONCALL = Path(sys.executable).parent / "oncall"
-START_SECONDS = 90
+START_SECONDS = 180
 
 
 class Launched:
