@@ -29,9 +29,10 @@ class Addresses:
         return f"{parts.scheme}://{parts.netloc}"
 
     def _base(self, request: Request) -> str:
+        if self._public_url:
+            return self._public_url
         host = request.headers.get("host", "")
-        addressed = f"{request.url.scheme}://{host}" if _HOST.fullmatch(host) else ""
-        return self._public_url or addressed
+        return f"{request.scope['scheme']}://{host}" if _HOST.fullmatch(host) else ""
 
 
 def _slug(request: Request) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import lru_cache
+
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -30,8 +33,22 @@ def page(request: Request, shown: Shown, source: Source, represented: Represente
         if viewing.sign_out:
             headers |= FORM_HEADERS
     if conditional.holds(", ".join(request.headers.getlist("if-none-match")), rendering.etag):
-        return Response(None, 304, headers)
-    return Response(rendering.body, 200, headers, rendering.media_type)
+        return _Answer(b"", 304, headers)
+    headers |= {"Content-Length": str(len(rendering.body)), "Content-Type": rendering.media_type}
+    return _Answer(rendering.body, 200, headers)
+
+
+class _Answer(Response):
+    """A response whose headers are told in full, so that nothing is worked out again for each request."""
+
+    def __init__(self, body: bytes, status: int, headers: Mapping[str, str]) -> None:
+        self.status_code, self.body, self.background = status, body, None
+        self.raw_headers = [_encoded(name, value) for name, value in headers.items()]
+
+
+@lru_cache(maxsize=4096)  # what differs is some tags, and how much is left to ask
+def _encoded(name: str, value: str) -> tuple[bytes, bytes]:
+    return name.lower().encode("latin-1"), value.encode("latin-1")
 
 
 def refusal(request: Request, refused: Refusal, sign_in: str = "") -> Response:
@@ -62,7 +79,7 @@ def language(request: Request) -> str:
 
 def _vary(request: Request, represented: Represented) -> str:
     """Answers what the choice went by: at the page's own address also by what was accepted."""
-    return CREDENTIALS if request.url.path.endswith(represented.path) and represented.path else NEGOTIATED
+    return CREDENTIALS if request.scope["path"].endswith(represented.path) and represented.path else NEGOTIATED
 
 
 def _html(rendering: Rendering, status: int, headers: dict[str, str]) -> Response:

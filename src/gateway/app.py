@@ -18,7 +18,7 @@ from gateway.edge.client_address import Proxies
 from gateway.edge.client_middleware import ClientAddress
 from gateway.edge.event_stream import Streams
 from gateway.edge.keeper import Health, Keeper
-from gateway.edge.metrics import Metrics, RequestMetrics
+from gateway.edge.metrics import Metrics
 from gateway.edge.represented import REPRESENTATIONS, Represented
 from gateway.refusal import Refusal, unknown_page
 from gateway.routes import Routes
@@ -49,8 +49,7 @@ def create_app(
         routes=routes.all(),
         middleware=[
             Middleware(ClientAddress, proxies=proxies or Proxies()),
-            Middleware(AccessLog),
-            Middleware(RequestMetrics, metrics=metrics),
+            Middleware(AccessLog, metrics=metrics),
             Middleware(SecurityHeaders),
         ],
         exception_handlers={Refusal: refused, HTTPException: _no_route, Exception: _failed},

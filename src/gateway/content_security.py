@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from gateway.view.page import origin
 
 
+@lru_cache(maxsize=1024)
 def policy(logo_url: str = "") -> str:
     """Answers the Content-Security-Policy: nothing inline, nothing foreign but the origin of an `https://` logo.
 

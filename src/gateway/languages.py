@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from io import BytesIO
 from typing import NamedTuple
@@ -110,7 +110,12 @@ def language(code: str) -> Language:
 
 def preferred(accept_language: str | None) -> str:
     """Answers the code of the language that is wanted most of those that there are (RFC 9110, section 12.5.4)."""
-    found = (_WANTED.fullmatch(part) for part in (accept_language or "")[:LONGEST_HEADER].split(","))
+    return _preferred((accept_language or "")[:LONGEST_HEADER])
+
+
+@lru_cache(maxsize=256)  # readers are many, their headers few
+def _preferred(accept_language: str) -> str:
+    found = (_WANTED.fullmatch(part) for part in accept_language.split(","))
     wanted = [(float(match["quality"] or 1), match["language"].lower()) for match in found if match]
     ranked = sorted((one for one in wanted if one[0] > 0), key=lambda one: -one[0])
     best = negotiate_locale([code.replace("-", "_") for _, code in ranked], [*LOCALES])

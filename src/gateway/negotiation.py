@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from enum import Enum
+from functools import lru_cache
 from typing import NamedTuple
 
 
@@ -29,6 +30,9 @@ class _Match(NamedTuple):
 _QUALITY = re.compile(r"(0(\.[0-9]{0,3})?|1(\.0{0,3})?)")
 _UNWANTED = _Match(0.0, 0)
 
+LONGEST_KEPT = 500
+"""A longer header is read each time it comes."""
+
 
 def preferred(accept: str | None) -> Representation:
     """Answers what is wanted most; HTML where nothing is said, or nothing that there is, is acceptable.
@@ -37,8 +41,17 @@ def preferred(accept: str | None) -> Representation:
     """
     if not accept:
         return Representation.HTML
+    if len(accept) <= LONGEST_KEPT:
+        return _kept(accept)
+    return _preferred(accept)
+
+
+def _preferred(accept: str) -> Representation:
     ranges = [found for part in accept.split(",") if (found := _parse(part))]
     return max(Representation, key=lambda offer: _match(offer.value, ranges))
+
+
+_kept = lru_cache(maxsize=256)(_preferred)  # clients are many, their headers few
 
 
 def _parse(part: str) -> _Range | None:

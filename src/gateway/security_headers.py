@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.content_security import policy
@@ -29,6 +28,13 @@ def headers_for(scope: Scope) -> Mapping[str, str]:
     return HEADERS | HSTS if scope["scheme"] == "https" else HEADERS
 
 
+def _raw(headers: Mapping[str, str]) -> Mapping[bytes, bytes]:
+    return {name.lower().encode("latin-1"): value.encode("latin-1") for name, value in headers.items()}
+
+
+_RAW, _RAW_OVER_TLS = _raw(HEADERS), _raw(HEADERS | HSTS)
+
+
 class SecurityHeaders:
     """ASGI middleware, without the tasks and queues that a request/response one costs."""
 
@@ -36,11 +42,16 @@ class SecurityHeaders:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        wanted = _RAW_OVER_TLS if scope["scheme"] == "https" else _RAW
+
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in headers_for(scope).items():
-                    headers.setdefault(name, value)
+                headers = message["headers"]
+                missing = wanted.keys() - {name for name, _ in headers}
+                message["headers"] = [*headers, *((name, value) for name, value in wanted.items() if name in missing)]
             await send(message)
 
-        await self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)
+        await self._app(scope, receive, send_with_headers)

@@ -7,11 +7,14 @@ import sys
 
 import structlog
 
+_format = ""
 _POOLS = ("sqlalchemy.pool.impl.AsyncAdaptedQueuePool", "sqlalchemy.pool.impl.NullPool")
 
 
 def configure(process: str, log_format: str = "json") -> None:
     """Sets up structlog and the standard library's logging alike; `log_format` is `json` or `console`."""
+    global _format  # noqa: PLW0603 # as structlog's own configuration, one for the process
+    _format = log_format
     renderer: structlog.types.Processor = (
         structlog.dev.ConsoleRenderer(
             colors=sys.stderr.isatty(),
@@ -38,6 +41,11 @@ def configure(process: str, log_format: str = "json") -> None:
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     for pool in _POOLS:
         logging.getLogger(pool).addFilter(_without_traceback)
+
+
+def writes_json() -> bool:
+    """Whether `configure` was told to write JSON: for who writes lines in that form without the pipeline."""
+    return _format == "json"
 
 
 def _without_traceback(record: logging.LogRecord) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from gateway.edge import forwarded
@@ -16,6 +17,8 @@ from gateway.edge.forwarded import Hop
 
 MOST_HOPS = 32
 """How many proxies are walked past; a longer chain is nobody's of ours."""
+
+LONGEST_ADDRESS = 45
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -81,8 +84,11 @@ def _joined(headers: list[tuple[bytes, bytes]], name: bytes) -> str:
     return ",".join(value.decode("latin-1") for key, value in headers if key == name)
 
 
+@lru_cache(maxsize=4096)  # peers, and proxies before them, come again
 def _parsed(text: str) -> Address | None:
     """Answers an address, one of IPv4 that is mapped into IPv6 as what it is; nothing for one with a zone."""
+    if len(text) > LONGEST_ADDRESS:
+        return None
     try:
         address = ip_address(text)
     except ValueError:

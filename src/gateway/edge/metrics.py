@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import time
-
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.edge.keeper import KeepState
 from gateway.shown import Shown
@@ -31,14 +28,25 @@ class Metrics:
             buckets=_SECONDS,
             registry=self._registry,
         )
+        self._labelled: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self._stale = Counter("oncall_gateway_stale_answers", "Pages shown with their age.", registry=self._registry)
         self._kept = Gauge("oncall_gateway_kept_pages", "Pages kept, per audience.", registry=self._registry)
         self._watching = Gauge("oncall_gateway_watching", "1 while changes are heard of.", registry=self._registry)
         self._streams = Gauge("oncall_gateway_event_streams", "Open event streams.", registry=self._registry)
 
     def answered(self, route: str, method: str, status: int, seconds: float) -> None:
-        self._requests.labels(route, method if method in _METHODS else "other", str(status)).inc()
-        self._seconds.labels(route).observe(seconds)
+        method = method if method in _METHODS else "other"
+        counted, timed = self._of(route, method, status)
+        counted.inc()
+        timed.observe(seconds)
+
+    def _of(self, route: str, method: str, status: int) -> tuple[Counter, Histogram]:
+        """Answers what is kept under these labels; finding it in the library costs more than counting."""
+        found = self._labelled.get((route, method, status))
+        if found is None:
+            found = (self._requests.labels(route, method, str(status)), self._seconds.labels(route))
+            self._labelled[route, method, status] = found
+        return found
 
     def shown(self, shown: Shown) -> None:
         if shown.stale_since is not None:
@@ -50,34 +58,3 @@ class Metrics:
         self._watching.set(keep.watching)
         self._streams.set(streams)
         return generate_latest(self._registry)
-
-
-class RequestMetrics:
-    """ASGI middleware; a request whose handling breaks off counts as a 500."""
-
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
-        self._app = app
-        self._metrics = metrics
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        status, began, ended = 500, time.perf_counter(), None
-
-        async def noting(message: Message) -> None:
-            nonlocal status, ended
-            if message["type"] == "http.response.start":
-                status, ended = message["status"], time.perf_counter()
-            await send(message)
-
-        try:
-            await self._app(scope, receive, noting)
-        finally:
-            seconds = (ended or time.perf_counter()) - began
-            self._metrics.answered(_route(scope), scope["method"], status, seconds)
-
-
-def _route(scope: Scope) -> str:
-    """Answers the route's template, and one name for all addresses that are not served."""
-    return getattr(scope.get("route"), "path", "other")

@@ -58,4 +58,4 @@ def _name(request: Request) -> str:
 
 
 def _is_secure(request: Request) -> bool:
-    return request.url.scheme == "https"
+    return bool(request.scope["scheme"] == "https")
