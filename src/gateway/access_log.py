@@ -1,7 +1,7 @@
 """One log line a request: method, path, status, time. Never a query string or a header: tokens travel in both.
 
-It is the one line that is written at the rate of requests, so it does without structlog's pipeline where it is JSON, and
-the lines of all requests that were answered in one turn of the loop are written together.
+It is the one line that is written at the rate of requests, so it does without structlog's pipeline where it is JSON,
+and the lines of all requests that were answered in one turn of the loop are written together.
 """
 
 from __future__ import annotations
@@ -55,8 +55,9 @@ class AccessLog:
         if not self._lines:
             asyncio.get_running_loop().call_soon(self._flush)
         self._lines.append(
-            f'{{"method": {quoted(method)}, "path": {quoted(path)}, "status": {status}, "milliseconds": {milliseconds}, '
-            f'"event": "request", "level": "info", "timestamp": "{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}", '
+            f'{{"method": {quoted(method)}, "path": {quoted(path)}, "status": {status}, '
+            f'"milliseconds": {milliseconds}, "event": "request", "level": "info", '
+            f'"timestamp": "{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}", '
             '"process": "gateway"}\n'
         )
 

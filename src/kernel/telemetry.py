@@ -13,7 +13,7 @@ _POOLS = ("sqlalchemy.pool.impl.AsyncAdaptedQueuePool", "sqlalchemy.pool.impl.Nu
 
 def configure(process: str, log_format: str = "json") -> None:
     """Sets up structlog and the standard library's logging alike; `log_format` is `json` or `console`."""
-    global _format  # noqa: PLW0603 # as structlog's own configuration, one for the process
+    global _format  # as structlog's own configuration, one for the process
     _format = log_format
     renderer: structlog.types.Processor = (
         structlog.dev.ConsoleRenderer(

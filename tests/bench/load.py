@@ -1,4 +1,4 @@
-"""Requests at full speed over connections that stay open, made by wrk: one thread of C, which no server here outruns."""
+"""Requests at full speed over connections that stay open, made by wrk: one thread of C that outruns any server here."""
 
 from __future__ import annotations
 

@@ -14,6 +14,8 @@ from oncall.v1.partner_service_pb2 import GetStatusPageResponse
 AUDIENCES = 50_000
 MOST_WANTED = 100_000
 GRANT_SECONDS = 1.0
+RENEWED_BELOW = 0.3
+"""At which share of a grant, of its number or of its time, one of those who come asks for the next one."""
 
 
 @dataclass(slots=True)
@@ -22,6 +24,7 @@ class _Grant:
 
     limit: int = 0
     remaining: int = 0
+    granted: int = 0
     left: int = 0
     reset_at: float = 0.0
     valid_until: float = float("-inf")
@@ -39,6 +42,8 @@ class _Pace:
 @dataclass(slots=True)
 class _Known:
     grant: _Grant = field(default_factory=_Grant)
+    older: _Grant = field(default_factory=_Grant)
+    renewing_until: float = float("-inf")
     pace: _Pace = field(default_factory=_Pace)
     asked: bool = False
 
@@ -55,11 +60,12 @@ class Grants:
         known = self._of(audience)
         known.asked = True
         if not answer.HasField("rate_limit"):
-            known.grant = _Grant()
+            known.grant = known.older = _Grant()
             return
         limit = answer.rate_limit
         reset_at = sent + limit.reset_after.ToTimedelta().total_seconds()
-        known.grant = _Grant(limit.limit, limit.remaining, limit.granted, reset_at, sent + GRANT_SECONDS)
+        known.older, known.renewing_until = known.grant, float("-inf")
+        known.grant = _Grant(limit.limit, limit.remaining, limit.granted, limit.granted, reset_at, sent + GRANT_SECONDS)
 
     def take(self, audience: AudienceKey) -> bool:
         """Uses one up; False where the server has to be asked."""
@@ -67,9 +73,24 @@ class Grants:
         if known is None or not known.asked:
             return False
         if known.grant.limit:
-            if known.grant.left < 1 or self._elapsed() >= known.grant.valid_until:
+            usable = self._usable(known)
+            if not usable:
                 return False
-            known.grant.left -= 1
+            usable[0].left -= 1
+        return True
+
+    def renews(self, audience: AudienceKey) -> bool:
+        """Whether whoever comes now shall ask for the next grant, while the others use what is left of this one."""
+        known = self._known.get(audience)
+        if known is None or not known.grant.granted:
+            return False
+        now, grant = self._elapsed(), known.grant
+        if now < known.renewing_until or now >= grant.valid_until:
+            return False
+        fresh = now < grant.valid_until - RENEWED_BELOW * GRANT_SECONDS
+        if fresh and grant.left >= RENEWED_BELOW * grant.granted:
+            return False
+        known.renewing_until = now + GRANT_SECONDS
         return True
 
     def answered(self, audience: AudienceKey) -> None:
@@ -94,9 +115,15 @@ class Grants:
         known = self._known.get(audience)
         if known is None or not known.grant.limit:
             return None
-        grant, now = known.grant, self._elapsed()
-        granted = grant.left if now < grant.valid_until else 0
-        return RateLimitLeft(grant.limit, grant.remaining + granted, max(0, math.ceil(grant.reset_at - now)))
+        grant = known.grant
+        granted = sum(one.left for one in self._usable(known))
+        reset_seconds = max(0, math.ceil(grant.reset_at - self._elapsed()))
+        return RateLimitLeft(grant.limit, grant.remaining + granted, reset_seconds)
+
+    def _usable(self, known: _Known) -> list[_Grant]:
+        """Answers what may still be used, the older first: what was granted has been taken from the rate already."""
+        now = self._elapsed()
+        return [one for one in (known.older, known.grant) if one.left and now < one.valid_until]
 
     def _of(self, audience: AudienceKey) -> _Known:
         known = self._known.get(audience)

@@ -174,10 +174,11 @@ class Keeper:
             key = (self.shelf.awaited_audience(client) or client.digest, background)
             landed = await self._flights.join(key, ticket, lambda key=key: self._fill(key, client, asked, background))  # type: ignore[misc]
             filled = landed.value
+            if _is_away(filled):  # it may have been asked for the next grant, while there is something left of this one
+                shown = self.shelf.fresh(client, asked, background=background)
+                return shown or self.shelf.stale(client, asked, background=background)
             if landed.led:
                 return self._outcome(filled, client, asked, background=background)
-            if _is_away(filled):
-                return self.shelf.stale(client, asked, background=background)
             if landed.after_me and filled.client == client.digest:
                 if filled.refused:
                     raise filled.refused

@@ -37,7 +37,9 @@ class Shelf:
         """Answers from what is kept; unset where the server has to be asked."""
         admission = self._standing(client)
         content = self._current(admission) if admission else None
-        return self.hand_out(admission, content, asked, background=background) if admission and content else None
+        if admission is None or content is None or (not background and self.grants.renews(content.audience)):
+            return None
+        return self.hand_out(admission, content, asked, background=background)
 
     def awaited_audience(self, client: Client) -> AudienceKey | None:
         """Answers whose content a client lacks who is admitted; unset where the client has to be admitted first."""
