@@ -1,150 +1,102 @@
-"""A gateway's pages over real HTTP, for a browser: real templates, assets and headers, and content that tests change.
+"""A gateway's process over HTTPS before a real server and its database, for a browser; tests call it from outside.
 
-What the routes decide (who may read, what is kept) is not here; it is tested over the gateway itself.
+The server and its clients live in a loop of a thread of their own, because Playwright's synchronous interface has the
+test's.
 """
 
 from __future__ import annotations
 
 import asyncio
-import socket
+import itertools
+import json
+import sys
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
 
-import uvicorn
-from starlette.applications import Starlette
-from starlette.middleware import Middleware
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, RedirectResponse, Response, StreamingResponse
-from starlette.routing import Route
+from oncall.v1.status_page_pb2 import StatusPageVisibility
+from tests.builders import a_person, a_team
+from tests.busy_page import BusyPage, a_busy_page
+from tests.integration.test_gateway import environment
+from tests.integration.test_gateway_tls import write_pair
+from tests.rpc.conftest import RunningServer, a_server
+from tests.status_pages import PRIVATE, StatusPageDesk
+from tests.waiting import eventually
 
-from gateway import assets, languages
-from gateway.refusal import Refusal, missing_token, unavailable, unknown_token
-from gateway.representations.html import headers, render, render_refusal
-from gateway.security_headers import SecurityHeaders
-from gateway.shown import Shown
-from oncall.v1.partner_service_pb2 import GetStatusPageResponse
-from tests.unit.gateway.full_page import NOW, a_full_page
+T = TypeVar("T")
 
-TOKEN = "ocp_right"
-COOKIE = "session"
+WAIT_SECONDS = 60
+_numbers = itertools.count(1)
 
 
 @dataclass(slots=True)
 class Site:
-    """What is shown at `/status/acme`, as tests set it; `private` asks for a session."""
+    """Where pages are read, and what their team does meanwhile."""
 
-    address: str = ""
-    content: GetStatusPageResponse = field(default_factory=a_full_page)
-    tag: str = "tag-1"
-    stale_since: datetime | None = None
-    private: bool = False
-    down: bool = False
-    reads: int = 0
-    _loop: asyncio.AbstractEventLoop | None = None
-    _watchers: set[asyncio.Queue[str]] = field(default_factory=set)
+    address: str
+    server: RunningServer
+    desk: StatusPageDesk
+    loop: asyncio.AbstractEventLoop
 
-    @property
-    def url(self) -> str:
-        return f"{self.address}/status/acme"
+    def does(self, call: Coroutine[Any, Any, T]) -> T:
+        """Does it in the loop of the server, and waits for it."""
+        return asyncio.run_coroutine_threadsafe(call, self.loop).result(WAIT_SECONDS)
 
-    @property
-    def watched(self) -> bool:
-        return bool(self._watchers)
+    def a_page(self, visibility: StatusPageVisibility = PRIVATE, *, slug: str = "") -> BusyPage:
+        """Makes a page with everything on it."""
+        return self.does(a_busy_page(self.desk, visibility, slug=slug or f"busy-{next(_numbers)}"))
 
-    def change(self, tag: str) -> None:
-        """Tells every open page that there is something new."""
-        self.tag = tag
-        self._send(f"id: {tag}\nevent: page\ndata: {{}}\n\n")
+    def url(self, busy: BusyPage) -> str:
+        return f"{self.address}/status/{busy.page.slug}"
 
-    def revoke(self) -> None:
-        """Ends every session and every stream."""
-        self.private = True
-        self._send("event: end\ndata: {}\n\n")
-
-    def app(self) -> Starlette:
-        routes = [
-            Route("/status/acme", self._page),
-            Route("/status/acme/events", self._events),
-            Route("/status/acme/session", self._session, methods=["POST"]),
-            Route("/assets/{name}", _asset),
-        ]
-        return Starlette(
-            routes=routes, middleware=[Middleware(SecurityHeaders)], exception_handlers={Refusal: _refused}
-        )
-
-    def _send(self, event: str) -> None:
-        assert self._loop
-        for watcher in [*self._watchers]:
-            self._loop.call_soon_threadsafe(watcher.put_nowait, event)
-
-    def _admit(self, request: Request) -> None:
-        if self.down:
-            raise unavailable()
-        if self.private and request.cookies.get(COOKIE) != TOKEN:
-            raise missing_token()
-
-    async def _page(self, request: Request) -> Response:
-        self._admit(request)
-        self.reads += 1
-        code = languages.preferred(request.headers.get("accept-language"))
-        shown = Shown(self.content, self.tag, self.stale_since)
-        rendering = render(shown, self.url, code, NOW)
-        return Response(rendering.body, 200, headers(self.content, code), rendering.media_type)
-
-    async def _events(self, request: Request) -> Response:
-        self._admit(request)
-        self._loop = asyncio.get_running_loop()
-        return StreamingResponse(self._stream(request.query_params.get("after", "")), media_type="text/event-stream")
-
-    async def _stream(self, after: str) -> AsyncIterator[str]:
-        queue: asyncio.Queue[str] = asyncio.Queue()
-        self._watchers.add(queue)
-        try:
-            yield ": hello\n\n" if after == self.tag else f"id: {self.tag}\nevent: page\ndata: {{}}\n\n"
-            while True:
-                yield await queue.get()
-        finally:
-            self._watchers.discard(queue)
-
-    async def _session(self, request: Request) -> Response:
-        sent = (await request.body()).decode()
-        if sent != f"token={TOKEN}":
-            raise unknown_token()
-        response = RedirectResponse("/status/acme", 303)
-        response.set_cookie(COOKIE, TOKEN, httponly=True, samesite="strict")
-        return response
-
-
-async def _asset(request: Request) -> Response:
-    found = assets.asset(request.url.path)
-    return Response(found.body, media_type=found.media_type) if found else PlainTextResponse("", 404)
-
-
-async def _refused(request: Request, refusal: Exception) -> Response:
-    assert isinstance(refusal, Refusal)
-    code = languages.preferred(request.headers.get("accept-language"))
-    rendering = render_refusal(refusal, code, "/status/acme/session")
-    return Response(rendering.body, refusal.status, {"Content-Language": code}, rendering.media_type)
+    def goes_away(self) -> None:
+        """Stops the server for good; the gateway stays."""
+        self.does(self.server.platform.server.stop(0))
 
 
 @contextmanager
-def a_site() -> Iterator[Site]:
-    """Serves a site on a free port from a thread of its own."""
-    site = Site()
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        site.address = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        config = uvicorn.Config(site.app(), log_level="error", lifespan="off", timeout_graceful_shutdown=1)
-        server = uvicorn.Server(config)
-        listening.listen()
-        thread = threading.Thread(target=server.run, args=([listening],))
-        thread.start()
+def a_site(database_url: str, redis_url: str, folder: Path) -> Iterator[Site]:
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="server of a site")
+    thread.start()
+    running = _running(database_url, redis_url, folder)
+    try:
+        site = asyncio.run_coroutine_threadsafe(anext(running), loop).result(WAIT_SECONDS)
         try:
             yield site
         finally:
-            server.force_exit = server.should_exit = True
-            thread.join(10)
-            assert not thread.is_alive()
+            asyncio.run_coroutine_threadsafe(running.aclose(), loop).result(WAIT_SECONDS)  # type: ignore[attr-defined]
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(WAIT_SECONDS)
+        loop.close()
+
+
+async def _running(database_url: str, redis_url: str, folder: Path) -> Any:
+    async with a_server(database_url, redis_url) as server:
+        account = await a_person(server.sessions, service_account="gateway")
+        desk = StatusPageDesk(server.channel, server.sessions, await a_team(server.sessions), account)
+        certificate, key = write_pair(folder, "localhost")
+        variables = environment(folder, server.address, account.token) | {
+            "ONCALL_GATEWAY_TLS_CERTIFICATE": str(certificate),
+            "ONCALL_GATEWAY_TLS_KEY": str(key),
+        }
+        ready, log = folder / "ready.json", folder / "gateway.log"
+        with log.open("w") as said:
+            gateway = await asyncio.create_subprocess_exec(sys.executable, "-m", "gateway", env=variables, stderr=said)
+        try:
+
+            async def is_ready() -> bool:
+                assert gateway.returncode is None, log.read_text()
+                return ready.exists()
+
+            await eventually(is_ready, within=WAIT_SECONDS)
+            port = json.loads(ready.read_text())["address"].rpartition(":")[2]
+            yield Site(f"https://localhost:{port}", server, desk, asyncio.get_running_loop())
+        finally:
+            if gateway.returncode is None:
+                gateway.kill()
+            await gateway.wait()
