@@ -44,8 +44,10 @@ check: lint types arch test ## Everything that CI runs
 client: setup ## Build the client's wheel into dist/
 	@tools/build_client.sh dist
 
-bench: setup ## Measure what the platform costs over a bare script
+bench: ## Measure what the platform costs over a bare script, and a page over a hello (installs wrk)
+	@tools/setup.sh bench
 	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench.pages
 
 vm: setup ## Prove isolation under cgroup v2 in an emulated machine (installs QEMU, takes some minutes)
 	@tools/vm/run.sh

@@ -2,7 +2,8 @@
 # Makes this folder ready to run: system packages, .venv, locked dependencies, the project itself.
 #
 # Does only what is missing, and says what and why before it does it; the second time it takes a moment.
-# `setup.sh test` also installs what only the tests need. Set PYTHON to choose the interpreter.
+# `setup.sh test` also installs what only the tests need, `setup.sh bench` what only the measurements need.
+# Set PYTHON to choose the interpreter.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -69,6 +70,10 @@ browser_package() {
     install_packages "the tests read status pages in a real browser" chromium fonts-dejavu-core
 }
 
+load_generator_package() {
+  command -v wrk >/dev/null || install_packages "the measurements ask for pages with a load generator" wrk
+}
+
 # --- Python ----------------------------------------------------------------------------------------------------------
 
 is_new_enough() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; }
@@ -126,6 +131,7 @@ install_clients() {
 
 sandbox_packages
 [ "${1:-}" != test ] || browser_package
+[ "${1:-}" != bench ] || load_generator_package
 make_venv
 install_dependencies
 redis_package

@@ -9,6 +9,9 @@ from starlette.requests import Request
 
 _HOST = re.compile(r"[A-Za-z0-9.\-_]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?")
 
+_PLAIN = re.compile(r"[a-z0-9-]+")
+"""A slug that needs no quoting, as every page's own is."""
+
 
 class Addresses:
     """`public_url` is what partners put before `/status/…`; empty: as each request was addressed."""
@@ -36,4 +39,5 @@ class Addresses:
 
 
 def _slug(request: Request) -> str:
-    return quote(request.path_params["slug"], safe="")
+    slug: str = request.path_params["slug"]
+    return slug if _PLAIN.fullmatch(slug) else quote(slug, safe="")

@@ -78,7 +78,7 @@ async def a_gateway(folder: Path, server_address: str, token: str, **more: str |
             assert process.returncode is None, log.read_text()
             return ready.exists()
 
-        await eventually(is_ready)
+        await eventually(is_ready, within=60)  # a Python that imports, on a busy machine
         address = json.loads(ready.read_text())["address"]
         async with httpx.AsyncClient(base_url=f"http://{address}", timeout=20) as http:
             yield Gateway(process, address, log, http)

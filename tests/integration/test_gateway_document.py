@@ -20,7 +20,9 @@ from tests.status_pages import PUBLIC
 
 __all__ = ["site"]  # the fixture
 
-SECONDS = 120 if os.environ.get("ONCALL_TEST_LONG") else 5
+LONG = bool(os.environ.get("ONCALL_TEST_LONG"))
+EXTENT = ["--max-time", "120"] if LONG else ["--max-examples", "4", "--generation-deterministic"]
+"""The short form asks the same each time, so that a run does not fail by what another did not ask."""
 CHECKS = [
     "not_a_server_error",
     "status_code_conformance",
@@ -41,7 +43,7 @@ def described(document: dict[str, object], slugs: list[str]) -> str:
     return json.dumps(document)
 
 
-@pytest.mark.timeout(SECONDS * 3 + 120)
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("credential", ["partner", "unknown", "generated"])
 async def test_every_answer_is_one_that_the_document_tells(site: Site, tmp_path: Path, credential: str) -> None:
     await site.desk.an_incident(site.page)
@@ -53,13 +55,15 @@ async def test_every_answer_is_one_that_the_document_tells(site: Site, tmp_path:
     token = {"partner": site.partner.token, "unknown": "ocp_nobodys", "generated": ""}[credential]
     headers = f'headers = {{ Authorization = "Bearer {token}" }}\n' if token else ""
     (tmp_path / "schemathesis.toml").write_text(headers)  # a token is on no command line
-    output = await schemathesis(tmp_path, f"http://{site.gateway.address}")
-    assert await counted(site.gateway.http) > 100, output  # it asked
+    phases = "coverage,fuzzing" if LONG or credential == "partner" else "fuzzing"
+    output = await schemathesis(tmp_path, f"http://{site.gateway.address}", phases)
+    assert await counted(site.gateway.http) > 50, output  # it asked
 
 
-async def schemathesis(folder: Path, url: str) -> str:
-    options = ["--phases", "coverage,fuzzing", "--max-time", str(SECONDS), "--checks", ",".join(CHECKS)]
-    options += ["--exclude-path", ENDLESS, "--continue-on-failure", "--request-timeout", "20", "--workers", "2"]
+async def schemathesis(folder: Path, url: str, phases: str) -> str:
+    """Runs it to its end, in one thread: the parser of Python 3.11 fails in several."""
+    options = ["--phases", phases, *EXTENT, "--checks", ",".join(CHECKS)]
+    options += ["--exclude-path", ENDLESS, "--continue-on-failure", "--request-timeout", "20", "--workers", "1"]
     options += ["--warnings", "off", "--no-color", "--url", url]
     command = [Path(sys.executable).parent / "schemathesis", "--config-file", "schemathesis.toml", "run", *options]
     process = await asyncio.create_subprocess_exec(

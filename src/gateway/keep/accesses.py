@@ -62,7 +62,8 @@ class Accesses:
 
     def count(self, key: AccessKey) -> bool:
         """Counts one; False where there is no room."""
-        key = key._replace(user_agent=key.user_agent[:LONGEST_USER_AGENT])
+        if len(key.user_agent) > LONGEST_USER_AGENT:
+            key = key._replace(user_agent=key.user_agent[:LONGEST_USER_AGENT])
         counted, now = self._counted.get(key), self._now()
         if counted is None:
             if len(self._counted) >= self._limit:

@@ -38,10 +38,11 @@ class Content:
     size: int
     epoch: int = -1
     renderings: MutableMapping[Hashable, Rendering] = field(default_factory=dict)
+    audience: AudienceKey = field(init=False)
 
-    @property
-    def audience(self) -> AudienceKey:
-        return AudienceKey(self.shown.status_page.id, self.shown.audience.partner_id)
+    def __post_init__(self) -> None:
+        audience = AudienceKey(self.shown.status_page.id, self.shown.audience.partner_id)
+        object.__setattr__(self, "audience", audience)
 
 
 class Contents(Lru[AudienceKey, Content]):

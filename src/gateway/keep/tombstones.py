@@ -42,12 +42,15 @@ class Tombstones:
 
     def refusal_of(self, admission: Admission) -> Refusal | None:
         """Answers why the admission counts no more, unset where it does."""
-        if any(self._ended.get(identity) for identity in (admission.partner_id, admission.token_id) if identity):
+        if self._has_ended(admission.partner_id) or self._has_ended(admission.token_id):
             return refusal.forbidden("PARTNER_REVOKED")
         if self._ended.get(admission.credential.hex()):
             return refusal.unknown_token()  # a session that somebody signed out of
         ended = self._page_tokens.get(admission.page_id) if admission.by_page_token else None
         return refusal.unknown_token() if ended and admission.page_version < ended[0] else None
+
+    def _has_ended(self, identity: str) -> bool:
+        return bool(identity) and self._ended.get(identity) is not None
 
     def believes(self, admission: Admission) -> bool:
         return admission.asked_at > self.believed_after and self.refusal_of(admission) is None

@@ -360,6 +360,30 @@ async def test_a_partner_with_a_limit_is_answered_from_the_grant_and_then_by_the
         assert len(server.asked) == 3
 
 
+async def test_one_asks_for_the_next_grant_while_the_others_use_what_is_left_and_none_of_it_is_lost() -> None:
+    held = HeldClock()
+    server = ScriptedServer(clock=held.clock(), lease=1000.0, limit=pb.RateLimit(limit=600, remaining=40, granted=10))
+    async with a_keeper(server) as keeper:
+        for _ in range(8):
+            await keeper.show(asking())
+        assert len(server.asked) == 1  # three of ten are left
+        held.ahead += 0.8
+        server.hold.clear()
+        renewing = asyncio.create_task(keeper.show(asking()))
+
+        async def asked_again() -> bool:
+            return len(server.asked) == 2
+
+        await eventually(asked_again)
+        await keeper.show(asking())
+        assert not renewing.done()
+        server.hold.set()
+        await renewing
+        for _ in range(10):  # two of the last grant, and eight of the next one
+            await keeper.show(asking())
+        assert len(server.asked) == 2
+
+
 async def test_many_at_once_do_not_get_past_a_limit() -> None:
     server = ScriptedServer(limit=pb.RateLimit(limit=60, remaining=40, granted=0))
     async with a_keeper(server) as keeper:
