@@ -17,3 +17,11 @@ def takes_away(change: StatusPageChange) -> bool:
     """Whether others than those it names may see less from now on, so that nothing older is shown even as stale."""
     named = max(len(change.revoked_partner_ids), len(change.ended_token_ids))
     return change.deleted or named >= MOST_NAMED or (change.confirm and not ends_somebody(change))
+
+
+def leaves_the_rest(change: StatusPageChange) -> bool:
+    """Whether all but those it names read on as before: what is kept for them need not be asked for again.
+
+    Those it names are stopped by their tombstones, also where an answer to them is on its way.
+    """
+    return ends_somebody(change) and not takes_away(change)

@@ -8,7 +8,7 @@ from gateway import refusal
 from gateway.asked import Asked
 from gateway.keep.accesses import Accesses, AccessKey
 from gateway.keep.admission import Admission, Admissions, Client
-from gateway.keep.change import takes_away
+from gateway.keep.change import leaves_the_rest, takes_away
 from gateway.keep.clock import Clock
 from gateway.keep.contents import AudienceKey, Content, Contents
 from gateway.keep.floors import Floors
@@ -87,6 +87,8 @@ class Shelf:
             self.tombstones.end(identity, now)
         if change.page_token_ended:
             self.tombstones.end_page_token(page_id, change.page_version, now)
+        if leaves_the_rest(change):
+            return []
         forgotten = self.floors.raise_to(page_id, change.page_version, taken=takes_away(change))
         for page in forgotten:
             self.admissions.drop_page(page)

@@ -900,7 +900,9 @@ class StatusPageChange(_message.Message):
     status_page_id: _builtins.str
     """The page."""
     page_version: _builtins.int
-    """The page's number from this change on; what was read at a smaller one is out of date."""
+    """The page's number from this change on; what was read at a smaller one is out of date. A change that names whose
+    access ended, fewer than 50 of a kind, and that deletes nothing is nothing to others: what they were shown still holds.
+    """
     page_token_ended: _builtins.bool
     """Whether the page's own token was changed or taken away, likewise."""
     deleted: _builtins.bool

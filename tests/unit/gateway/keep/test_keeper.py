@@ -139,7 +139,9 @@ async def test_a_revoked_partner_is_refused_from_the_confirmation_on_also_while_
         await server.confirmation(await server.change(confirm=True, revoked_partner_ids=["partner-1"]))
         server.away = True
         assert await refused(keeper, asking()) == "PARTNER_REVOKED"
-        assert (await keeper.show(asking("other"))).stale_since is not None
+        asked = len(server.asked)
+        assert (await keeper.show(asking("other"))).stale_since is None
+        assert len(server.asked) == asked  # it is nothing to them, and what is kept for them still holds
         server.away = False
         assert await refused(keeper, asking()) == "PARTNER_REVOKED"
 
@@ -180,12 +182,13 @@ async def test_a_change_is_confirmed_only_once_it_counts() -> None:
         server.end_streams()
         await unwatched(keeper)
         await watching(keeper)
+        await keeper.show(asking())
         change = await server.change(confirm=True, ended_token_ids=["token-1"])
         await asyncio.sleep(0.3)
         assert change.id not in server.confirmed
         counted.set()
         await server.confirmation(change)
-        assert keeper.shelf.floors.of(PAGE).fresh == change.page_version
+        assert await refused(keeper, asking()) == "PARTNER_REVOKED"
 
 
 async def test_an_answer_that_is_always_overtaken_ends_as_unavailable() -> None:
