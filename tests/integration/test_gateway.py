@@ -11,11 +11,14 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
 import pytest
+from google.protobuf.duration_pb2 import Duration
 
+from oncall.v1 import partner_service_pb2 as pb
 from oncall.v1 import status_page_pb2
 from tests.builders import a_person, a_team
 from tests.rpc.conftest import RunningServer, a_server
@@ -189,6 +192,23 @@ async def test_a_revocation_holds_from_the_next_request_on(site: Site) -> None:
     assert (await site.gateway.get("acme", site.partner.token)).status_code == 200
     await site.desk.revoke(site.partner)
     assert (await site.gateway.get("acme", site.partner.token)).status_code == 403
+
+
+async def test_a_token_that_was_let_in_before_its_rotation_is_refused_once_the_grace_period_is_over(site: Site) -> None:
+    async def watching() -> bool:
+        return "oncall_gateway_watching 1.0" in (await site.gateway.http.get("/metrics")).text
+
+    await eventually(watching)
+    assert (await site.gateway.get("acme", site.partner.token)).status_code == 200
+    request = pb.RotatePartnerTokenRequest(partner_id=site.partner.id, grace_period=Duration(seconds=1))
+    rotated = await site.desk.partners.RotatePartnerToken(request, metadata=site.desk.team.author.metadata)
+
+    async def refused() -> bool:
+        return (await site.gateway.get("acme", site.partner.token)).status_code == 403
+
+    await asyncio.gather(*(site.gateway.get("acme", rotated.token) for _ in range(5)))  # brings what both are shown
+    await eventually(refused)
+    assert rotated.old_token.expires_at.ToDatetime(UTC) <= datetime.now(UTC)
 
 
 async def test_who_asks_too_often_is_told_when_to_come_back(site: Site) -> None:
