@@ -5,12 +5,7 @@ Use it from the main thread: the kernel ends a child when the thread that starte
 
 from __future__ import annotations
 
-import os
-import random
-import shutil
 import signal
-import socket
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -25,10 +20,10 @@ from cli.launcher.embedded_redis import EmbeddedRedis
 from cli.launcher.program import REFUSED, Program, run_once
 from cli.launcher.service_account import service_account
 from cli.launcher.settings import base_environment
-from cli.launcher.socket_folder import open_socket_folder, remove_socket_folder
 from executor.identity import started
 from tests.builders import MASTER_KEY
 from tests.chaos.plan import EXECUTORS
+from tests.installed import a_folder_for_services, a_port
 
 OUTPUT_CAP = 200 * 1024
 """Below what some scripts write, so that logs which the cap cut are among those that are checked."""
@@ -62,7 +57,6 @@ class Fleet:
         self.folder = folder
         self.scratch = folder / "scratch"
         self.scratch.mkdir(mode=0o777)
-        (folder / "logs").mkdir()
         account = service_account()
         self._postgres = EmbeddedPostgres(folder / "postgresql", sockets, log=self.log("postgresql"), account=account)
         self._redis = EmbeddedRedis(sockets, log=self.log("redis"))
@@ -99,7 +93,7 @@ class Fleet:
             "ONCALL_DATABASE_URL": self._postgres.url,
             "ONCALL_REDIS_URL": self._redis.url,
             "ONCALL_MASTER_KEY": MASTER_KEY,
-            "ONCALL_SERVER_LISTEN": f"127.0.0.1:{_a_port()}",
+            "ONCALL_SERVER_LISTEN": f"127.0.0.1:{a_port()}",
             "ONCALL_LEASE_SECONDS": str(self._lease_seconds),
             "ONCALL_OUTPUT_CAP": str(OUTPUT_CAP),
             "ONCALL_DRAIN_SECONDS": "5",
@@ -206,31 +200,10 @@ def a_fleet(lease_seconds: float, keep_logs: Path | None = None) -> Iterator[Fle
 
     `keep_logs` is where to put the logs of all processes at the end.
     """
-    account = service_account()
-    folder = Path(tempfile.mkdtemp(prefix="oncall-chaos-"))
-    if account:
-        os.chown(folder, -1, account.gid)
-        folder.chmod(0o710)
-    sockets = open_socket_folder(folder, account)
-    fleet = Fleet(folder, sockets, lease_seconds)
-    try:
-        fleet.start()
-        yield fleet
-    finally:
-        fleet.close()
-        if keep_logs:
-            shutil.copytree(folder / "logs", keep_logs, dirs_exist_ok=True)
-        remove_socket_folder(sockets)
-        shutil.rmtree(folder)
-
-
-def _a_port() -> int:
-    """Answers a free port that no outgoing connection gets by itself, so that it is still free after a kill."""
-    while True:
-        port = random.randrange(15_000, 32_000)  # noqa: S311 - any will do
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
+    with a_folder_for_services("oncall-chaos-", keep_logs) as (folder, sockets):
+        fleet = Fleet(folder, sockets, lease_seconds)
+        try:
+            fleet.start()
+            yield fleet
+        finally:
+            fleet.close()
