@@ -1,0 +1,58 @@
+"""Tells what came of a run: a table for people, JSON for programs."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections import Counter
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.storm.campaign import Outcome
+
+
+def show(outcome: Outcome, console: Console) -> None:
+    table = Table(title=f"Storm, seed {outcome.seed}", show_header=False)
+    for name, value in rows(outcome):
+        table.add_row(name, value)
+    console.print(table)
+    for violation in outcome.violations:
+        console.print(f"VIOLATED: {violation}", style="bold red", markup=False, highlight=False)
+    if not outcome.violations:
+        console.print("Nothing was violated.", style="bold green")
+
+
+def rows(outcome: Outcome) -> list[tuple[str, str]]:
+    rate = outcome.requests / max(outcome.storm_seconds, 0.001)
+    waited = ", ".join(f"{seconds:.1f}" for seconds in outcome.waited_for_frozen)
+    return [
+        ("requests", f"{outcome.requests} in {outcome.storm_seconds:.0f} s, {rate:.0f} a second"),
+        ("answers", _counted(outcome.statuses)),
+        ("refused when nothing else was allowed", str(outcome.refused_after)),
+        ("connections broken under a request", str(outcome.unanswered)),
+        ("changes acknowledged", f"{outcome.changes.total()}: {_counted(outcome.changes)}"),
+        ("calls repeated until acknowledged", str(outcome.unconfirmed)),
+        ("the longest change took", f"{outcome.longest_change_seconds:.1f} s"),
+        ("event streams", f"{outcome.streams}, cut {outcome.streams_cut}, events {outcome.events}"),
+        ("struck", f"{outcome.struck.total()}: {_counted(outcome.struck)}"),
+        ("revocations waited for a frozen gateway", f"{waited} s"),
+        ("answers given up, the machine was too slow", str(outcome.given_up)),
+        ("pages shown with their age", f"{outcome.stale}, with the server killed {outcome.stale_in_outages}"),
+        ("accesses counted by readers", str(outcome.accesses_answered)),
+        ("accesses recorded", f"{outcome.accesses_recorded}, for {outcome.tokens_counted} tokens"),
+        ("tokens a kill or a revocation came between", str(outcome.tokens_off)),
+        ("reload storm", f"{outcome.reload_requests} requests, {outcome.reload_questions} computed"),
+        ("duration", f"{outcome.seconds:.0f} s"),
+        ("violations", str(outcome.violated)),
+    ]
+
+
+def as_json(outcome: Outcome) -> str:
+    fields = {field.name: getattr(outcome, field.name) for field in dataclasses.fields(outcome)}
+    return json.dumps(fields, indent=2, sort_keys=True)
+
+
+def _counted(counter: Counter[Any]) -> str:
+    return ", ".join(f"{name} {times}" for name, times in sorted(counter.items()))
