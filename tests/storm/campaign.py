@@ -176,8 +176,12 @@ class _Campaign:
         return crowd.asked >= part * self._size.requests and self._changes >= part * self._size.changes
 
     async def _tell(self, office: Office) -> None:
+        told = 0
         while True:
             await asyncio.sleep(SAY_SECONDS)
+            for violation in self._ledger.violations[told:]:
+                self._say(f"VIOLATED: {violation}")
+            told = len(self._ledger.violations)
             ended, ledger = office.acknowledged["revoked"], self._ledger
             self._say(f"{office.crowd.asked} requests, {ended} revocations, {ledger.violated} violations")
 

@@ -40,7 +40,17 @@ class Size:
     """In the reload storm: how many ask at one time, and how often in all, through each gateway."""
 
 
-SHORT = Size(requests=1_500, changes=60, blows=6, pages=2, partners=4, durable=False, reloaders=50, reloads=400)
+SHORT = Size(
+    requests=800,
+    changes=25,
+    blows=6,
+    pages=2,
+    partners=3,
+    listeners=2,
+    durable=False,
+    reloaders=40,
+    reloads=400,
+)
 LONG = Size(requests=50_000, changes=600, blows=12)
 
 

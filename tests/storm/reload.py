@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from oncall.v1.status_page_pb2 import COMPONENT_STATUS_MAJOR_OUTAGE, COMPONENT_STATUS_OPERATIONAL
 from tests.storm.administrators import Office
 from tests.storm.clients import SOURCES
-from tests.storm.http import Connection
+from tests.storm.http import Connection, Unanswered
 from tests.storm.plan import Size
 from tests.storm.readers import REPRESENTATIONS, Pass
 from tests.storm.site import GATEWAYS, SERVERS, Site
@@ -82,7 +82,11 @@ async def _ask(
         for number in left:
             reader, how = passes[number % len(passes)], REPRESENTATIONS[number % 3]
             lines = reader.headers + (f"accept: {how.accept}\r\n" if how.accept else "")
-            answer = await connection.get(f"/status/{reader.page.slug}{how.path}", lines)
+            try:
+                answer = await connection.get(f"/status/{reader.page.slug}{how.path}", lines)
+            except Unanswered:  # it was idle for too long
+                office.crowd.ledger.unknown(reader)
+                continue
             assert answer.status == 200, answer
             office.crowd.ledger.admitted(gateway, reader, answer.done)
 
