@@ -4,7 +4,7 @@
 BIN := .venv/bin
 WORKERS ?= 2
 
-.PHONY: help setup browser run proto lint types arch test chaos check client bench vm screenshots clean
+.PHONY: help setup browser run proto lint types arch test chaos storm check client bench vm screenshots clean
 
 help: ## List the targets
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 13
@@ -38,6 +38,9 @@ test: browser ## Run the whole suite against real PostgreSQL, Redis and sandbox
 chaos: setup ## Kill every process at random under a long load, and look for broken promises
 	ONCALL_TEST_LONG=1 $(BIN)/pytest -q tests/unit/kernel/protocol
 	$(BIN)/python -m tests.chaos $(CHAOS)
+
+storm: setup ## Take access away from readers at full speed, and look for an answer that came after
+	$(BIN)/python -m tests.storm $(STORM)
 
 check: lint types arch test ## Everything that CI runs
 
