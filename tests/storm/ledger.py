@@ -21,8 +21,8 @@ from tests.storm.readers import Pass, Representation, Seen, Views
 COMPONENT = re.compile(rb"Zx\d\dc\d{3}q")
 FLUSH_SECONDS = 1.0
 """How long a process keeps counts before it writes them; what it held when it was killed is lost."""
-SLACK_SECONDS = 2.0
-"""How much later it may come to it, on a machine that has other things to do."""
+SLACK_SECONDS = 6.0
+"""How much later it may come to it: the call that sends them may take 5 s, and is made again where it fails."""
 CALL_SECONDS = 2.0
 """How long a gateway waits for its server at least before it does without."""
 MOST_VIOLATIONS = 50

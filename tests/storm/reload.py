@@ -55,7 +55,7 @@ async def reload_storm(site: Site, office: Office, size: Size) -> Reloaded:
     for connection in (connection for some in connections.values() for connection in some):
         connection.close()
     each = len(GATEWAYS) * len(passes) * CHANGES
-    return Reloaded(asked, questions(site) - before, each * MOST_QUESTIONS, each)
+    return Reloaded(asked, questions(site) - before, each * MOST_QUESTIONS, 1)
 
 
 def questions(site: Site) -> int:
