@@ -18,8 +18,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-from kernel.status_page_tables import created_at, id_column, revision
-from kernel.tables import Timestamp, metadata
+from kernel.tables.schema import Timestamp, created_at, id_column, metadata, revision
 
 incidents = Table(
     "incidents",

@@ -25,20 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-from kernel.tables import Timestamp, metadata
-
-
-def id_column() -> Column[object]:
-    return Column("id", Uuid, primary_key=True)
-
-
-def created_at() -> Column[object]:
-    return Column("created_at", Timestamp, nullable=False)
-
-
-def revision() -> Column[object]:
-    return Column("revision", BigInteger, nullable=False, server_default=text("1"))  # what the etag is made of
-
+from kernel.tables.schema import Timestamp, created_at, id_column, metadata, revision
 
 status_pages = Table(
     "status_pages",

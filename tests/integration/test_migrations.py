@@ -10,14 +10,15 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection
 
 from cli.launcher.embedded_postgres import EmbeddedPostgres
-from kernel import incident_tables, migrations
+from kernel import incident_tables, migrations, status_page_tables  # noqa: F401 - put their tables into the metadata
 from kernel.database import create_engine
+from kernel.tables import metadata
 from tests.conftest import empty_database
 
 
 def _differences(connection: Connection) -> list[object]:
     context = MigrationContext.configure(connection, opts={"compare_type": True})
-    return list(compare_metadata(context, incident_tables.metadata))
+    return list(compare_metadata(context, metadata))
 
 
 async def test_a_migrated_database_has_the_tables_as_they_are_written_down(database_url: str) -> None:
