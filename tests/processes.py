@@ -17,13 +17,18 @@ _SETTING_UP = {b"bwrap", b"prlimit", b"setpriv", b"sh", b"unshare"}
 
 def processes_of(execution: UUID) -> list[str]:
     """Answers the command lines of all processes whose environment names `execution`: the script and what it began."""
+    return [b" ".join(_command_line(pid)).decode() for pid in pids_of(execution)]
+
+
+def pids_of(execution: UUID) -> set[int]:
+    """Answers the numbers of all processes whose environment names `execution`."""
     mark = f"ONCALL_EXECUTION_ID={execution}".encode()
-    found: list[str] = []
+    found: set[int] = set()
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with contextlib.suppress(OSError):
                 if mark in (entry / "environ").read_bytes().split(b"\0"):
-                    found.append((entry / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+                    found.add(int(entry.name))
     return found
 
 

@@ -12,8 +12,7 @@ from executor.identity import started
 from executor.settings import SandboxSettings
 from executor.wiring import UIDS_PER_EXECUTOR
 from tests.chaos.fleet import Fleet, Life
-
-CGROUPS = Path("/sys/fs/cgroup")
+from tests.processes import cgroups
 
 
 def left_by(fleet: Fleet, execution_ids: Sequence[str]) -> Iterator[str]:
@@ -29,8 +28,8 @@ def left_by(fleet: Fleet, execution_ids: Sequence[str]) -> Iterator[str]:
         elif database in environment:
             yield f"process {pid} of the fleet: {_command_of(pid)}"
     names = tuple(f"{socket.gethostname()[:60]}-{life.pid}-{life.started}-" for life in fleet.executors)
-    for folder in CGROUPS.rglob("oncall/*"):
-        if folder.name.startswith(names):
+    for folder in cgroups():
+        if folder.parent.name == "oncall" and folder.name.startswith(names):
             yield f"control group {folder}"
     yield from (f"file {path}" for path in fleet.scratch.rglob("*"))
 
