@@ -86,7 +86,6 @@ def run(size: Size, seed: int, say: Callable[[str], None], keep_logs: Path | Non
         say("reading every log again")
         logs = asyncio.run(_read(fleet, token, load))
         outcome.violations += [*load.refusals, *fleet.broken, *fleet.stop_programs(), *_faults(fleet)]
-        fleet.sweep()
         outcome.violations += _left(fleet, [execution_id for execution_id, _ in logs])
     _judge(logs, load.placed.values(), marks.counted(), outcome)
     outcome.repeated = sum(max(0, placed.executes - 1) for placed in load.placed.values())

@@ -9,6 +9,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -173,21 +174,23 @@ class Fleet:
 
     def stop_programs(self) -> Iterator[str]:
         """Stops all but the stores by SIGTERM, executors first; yields what does not end as it should."""
-        for name in (*EXECUTORS, "jobs", "server"):
-            member = self._members[name]
-            member.stop()
-            assert member.process is not None
-            if member.process.returncode != 0:
-                yield f"{name} ended with exit code {member.process.returncode} when it was asked to stop"
+        yield from self._stop(*EXECUTORS)
+        # One executor more, because at its start it sweeps what killed ones have left; the others end meanwhile.
+        sweeping = self._members[EXECUTORS[0]]
+        assert isinstance(sweeping, Program)
+        self.revive(EXECUTORS[0])
+        yield from self._stop("jobs", "server")
+        sweeping.wait_until_ready()
+        yield from self._stop(EXECUTORS[0])
 
-    def sweep(self) -> None:
-        """Starts an executor once more and stops it: at its start it sweeps what killed ones have left."""
-        name = EXECUTORS[0]
-        self.revive(name)
-        program = self._members[name]
-        assert isinstance(program, Program)
-        program.wait_until_ready()
-        program.stop()
+    def _stop(self, *names: str) -> Iterator[str]:
+        with ThreadPoolExecutor(len(names)) as at_once:
+            list(at_once.map(lambda name: self._members[name].stop(), names))
+        for name in names:
+            process = self._members[name].process
+            assert process is not None
+            if process.returncode != 0:
+                yield f"{name} ended with exit code {process.returncode} when it was asked to stop"
 
     def close(self) -> None:
         for member in reversed(self._members.values()):

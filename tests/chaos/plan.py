@@ -31,9 +31,22 @@ class Size:
     """Seconds to wait at most before a blow, once so much is under way."""
     settle_seconds: float = 60.0
     """How long after the last strike everything may take to end."""
+    longest_script: float = 3.0
+    """Seconds that a script takes at most if nobody disturbs it."""
+    together: float = 0.2
+    """How often, 0 to 1, two processes are struck at once: all that is away is waited for only once."""
 
 
-SHORT = Size(executions=40, kills=6, freezes=0, most_failures=1, longest_delay=0.7)
+SHORT = Size(
+    executions=24,
+    kills=6,
+    freezes=0,
+    most_failures=1,
+    callers=12,
+    longest_delay=0.5,
+    longest_script=1.0,
+    together=0.7,
+)
 LONG = Size(executions=520, kills=32, freezes=4, most_failures=3, lease_seconds=5.0, settle_seconds=120.0)
 
 
@@ -87,7 +100,7 @@ def _order(number: int, size: Size, dice: random.Random) -> Order:
         max_retries=0 if kind is Kind.ENDLESS else retries,
         failures=min(dice.choice([0, 0, 0, 1, 1, 2, 4]), size.most_failures),
         size=0 if dice.random() < 0.1 else dice.randrange(300 * 1024),
-        seconds=dice.choice([0.0, 0.1, 0.3, 0.7, 1.5, 3.0]),
+        seconds=min(dice.choice([0.0, 0.1, 0.3, 0.7, 1.5, 3.0]), size.longest_script),
         cancel_after=dice.uniform(0.0, 2.0) if dice.random() < 0.12 else None,
         leaves_after=dice.randrange(1, 4) if dice.random() < 0.1 else None,
         impatient=dice.random() < 0.15,
@@ -102,7 +115,7 @@ def strikes(size: Size, dice: random.Random) -> list[Strike]:
     struck: list[tuple[tuple[str, ...], bool]] = []
     while kills:
         victims = {kills.pop()}
-        if len(kills) > 1 and dice.random() < 0.2:
+        if len(kills) > 1 and dice.random() < size.together:
             victims.add(kills.pop())  # may be the same again, and then counts for one
         struck.append((tuple(sorted(victims)), False))
     missing = size.kills - sum(len(victims) for victims, _ in struck)

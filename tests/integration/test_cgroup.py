@@ -24,6 +24,8 @@ from kernel.ids import new_id
 from tests.waiting import eventually
 
 MIB = 1024 * 1024
+SECONDS = 300
+"""What an emulated machine (`make vm`) may need to start a program; what is waited for takes moments elsewhere."""
 
 ENDLESS = """
 import os, signal, time
@@ -107,7 +109,7 @@ def test_who_forks_without_a_pause_is_killed_to_the_last(
         cgroup.kill()
 
         async def proved() -> None:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(SECONDS):
                 await cgroup.emptied()
 
         asyncio.run(proved())
@@ -160,9 +162,9 @@ def test_more_memory_than_allowed_is_told_by_the_kernel_and_ends_the_script(root
                 async def told() -> bool:
                     return sandbox._cgroup.out_of_memory()
 
-                await eventually(told, within=60)
+                await eventually(told, within=SECONDS)
                 return True, True
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(SECONDS):
                 exited = await sandbox.wait()
             with suppress(BlockingIOError):
                 assert b"went on" not in os.read(sandbox.stdout, 100)
@@ -206,8 +208,8 @@ def test_what_a_dead_executor_left_is_killed_and_removed_however_deep() -> None:
 
         # Whoever reaps them is this process, so they must be asked for meanwhile.
         opening = subprocess.Popen([sys.executable, "-m", "executor.doctor", "--json"], stdout=subprocess.DEVNULL)
-        assert [sleeper.wait(60) for sleeper in sleepers] == [-9, -9]
-        assert opening.wait(120) == 0
+        assert [sleeper.wait(SECONDS) for sleeper in sleepers] == [-9, -9]
+        assert opening.wait(SECONDS) == 0
 
         assert [folder for folder in folders if folder.parent.exists()] == []
 

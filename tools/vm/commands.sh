@@ -1,21 +1,36 @@
 #!/usr/bin/env bash
 # What `make vm` proves in the virtual machine: what holds for root, for a user with cgroups of its own, and for one without.
 #
-# Emulated, everything takes some twenty times as long; so what is run here depends on no clock.
+# Emulated, everything takes some twenty times as long; so what is run here depends on no clock. The arguments choose
+# parts by the beginnings of their names; without any, all are run.
 cd "$(dirname "$0")/../.." || exit 99
 
 user=1234
 failed=0
 python=$PWD/.venv/bin/python
+chosen=("$@")
 as_user() { setpriv --reuid=$user --regid=$user --clear-groups env HOME=/tmp/user "$@"; }
 in_service() { # as_user, in a cgroup that belongs to the user
   local folder=/sys/fs/cgroup/service
   [ ! -d $folder/oncall-processes ] || folder=$folder/oncall-processes # where the first executor moved everybody
   (echo "$BASHPID" >$folder/cgroup.procs && as_user "$@")
 }
-part() { # part NAME COMMAND…
-  printf '\nvm: === %s\n' "$1"
-  if "${@:2}"; then printf 'vm: passed: %s\n' "$1"; else failed=$((failed + 1)); printf 'vm: FAILED: %s\n' "$1"; fi
+delegate() { # What systemd does for `Delegate=yes`: a folder with controllers that belongs to the user, whose processes are in it.
+  local folder=/sys/fs/cgroup/service
+  [ ! -d $folder ] || return 0
+  echo "+memory +pids +cpu" >/sys/fs/cgroup/cgroup.subtree_control
+  mkdir $folder
+  chown $user:$user $folder $folder/cgroup.{procs,subtree_control,threads}
+}
+part() { # part NAME WHAT COMMAND…
+  local begin=$SECONDS wanted=${#chosen[@]} one
+  for one in "${chosen[@]}"; do [[ $1 != "$one"* ]] || wanted=0; done
+  [ "$wanted" = 0 ] || return 0
+  printf '\nvm: === %s: %s\n' "$1" "$2"
+  if "${@:3}"; then printf 'vm: passed: %s (%s s)\n' "$1" $((SECONDS - begin)); else
+    failed=$((failed + 1))
+    printf 'vm: FAILED: %s (%s s)\n' "$1" $((SECONDS - begin))
+  fi
 }
 doctor() { # doctor WANTED COUNT COMMAND…: whether the doctor names WANTED so often
   local said
@@ -23,7 +38,11 @@ doctor() { # doctor WANTED COUNT COMMAND…: whether the doctor names WANTED so 
   echo "$said"
   [ "$(grep -c "$1" <<<"$said")" = "$2" ]
 }
-tests() { "$@" "$python" -m pytest -q --color=no -p no:cacheprovider --timeout 600 "${selected[@]}"; }
+# Only the plugins that are needed, for loading each takes a second or two; and every test is named when it is done.
+export PYTEST_DISABLE_PLUGIN_AUTOLOAD=1
+tests() { "$@" "$python" -m pytest -v --no-header --color=no -p pytest_asyncio.plugin -p pytest_timeout -p no:cacheprovider --timeout 900 "${selected[@]}"; }
+cgroup_tests=(tests/integration/test_cgroup.py)
+attacks=(tests/sandbox/test_exhaustion.py -k "bomb or afterwards or surviving or threads")
 
 printf 'vm: Linux %s; cgroup v2 with: %s; v1: %s mounted\n' "$(uname -r)" "$(cat /sys/fs/cgroup/cgroup.controllers)" \
   "$(grep -c ' - cgroup ' /proc/self/mountinfo)"
@@ -32,18 +51,20 @@ mkdir -m 700 -p /tmp/user && chown $user:$user /tmp/user
 folder=$(readlink -f "$python")
 while [ "$folder" != / ]; do folder=$(dirname "$folder"); chmod o+x "$folder"; done
 
-part "root: the doctor finds cgroup v2" doctor "cgroup v2" 3 env
-selected=(tests/integration/test_cgroup.py)
-part "root: cgroups are bounded, killed, proved empty and swept" tests env
-part "a user without cgroups: the doctor finds rlimits" doctor "rlimit" 2 as_user
+part root-doctor "the doctor finds cgroup v2" doctor "cgroup v2" 3 env
+selected=("${cgroup_tests[@]}")
+part root-cgroups "bounded, killed, proved empty and swept" tests env
+selected=("${attacks[@]}")
+part root-attacks "bombs, threads, and the next execution" tests env
 
-# What systemd does for `Delegate=yes`: a folder with controllers that belongs to the user, whose processes are in it.
-echo "+memory +pids +cpu" >/sys/fs/cgroup/cgroup.subtree_control
-mkdir /sys/fs/cgroup/service
-chown $user:$user /sys/fs/cgroup/service /sys/fs/cgroup/service/cgroup.{procs,subtree_control,threads}
-part "a user with cgroups: the doctor finds cgroup v2" doctor "cgroup v2" 3 in_service
-part "a user with cgroups: bounded, killed, proved empty and swept" tests in_service
+part user-doctor "without cgroups, the doctor finds rlimits" doctor "rlimit" 2 as_user
+selected=("${attacks[@]}")
+part user-attacks "without cgroups: bombs, threads, and the next execution" tests as_user
 
-selected=(tests/sandbox/test_exhaustion.py -k "bomb or afterwards or surviving or threads")
-part "root: bombs, threads, and the next execution" tests env
+delegate
+part service-doctor "with cgroups of its own, an ordinary user's doctor finds cgroup v2" doctor "cgroup v2" 3 in_service
+selected=("${cgroup_tests[@]}")
+part service-cgroups "with cgroups of its own: bounded, killed, proved empty and swept" tests in_service
+selected=("${attacks[@]}")
+part service-attacks "with cgroups of its own: bombs, threads, and the next execution" tests in_service
 exit $failed

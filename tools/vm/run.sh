@@ -2,12 +2,14 @@
 # Proves in a virtual machine with cgroup v2 alone what this machine may lack: Debian's kernel, emulated by QEMU without KVM.
 #
 # The machine's root is this machine's, read-only under a layer in memory; so it runs this checkout and its .venv, and
-# nothing it does stays. Needs root for apt-get only where something is missing. VM_SECONDS bounds it all.
+# nothing it does stays. Needs root for apt-get only where something is missing. The arguments choose parts, by the
+# beginnings of their names in commands.sh: `root`, `user-attacks`. VM_SECONDS bounds it all.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/oncall-vm
 modules=$cache/initramfs/modules
+parts=$(IFS=, && echo "$*")
 say() { printf 'vm: %s\n' "$*" >&2; }
 
 command -v apt-get >/dev/null || { say "only Debian and Ubuntu are done for you"; exit 1; }
@@ -41,8 +43,8 @@ cp "$cache/busybox/bin/busybox" "$cache/initramfs/bin/"
 install -m 755 tools/vm/init "$cache/initramfs/init"
 (cd "$cache/initramfs" && find . | bin/busybox cpio -o -H newc 2>/dev/null | gzip -1) >"$cache/initramfs.gz"
 
-timeout -k 5 "${VM_SECONDS:-900}" qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m 3072 \
+timeout -k 5 "${VM_SECONDS:-3600}" qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m 3072 \
   -nographic -no-reboot -nodefaults -serial stdio -kernel "$cache"/kernel/boot/vmlinuz-* -initrd "$cache/initramfs.gz" \
-  -append "console=ttyS0 quiet loglevel=3 panic=-1 mitigations=off oncall.start=$PWD/tools/vm/start.sh" \
+  -append "console=ttyS0 quiet loglevel=3 panic=-1 mitigations=off oncall.start=$PWD/tools/vm/start.sh oncall.parts=$parts" \
   -virtfs local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap </dev/null | tee "$cache/log"
 grep -q '^vm: ended with 0' "$cache/log" || { say "not everything passed, or there was not enough time; see above"; exit 1; }
