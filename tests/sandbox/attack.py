@@ -9,6 +9,7 @@ from textwrap import dedent
 import pytest
 
 from kernel.execution.content import ResourceLimits, ScriptLanguage
+from tests.sandbox.starts import Start
 
 MIB = 1024 * 1024
 BASH, PYTHON, JAVASCRIPT = ScriptLanguage.BASH, ScriptLanguage.PYTHON, ScriptLanguage.JAVASCRIPT
@@ -46,6 +47,8 @@ class Attack:
     """Whether it lives to say that it has tried; False for what is killed on the way or may be."""
     timeout_seconds: int = 20
     limits: ResourceLimits = SMALL
+    only_warm: bool = False
+    """Whether it is made only in a sandbox that stood ready: it takes seconds, and others like it are made in both."""
 
     def text(self) -> str:
         after = AFTER[self.language] if self.to_its_end else ""
@@ -53,5 +56,7 @@ class Attack:
 
 
 def each(attacks: Sequence[Attack]) -> pytest.MarkDecorator:
-    """Makes one test of every attack."""
-    return pytest.mark.parametrize("attack", attacks, ids=lambda attack: attack.name.replace(" ", "-"))
+    """Makes two tests of every attack: in a sandbox that stood ready, and in one that is set up for it."""
+    cases = [(attack, start) for attack in attacks for start in Start if start is Start.WARM or not attack.only_warm]
+    ids = [f"{attack.name.replace(' ', '-')}-{start}" for attack, start in cases]
+    return pytest.mark.parametrize(("attack", "start"), cases, ids=ids)

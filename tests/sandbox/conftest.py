@@ -19,7 +19,8 @@ from tests.executors import an_executor, settings_of
 from tests.integration.conftest import Platform, Record
 from tests.sandbox.attack import Attack
 from tests.sandbox.outside import CANARY_SECRET, Outside, baited
-from tests.waiting import eventually
+from tests.sandbox.starts import Start, Starts, watched_starts
+from tests.waiting import PATIENCE, eventually
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,19 +29,22 @@ class Range:
 
     platform: Platform
     outside: Outside
+    starts: Starts
 
-    async def suffer(self, attack: Attack) -> Record:
+    async def suffer(self, attack: Attack, start: Start) -> Record:
         """Runs an attack and looks from outside at what it did; answers how it ended."""
+        limits = await self.starts.limits_for(start, attack.limits, self.platform)
         before = self.outside.state()
         execution = await self.platform.an_execution(
             attack.text(),
             attack.language,
-            limits=attack.limits,
-            timeout_seconds=attack.timeout_seconds,
+            limits=limits,
+            timeout_seconds=attack.timeout_seconds * PATIENCE,
             parameter_values=self.outside.targets(),
         )
         await self.platform.doorbell.ring(execution)
-        done = await self.platform.end_of(execution, within=attack.timeout_seconds + 5)
+        done = await self.platform.end_of(execution, within=attack.timeout_seconds + 30)
+        assert self.starts.of(execution) is start
 
         assert b"ESCAPED" not in done.stdout, done.stdout
         assert CANARY_SECRET.encode() not in done.stdout + done.stderr
@@ -89,6 +93,6 @@ def bait_folder(services_folder: Path) -> Iterator[Path]:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def attacked(platform: Platform, bait_folder: Path) -> AsyncIterator[Range]:
     settings = settings_of(platform.database_url, platform.redis_url)
-    with baited(bait_folder, settings) as outside:
+    with baited(bait_folder, settings) as outside, watched_starts() as starts:
         async with an_executor(settings):
-            yield Range(platform, outside)
+            yield Range(platform, outside, starts)

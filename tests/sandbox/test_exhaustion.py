@@ -7,6 +7,7 @@ import pytest
 from tests.sandbox.aftermath import assert_as_new
 from tests.sandbox.attack import BASH, JAVASCRIPT, PYTHON, Attack, each
 from tests.sandbox.conftest import Range
+from tests.sandbox.starts import Start
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -24,6 +25,7 @@ ATTACKS = (
         """,
         False,
         timeout_seconds=2,
+        only_warm=True,
     ),
     Attack(
         "spawning for ever",
@@ -34,10 +36,17 @@ ATTACKS = (
         """,
         False,
         timeout_seconds=2,
+        only_warm=True,
     ),
     Attack("memory bomb", PYTHON, "hold = []\nwhile True: hold.append(b'x' * 4_000_000)", False),
-    Attack("memory bomb of buffers", JAVASCRIPT, "const a = []; for (;;) a.push(Buffer.alloc(4e6, 1));", False),
-    Attack("memory bomb in a shell variable", BASH, "x=x; while :; do x=$x$x; done", False),
+    Attack(
+        "memory bomb of buffers",
+        JAVASCRIPT,
+        "const a = []; for (;;) a.push(Buffer.alloc(4e6, 1));",
+        False,
+        only_warm=True,
+    ),
+    Attack("memory bomb in a shell variable", BASH, "x=x; while :; do x=$x$x; done", False, only_warm=True),
     Attack(
         "memory bomb of many processes",
         PYTHON,
@@ -50,6 +59,7 @@ ATTACKS = (
         """,
         False,
         timeout_seconds=3,
+        only_warm=True,
     ),
     Attack(
         "memory kept in pipes",
@@ -130,6 +140,7 @@ ATTACKS = (
         "for n in range(1_000_000): os.mknod(f'/tmp/{n:0200}')\nescaped('a million')",
         False,
         timeout_seconds=3,
+        only_warm=True,
     ),
     Attack(
         "deep directories",
@@ -230,8 +241,8 @@ ATTACKS = (
 
 
 @each(ATTACKS)
-async def test_nothing_gets_out(attacked: Range, attack: Attack) -> None:
-    await attacked.suffer(attack)
+async def test_nothing_gets_out(attacked: Range, attack: Attack, start: Start) -> None:
+    await attacked.suffer(attack, start)
 
 
 async def test_afterwards_the_executor_is_as_new(attacked: Range) -> None:

@@ -7,6 +7,7 @@ import pytest
 from tests.sandbox.aftermath import assert_as_new
 from tests.sandbox.attack import BASH, JAVASCRIPT, PYTHON, Attack, each
 from tests.sandbox.conftest import Range
+from tests.sandbox.starts import Start
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -267,8 +268,8 @@ ATTACKS = (
 
 
 @each(ATTACKS)
-async def test_nothing_gets_out(attacked: Range, attack: Attack) -> None:
-    await attacked.suffer(attack)
+async def test_nothing_gets_out(attacked: Range, attack: Attack, start: Start) -> None:
+    await attacked.suffer(attack, start)
 
 
 async def test_afterwards_the_executor_is_as_new(attacked: Range) -> None:
