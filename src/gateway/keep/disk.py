@@ -11,43 +11,28 @@ import fcntl
 import os
 import secrets
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import structlog
 
+from gateway.keep import rows
 from gateway.keep.admission import Admission, Client
-from gateway.keep.change import takes_away
 from gateway.keep.contents import AudienceKey, Content
-from oncall.v1.partner_service_pb2 import GetStatusPageResponse, StatusPageChange
+from gateway.keep.rows import Row
+from oncall.v1.partner_service_pb2 import StatusPageChange
 
 T = TypeVar("T")
-Row = Sequence[Any]
 
 KEY_BYTES = 32
 MOST_BYTES = 64 * 1024 * 1024
-MOST_ADMISSIONS = 100_000
 MOST_PENDING = 5_000
 WRITE_SECONDS = 0.5
 REWRITE_SECONDS = 60.0
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS admissions (
-  client BLOB PRIMARY KEY, credential BLOB, page_id TEXT, partner_id TEXT, token_id TEXT, token_prefix TEXT,
-  by_page_token INTEGER, page_version INTEGER, asked_at REAL, admitted_until REAL, ends_at REAL) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS admissions_credential ON admissions (credential);
-CREATE INDEX IF NOT EXISTS admissions_asked_at ON admissions (asked_at);
-CREATE TABLE IF NOT EXISTS contents (
-  page_id TEXT, partner_id TEXT, tag TEXT, page_version INTEGER, expires_at REAL, held_at REAL, shown BLOB,
-  PRIMARY KEY (page_id, partner_id));
-CREATE TABLE IF NOT EXISTS ended (identity TEXT PRIMARY KEY, at REAL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS page_tokens (page_id TEXT PRIMARY KEY, page_version INTEGER, at REAL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS floors (page_id TEXT PRIMARY KEY, page_version INTEGER) WITHOUT ROWID;
-"""
 
 log = structlog.get_logger()
 
@@ -87,15 +72,15 @@ class Disk:
             self._contents[content.audience] = content
 
     async def admission(self, client: Client) -> Admission | None:
-        rows = await self._run(
+        found = await self._run(
             lambda db: db.execute("SELECT * FROM admissions WHERE client = ?", (client.digest,)).fetchall()
         )
-        return _admission(rows[0]) if rows else None
+        return rows.admission_of(found[0]) if found else None
 
     async def content(self, audience: AudienceKey) -> Content | None:
         query = "SELECT * FROM contents WHERE page_id = ? AND partner_id = ?"
-        rows = await self._run(lambda db: db.execute(query, audience).fetchall())
-        return _content(rows[0]) if rows else None
+        found = await self._run(lambda db: db.execute(query, audience).fetchall())
+        return rows.content_of(found[0]) if found else None
 
     async def endings(self) -> tuple[list[Row], list[Row], list[Row]]:
         """Answers (identity, at), (page id, version, at) of page tokens, and (page id, version) of floors."""
@@ -105,7 +90,7 @@ class Disk:
 
     async def end(self, change: StatusPageChange, at: datetime) -> None:
         """Returns once a change that takes something away is on the disk, or nothing is that it could be about."""
-        await self._run(lambda db: _end(db, change, at.timestamp()))
+        await self._run(lambda db: rows.end(db, change, at.timestamp()))
         if self._database is None and self._file.exists():
             raise OSError("what has ended can neither be written nor what was kept be removed")
 
@@ -116,16 +101,16 @@ class Disk:
         self._admissions = {
             digest: kept for digest, kept in self._admissions.items() if kept.credential != client.credential
         }
-        await self._run(lambda db: _forget(db, "credential", client.credential))
+        await self._run(lambda db: rows.forget(db, "credential", client.credential))
 
     async def forget_client(self, client: Client) -> None:
         self._admissions.pop(client.digest, None)
-        await self._run(lambda db: _forget(db, "client", client.digest))
+        await self._run(lambda db: rows.forget(db, "client", client.digest))
 
     async def forget_page(self, page_id: str) -> None:
         self._admissions = {digest: kept for digest, kept in self._admissions.items() if kept.page_id != page_id}
         self._contents = {audience: kept for audience, kept in self._contents.items() if audience.page_id != page_id}
-        await self._run(lambda db: _forget(db, "page_id", page_id, "admissions", "contents"))
+        await self._run(lambda db: rows.forget(db, "page_id", page_id, "admissions", "contents"))
 
     async def write(self) -> None:
         """Writes what waits."""
@@ -136,7 +121,7 @@ class Disk:
         if len(self._written) > MOST_PENDING:
             self._written.clear()
         self._written |= {a: (kept.tag, kept.page_version, kept.held_at) for a, kept in contents.items()}
-        await self._run(lambda db: _write(db, admissions, contents, self._most_bytes))
+        await self._run(lambda db: rows.write(db, admissions, contents, self._most_bytes))
 
     async def write_soon(self) -> None:
         """Writes now and then, until cancelled, and then once more."""
@@ -203,7 +188,7 @@ def _opened(file: Path) -> sqlite3.Connection:
         database.execute("PRAGMA synchronous = FULL")  # an ending that was confirmed must outlive the power, too
         if database.execute("PRAGMA quick_check").fetchone()[0] != "ok":
             raise sqlite3.DatabaseError("not whole")
-        database.executescript(_SCHEMA)
+        database.executescript(rows.SCHEMA)
     except BaseException:
         database.close()
         raise
@@ -235,81 +220,3 @@ def _key(file: Path) -> tuple[bytes, bool]:
         os.fsync(written.fileno())
     draft.replace(file)
     return key, True
-
-
-def _end(db: sqlite3.Connection, change: StatusPageChange, at: float) -> None:
-    ended = [(identity, at) for identity in (*change.revoked_partner_ids, *change.ended_token_ids)]
-    db.executemany("INSERT INTO ended VALUES (?, ?) ON CONFLICT DO NOTHING", ended)
-    page, version = change.status_page_id, change.page_version
-    if change.page_token_ended:
-        _raise(db, "page_tokens", (page, version, at))
-    if takes_away(change):
-        _raise(db, "floors", (page, version))
-        db.execute("DELETE FROM contents WHERE page_id = ? AND page_version < ?", (page, version))
-
-
-def _raise(db: sqlite3.Connection, table: str, values: tuple[object, ...]) -> None:
-    marks = ", ".join("?" * len(values))
-    db.execute(
-        f"INSERT INTO {table} VALUES ({marks}) ON CONFLICT DO UPDATE "  # noqa: S608 # a name of our own
-        "SET page_version = max(page_version, excluded.page_version)",
-        values,
-    )
-
-
-def _forget(db: sqlite3.Connection, column: str, value: object, *tables: str) -> None:
-    for table in tables or ("admissions",):
-        db.execute(f"DELETE FROM {table} WHERE {column} = ?", (value,))  # noqa: S608 # names of our own
-
-
-def _write(
-    db: sqlite3.Connection, admissions: dict[bytes, Admission], contents: dict[AudienceKey, Content], most_bytes: int
-) -> None:
-    db.executemany(
-        f"INSERT OR REPLACE INTO admissions VALUES ({', '.join('?' * 11)})",  # noqa: S608 # question marks
-        [(client, *_admission_row(kept)) for client, kept in admissions.items()],
-    )
-    db.executemany(
-        "INSERT OR REPLACE INTO contents VALUES (?, ?, ?, ?, ?, ?, ?)",
-        [
-            (*a, kept.tag, kept.page_version, kept.expires_at.timestamp(), kept.held_at.timestamp(), _bytes(kept))
-            for a, kept in contents.items()
-        ],
-    )
-    excess = db.execute("SELECT count(*) FROM admissions").fetchone()[0] - MOST_ADMISSIONS
-    oldest = "SELECT client FROM admissions ORDER BY asked_at LIMIT ?"
-    db.execute(f"DELETE FROM admissions WHERE client IN ({oldest})", (max(0, excess),))  # noqa: S608 # as above
-    newest_first = (
-        "SELECT page_id, partner_id, sum(length(shown)) OVER (ORDER BY held_at DESC, page_id, partner_id) AS together "
-        "FROM contents"
-    )
-    beyond = f"SELECT page_id, partner_id FROM ({newest_first}) WHERE together > ?"  # noqa: S608 # as above
-    db.execute(f"DELETE FROM contents WHERE (page_id, partner_id) IN ({beyond})", (most_bytes,))  # noqa: S608 # as above
-
-
-def _bytes(content: Content) -> bytes:
-    return content.shown.SerializeToString()
-
-
-def _admission_row(kept: Admission) -> Row:
-    ends_at = kept.ends_at.timestamp() if kept.ends_at else None
-    times = (kept.asked_at.timestamp(), kept.admitted_until.timestamp(), ends_at)
-    identity = (kept.credential, kept.page_id, kept.partner_id, kept.token_id, kept.token_prefix)
-    return (*identity, kept.by_page_token, kept.page_version, *times)
-
-
-def _admission(row: Row) -> Admission:
-    _, credential, page_id, partner_id, token_id, token_prefix, by_page_token, version, *times = row
-    asked_at, admitted_until = time_of(times[0]), time_of(times[1])
-    ends_at = None if times[2] is None else time_of(times[2])
-    identity = (credential, page_id, partner_id, token_id, token_prefix)
-    return Admission(*identity, bool(by_page_token), version, asked_at, admitted_until, ends_at)
-
-
-def _content(row: Row) -> Content:
-    shown = GetStatusPageResponse.FromString(row[6])
-    return Content(shown, row[2], row[3], time_of(row[4]), time_of(row[5]), size=len(row[6]) + 1)
-
-
-def time_of(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)

@@ -18,9 +18,10 @@ from gateway.keep.calls import PartnerCalls, ServerAway
 from gateway.keep.change import ends_somebody, takes_away
 from gateway.keep.clock import Clock
 from gateway.keep.contents import MOST_BYTES
-from gateway.keep.disk import KEY_BYTES, Disk, time_of
+from gateway.keep.disk import KEY_BYTES, Disk
 from gateway.keep.fill import Filled, Filler, message
 from gateway.keep.lease import Lease
+from gateway.keep.rows import time_of
 from gateway.keep.shelf import Shelf
 from gateway.keep.signals import Signals
 from gateway.keep.single_flight import SingleFlight
