@@ -11,8 +11,8 @@ from contextlib import asynccontextmanager
 from executor.identity import new_executor_id
 from executor.sandbox.cgroup import open_root
 from executor.sandbox.command import Job
+from executor.sandbox.monitor import readable
 from executor.sandbox.pool import Sandboxes, footprint
-from executor.sandbox.process import readable
 from executor.sandbox.toolbox import Toolbox
 from executor.settings import SandboxSettings
 from kernel.execution.content import NetworkPolicy, ResourceLimits, ScriptLanguage

@@ -15,7 +15,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import update
 
-from executor.sandbox import process
+from executor.sandbox.monitor import readable
 from executor.settings import ExecutorSettings
 from kernel import lifecycle
 from kernel.database import transaction
@@ -55,7 +55,7 @@ async def test_the_time_limit_ends_the_whole_process_tree(platform: Platform) ->
 
 async def test_two_may_wait_for_the_same_end_and_one_of_them_leave() -> None:
     read, write = os.pipe()
-    leaving, staying = (asyncio.create_task(process.readable(read)) for _ in range(2))
+    leaving, staying = (asyncio.create_task(readable(read)) for _ in range(2))
     await asyncio.sleep(0)
     leaving.cancel()
     await asyncio.wait([leaving])

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import select
 import signal
@@ -26,6 +25,7 @@ from executor.sandbox.cgroup import Cgroup, CgroupRoot
 from executor.sandbox.command import Job, Opened, open_command, variables_of, words_of
 from executor.sandbox.handover import Handover
 from executor.sandbox.libseccomp import UnavailableError
+from executor.sandbox.monitor import Status, readable, spawn
 from executor.sandbox.prelude import prelude_of, waiting_shell
 from executor.sandbox.toolbox import SHELL, Toolbox
 from kernel.execution.content import NetworkPolicy, ResourceLimits
@@ -36,38 +36,6 @@ OWN = Toolbox()
 
 class SandboxError(Exception):
     """The sandbox could not be made; the message is for people and names no value."""
-
-
-class _Status:
-    """What bubblewrap tells over `--json-status-fd`: one JSON object a line, which may come in pieces."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        self._text = b""
-        self._ended = False
-
-    async def first_pid(self) -> int | None:
-        """Answers the first process of the sandbox; None where bubblewrap ended before there was one."""
-        while (pid := self._told("child-pid")) is None and not self._ended:
-            await readable(self._descriptor)
-            self._read()
-        return pid
-
-    def exit_code(self) -> int | None:
-        """Answers the script's exit code, once bubblewrap is gone; None where it did not live to tell."""
-        self._read()
-        return self._told("exit-code")
-
-    def _read(self) -> None:
-        with contextlib.suppress(BlockingIOError):
-            while piece := os.read(self._descriptor, 4096):
-                self._text += piece
-            self._ended = True
-
-    def _told(self, name: str) -> int | None:
-        whole_lines = self._text[: self._text.rfind(b"\n") + 1].splitlines()
-        values = [json.loads(line).get(name) for line in whole_lines if line.strip()]
-        return next((value for value in values if value is not None), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +53,7 @@ class Sandbox:
         self,
         monitor: subprocess.Popen[bytes],
         first_pid: int,
-        status: _Status,
+        status: Status,
         outputs: tuple[int, int],
         cgroup: Cgroup,
         release_fd: int,
@@ -225,8 +193,8 @@ async def set_up(
     monitor: subprocess.Popen[bytes] | None = None
     try:
         with ExitStack() as inherited:
-            monitor, status_fd, release_fd, outputs = _spawn(open_words(inherited), words, inherited, resources)
-        status = _Status(status_fd)
+            monitor, status_fd, release_fd, outputs = spawn(open_words(inherited), words, inherited, resources)
+        status = Status(status_fd)
         first_pid = await _first_process(status, outputs[1])
         cgroup = cgroups.create(name, limits)
         resources.callback(cgroup.remove)
@@ -244,41 +212,7 @@ async def set_up(
         raise
 
 
-def _spawn(
-    opened: Opened, words: Sequence[str], inherited: ExitStack, resources: ExitStack
-) -> tuple[subprocess.Popen[bytes], int, int, tuple[int, int]]:
-    status_fd, status_end = _pipe(resources, inherited)
-    stdout_fd, stdout_end = _pipe(resources, inherited)
-    stderr_fd, stderr_end = _pipe(resources, inherited)
-    block_fd, release_fd = os.pipe()
-    inherited.callback(os.close, block_fd)
-    resources.callback(os.close, release_fd)
-    bubblewrap, *arguments = opened.words
-    # What must happen before bubblewrap is done by small programs and not in the child: so there is no fork, which in a
-    # large process is slow and in one with threads not safe, and `_spawn` costs a vfork.
-    monitor = subprocess.Popen(
-        [*words, bubblewrap, "--json-status-fd", str(status_end), "--block-fd", str(block_fd), *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=stdout_end,
-        stderr=stderr_end,
-        pass_fds=(status_end, block_fd, *opened.descriptors),
-        env={"PATH": os.defpath},
-        cwd="/",
-        start_new_session=True,
-    )
-    for descriptor in (status_fd, stdout_fd, stderr_fd):
-        os.set_blocking(descriptor, False)
-    return monitor, status_fd, release_fd, (stdout_fd, stderr_fd)
-
-
-def _pipe(resources: ExitStack, inherited: ExitStack) -> tuple[int, int]:
-    ours, theirs = os.pipe()
-    resources.callback(os.close, ours)
-    inherited.callback(os.close, theirs)
-    return ours, theirs
-
-
-async def _first_process(status: _Status, stderr_fd: int) -> int:
+async def _first_process(status: Status, stderr_fd: int) -> int:
     """Waits for bubblewrap to say which process is the first of the sandbox."""
     try:
         async with asyncio.timeout(SETUP_SECONDS):
@@ -306,24 +240,6 @@ def rlimits(limits: ResourceLimits, cgroups: CgroupRoot) -> list[str]:
     """Answers the words that bound what no cgroup here does."""
     held = cgroups.controllers
     return rlimit.prefix(limits, count_processes="pids" not in held, bound_memory="memory" not in held)
-
-
-async def readable(descriptor: int) -> None:
-    """Waits until there is something to read, or the end."""
-    loop = asyncio.get_running_loop()
-    ready: asyncio.Future[None] = loop.create_future()
-
-    def done() -> None:
-        if not ready.done():
-            ready.set_result(None)
-
-    own = os.dup(descriptor)  # a loop knows one reader a descriptor, and two may wait for the same end
-    loop.add_reader(own, done)
-    try:
-        await ready
-    finally:
-        loop.remove_reader(own)
-        os.close(own)
 
 
 def _pids_in_namespace_of(pid: int) -> Iterator[int]:
