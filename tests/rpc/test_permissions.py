@@ -27,7 +27,8 @@ from server.domain.permission import RULES, Kind, Role, Rule
 from tests.builders import Person, TeamWithPeople, a_person, a_team
 from tests.rpc.audited import audited
 from tests.rpc.conftest import CALL_SECONDS, RunningServer
-from tests.rpc.valid_requests import SERVICES, World
+from tests.rpc.valid_requests import SERVICES
+from tests.rpc.world import World
 from tests.status_pages import StatusPageDesk
 
 OK, DENIED = grpc.StatusCode.OK, grpc.StatusCode.PERMISSION_DENIED
