@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import signal
+import sys
+from typing import NoReturn
 
 import uvloop
 
@@ -36,8 +39,6 @@ def main() -> None:
         uvloop.run(serve(settings, cipher))
     except CannotStart as error:
         fail(f"cannot start: {error}")
-    except Unrecorded as error:
-        raise SystemExit(str(error)) from None  # one sentence, and exit code 1
 
 
 def _options() -> dict[str, str]:
@@ -68,9 +69,23 @@ async def serve(settings: ExecutorSettings, cipher: Cipher) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with running_executor(settings, cipher, new_executor_id(), stop) as hearing:
-        write_ready_file(settings.ready_file, {})
-        await hearing
+    try:
+        async with running_executor(settings, cipher, new_executor_id(), stop) as hearing:
+            write_ready_file(settings.ready_file, {})
+            await hearing
+    except Unrecorded as error:
+        _leave(str(error))
+
+
+def _leave(sentence: str) -> NoReturn:
+    """Ends the process now, with exit code 1: its sandboxes are killed, and the last of them die with it.
+
+    Whoever closes the loop in the usual way waits, for as long as it takes, for what was given up a moment ago because
+    it did not end when it was cancelled.
+    """
+    sys.stdout.flush()
+    print(sentence, file=sys.stderr, flush=True)
+    os._exit(1)
 
 
 if __name__ == "__main__":
