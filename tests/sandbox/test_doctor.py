@@ -50,6 +50,7 @@ async def test_without_cgroups_rlimits_hold_and_the_advice_says_what_would_be_be
 
     assert (layers["memory"].held, layers["processes"].held, layers["cpu"].held) == (True, True, False)
     assert all("delegate" in layers[name].advice for name in ("memory", "processes", "cpu"))
+    assert "not told as OUT_OF_MEMORY" in layers["memory"].advice
 
 
 async def test_an_executor_does_not_start_without_a_layer_that_is_required(

@@ -38,7 +38,9 @@ _ADVICE = {
     "system calls": "install libseccomp, and use a kernel with CONFIG_SECCOMP_FILTER",
     "filesystem": "allow mount namespaces, and update bubblewrap",
     "network": "allow network namespaces",
-    "memory": "delegate the memory controller of cgroups to the executor (systemd: Delegate=yes)",
+    # The kernel says nothing of a refused allocation, and to read it out of a script's own words would be to guess.
+    "memory": "delegate the memory controller of cgroups to the executor (systemd: Delegate=yes); until then a script "
+    "that uses too much fails in its own way, as with MemoryError, and is not told as OUT_OF_MEMORY",
     "processes": "delegate the pids controller of cgroups to the executor (systemd: Delegate=yes)",
     "cpu": "delegate the cpu controller of cgroups to the executor (systemd: Delegate=yes)",
     "time": "allow process namespaces",
