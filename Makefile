@@ -52,7 +52,7 @@ bench: ## Measure what the platform costs over a bare script, and a page over a 
 	$(BIN)/python -m tests.bench
 	$(BIN)/python -m tests.bench.pages
 
-vm: setup ## Prove isolation under cgroup v2 in an emulated machine (installs QEMU, takes about half an hour)
+vm: setup ## Prove isolation under cgroup v2 in an emulated machine (installs QEMU, takes half an hour or more)
 	@tools/vm/run.sh $(PARTS)
 
 screenshots: browser ## Take the pictures of a status page in docs/images
