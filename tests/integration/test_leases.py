@@ -109,16 +109,17 @@ async def test_a_lease_that_is_lost_before_its_script_begins_keeps_it_from_begin
         return done
 
     execution = await platform.an_execution("echo began; sleep 1000")
-    async with an_executor(executor_settings, lease_seconds=2.0, warm_sandboxes=0):
+    # Long enough that it is lost to somebody else, and not because the machine stood still on the way to the step.
+    async with an_executor(executor_settings, lease_seconds=9.0, warm_sandboxes=0):
         monkeypatch.setattr(step, slowly)
         monkeypatch.setattr(Attempt, "lose", lose)
         monkeypatch.setattr(Sandbox, "release", released.append)
         await platform.doorbell.ring(execution)
-        await asyncio.wait_for(reached.wait(), 10)
+        await asyncio.wait_for(reached.wait(), 30)
         async with transaction(platform.sessions) as tx:
             await tx.session.execute(update(executions).values(epoch=2))
 
-        await asyncio.wait_for(lost.wait(), 10)
+        await asyncio.wait_for(lost.wait(), 30)
         go_on.set()
 
         async def over() -> bool:

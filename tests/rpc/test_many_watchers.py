@@ -109,7 +109,7 @@ async def test_watchers_that_never_read_delay_nobody(watched: Watched) -> None:
     for _ in range(30):
         await watched.executor.say(*[chunk] * 10)  # 20 MiB: more than a ring and a channel hold
     await watched.executor.finish()
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):  # who had to wait for those that never read would wait for ever
         events = await reading
     assert sum(len(event.output.data) for event in events) == 300 * len(chunk)
     assert events[-1].execution.status == execution_pb2.EXECUTION_STATUS_COMPLETED
