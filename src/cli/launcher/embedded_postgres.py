@@ -20,6 +20,7 @@ from cli.launcher.postgres_binaries import postgres_binaries
 from cli.launcher.refusal import CannotStart
 from cli.launcher.service_account import ServiceAccount
 
+MAKE_SECONDS = 300  # half a second on a usual machine, a minute and more on an emulated or overloaded one
 START_SECONDS = 60  # recovery after a kill may have to read a gigabyte of log
 _WHERE_I_STAND = "/proc/self/cwd"
 _ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
@@ -112,7 +113,9 @@ class EmbeddedPostgres:
             death_signal=signal.SIGKILL,
         )
         try:
-            code = process.wait(START_SECONDS)
+            code = process.wait(MAKE_SECONDS)
+        except subprocess.TimeoutExpired:
+            raise self._failure(f"cannot create the PostgreSQL cluster within {MAKE_SECONDS} seconds") from None
         finally:
             child_process.stop(process, signal.SIGTERM, seconds=1)
         if code != 0:
