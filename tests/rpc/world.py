@@ -27,4 +27,4 @@ class World:
 
 
 def new_name(kind: str) -> str:
-    return f"{kind}-{next(_numbers)}"
+    return f"{kind}-asked-for-{next(_numbers)}"  # never a name that `tests.builders` gives
