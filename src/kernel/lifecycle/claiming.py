@@ -1,0 +1,114 @@
+"""How an executor comes to hold an execution, and goes on holding it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, select, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from kernel import attempt_record
+from kernel.event_log import state_appended
+from kernel.execution.content import VersionContent
+from kernel.execution.event import Event, StateChanged
+from kernel.execution.status import PENDING, RUNNING
+from kernel.execution_row import NO_END
+from kernel.tables import executions, runbook_versions
+from kernel.turns import it_is_its_turn
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An execution that this executor now holds under `epoch`, and all it needs to run the attempt."""
+
+    execution_id: UUID
+    epoch: int
+    attempt: int
+    max_attempts: int
+    team_id: UUID
+    digest: str
+    content: VersionContent
+    parameters: Mapping[str, Any] = field(repr=False)
+    sealed_parameters: bytes | None = field(repr=False)
+    event: Event
+
+
+async def claim(
+    session: AsyncSession, execution_id: UUID, executor_id: str, *, lease: timedelta, tags: Collection[str] = ()
+) -> Claim | None:
+    """Takes a PENDING execution for `executor_id`, which carries `tags`; None where there is nothing to take.
+
+    That is no error. All of it is one statement, which may be a transaction of its own: it stands between the ring and
+    the first byte of output.
+    """
+    took = (
+        update(executions)
+        .where(
+            executions.c.id == execution_id,
+            executions.c.status == PENDING,
+            executions.c.cancel_requested_at.is_(None),
+            executions.c.run_after <= func.now(),
+            executions.c.required_tags.contained_by(list(tags)),
+            it_is_its_turn(),
+        )
+        .values(
+            status=RUNNING,
+            epoch=executions.c.epoch + 1,
+            attempt=executions.c.attempt + 1,
+            executor_id=executor_id,
+            lease_expires_at=func.now() + lease,
+            started_at=func.coalesce(executions.c.started_at, func.now()),
+            **NO_END,
+        )
+        .returning(executions)
+        .cte("took")
+    )
+    told = state_appended(took)
+    query = (
+        select(took, runbook_versions.c.script, runbook_versions.c.settings, told.c.sequence, told.c.time, told.c.state)
+        .add_cte(attempt_record.begun(took))
+        .where(
+            told.c.execution_id == took.c.id,
+            runbook_versions.c.runbook_id == took.c.runbook_id,
+            runbook_versions.c.version == took.c.version,
+        )
+    )
+    row = (await session.execute(query)).mappings().one_or_none()
+    if row is None:
+        return None
+    return Claim(
+        execution_id=execution_id,
+        epoch=row["epoch"],
+        attempt=row["attempt"],
+        max_attempts=row["max_attempts"],
+        team_id=row["team_id"],
+        digest=row["digest"],
+        content=VersionContent.from_json(row["script"], row["settings"]),
+        parameters=row["parameters"],
+        sealed_parameters=row["sealed_parameters"],
+        event=Event(row["sequence"], row["time"], StateChanged(row["state"])),
+    )
+
+
+async def renew(session: AsyncSession, held: Mapping[UUID, int], *, lease: timedelta) -> dict[UUID, bool]:
+    """Renews the leases of all that an executor holds (execution → epoch), in one statement.
+
+    Answers, for those it still holds, whether somebody asked to cancel them. One that is missing is lost: its sandbox
+    must be killed, and nothing more can be written for it.
+    """
+    if not held:
+        return {}
+    renewed = await session.execute(
+        update(executions)
+        .where(
+            tuple_(executions.c.id, executions.c.epoch).in_(list(held.items())),
+            executions.c.status == RUNNING,
+        )
+        .values(lease_expires_at=func.now() + lease)
+        .returning(executions.c.id, executions.c.cancel_requested_at.is_not(None).label("cancelled"))
+    )
+    return {row.id: row.cancelled for row in renewed}
