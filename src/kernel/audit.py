@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CTE, Insert, RowMapping, func, insert
+from sqlalchemy import CTE, Insert, RowMapping, bindparam, func, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel.tables import audit_events
@@ -31,27 +32,39 @@ class AuditEntry:
 
 
 async def append(session: AsyncSession, entry: AuditEntry) -> None:
-    await session.execute(_insertion(entry))
+    await session.execute(_APPEND, values_of(entry))
 
 
-def appended(entry: AuditEntry) -> CTE:
-    """Answers what notes `entry` as a part of another statement, for whom a round trip of its own is too long."""
-    return _insertion(entry).cte("audited")
+def appended() -> CTE:
+    """Answers what notes an entry as a part of another statement, for whom a round trip of its own is too long.
+
+    That statement is executed with the values of the entry (`values_of`) among its own.
+    """
+    return _append().cte("audited")
 
 
-def _insertion(entry: AuditEntry) -> Insert:
-    return insert(audit_events).values(
-        time=func.now(),
-        actor_id=entry.actor_id,
-        action=entry.action,
-        team_id=entry.team_id,
-        resource_type=entry.action.partition(".")[0],
-        resource_id=entry.resource_id,
-        detail=dict(entry.detail),
-        outcome="DENIED" if entry.denied else "DONE",
-        peer=entry.peer,
-        request_id=entry.request_id,
-    )
+def values_of(entry: AuditEntry) -> dict[str, Any]:
+    return {
+        "audited_actor_id": entry.actor_id,
+        "audited_action": entry.action,
+        "audited_team_id": entry.team_id,
+        "audited_resource_type": entry.action.partition(".")[0],
+        "audited_resource_id": entry.resource_id,
+        "audited_detail": dict(entry.detail),
+        "audited_outcome": "DENIED" if entry.denied else "DONE",
+        "audited_peer": entry.peer,
+        "audited_request_id": entry.request_id,
+    }
+
+
+def _append() -> Insert:
+    given: dict[str, Any] = {
+        c.name: bindparam(f"audited_{c.name}") for c in audit_events.c if c.name not in {"id", "time"}
+    }
+    return insert(audit_events).values(time=func.now(), **given)
+
+
+_APPEND = _append()
 
 
 async def note_end(session: AsyncSession, execution: RowMapping) -> None:

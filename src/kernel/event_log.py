@@ -10,9 +10,22 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CTE, RowMapping, Select, bindparam, func, insert, literal_column, select, true
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    Insert,
+    RowMapping,
+    Select,
+    bindparam,
+    func,
+    insert,
+    literal_column,
+    select,
+    true,
+)
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.sql.dml import ReturningInsert
 
 from kernel.execution.event import Event, Output, OutputStream, Payload, StateChanged, Truncated
 from kernel.execution_row import STATE_COLUMNS
@@ -66,21 +79,33 @@ async def append_fenced(session: AsyncSession, execution_id: UUID, epoch: int, e
     return bool(await session.scalar(_APPEND_FENCED, values))
 
 
+def _state_inserted(sequence: ColumnElement[int]) -> Insert:
+    return insert(execution_events).values(
+        execution_id=bindparam("log_of"),
+        sequence=sequence,
+        time=func.now(),
+        kind=literal_column("'state'"),
+        state=bindparam("told"),
+    )
+
+
+def log_begun(*along: CTE) -> ReturningInsert[Any, Any]:
+    """Answers what appends the first event of an execution that `along` creates, in one statement with it: `begin_log`
+    executes it."""
+    return _state_inserted(literal_column("1")).add_cte(*along).returning(*_NUMBERED)
+
+
 async def begin_log(
     session: AsyncSession,
+    begun: ReturningInsert[Any, Any],
     execution_id: UUID,
     state: Mapping[str, Any],
     *,
     warnings: Sequence[str] = (),
-    along: Sequence[CTE] = (),
+    along: Mapping[str, Any],
 ) -> Event:
-    """Appends the first event of an execution that `along` creates, in one statement with it."""
-    payload = StateChanged(dict(state), tuple(warnings))
-    first = insert(execution_events).values(
-        execution_id=execution_id, sequence=1, time=func.now(), **_payload_row(payload)
-    )
-    sequence, time = (await session.execute(first.add_cte(*along).returning(*_NUMBERED))).one()
-    return Event(sequence, time, payload)
+    """Appends the first event by what `log_begun` answered; `along` are the values of what creates the execution."""
+    return await _tell(session, begun, execution_id, StateChanged(dict(state), tuple(warnings)), along)
 
 
 def state_appended(moved: CTE) -> CTE:
@@ -101,18 +126,32 @@ def state_appended(moved: CTE) -> CTE:
     return insert(execution_events).from_select(names, new).returning(*kept).cte("told")
 
 
+def _append_state() -> ReturningInsert[Any, Any]:
+    last = select(func.coalesce(func.max(execution_events.c.sequence), 0)).where(
+        execution_events.c.execution_id == bindparam("log_of")
+    )
+    return _state_inserted(last.scalar_subquery() + 1).returning(*_NUMBERED)
+
+
+_APPEND_STATE = _append_state()
+
+
 async def append_state(
-    session: AsyncSession, execution_id: UUID, state: dict[str, Any], *, warnings: Sequence[str] = ()
+    session: AsyncSession, execution_id: UUID, state: Mapping[str, Any], *, warnings: Sequence[str] = ()
 ) -> Event:
     """Appends a change of state with the next number; the caller holds the row lock of the execution."""
-    last = select(func.coalesce(func.max(execution_events.c.sequence), 0)).where(
-        execution_events.c.execution_id == execution_id
-    )
-    payload = StateChanged(state, tuple(warnings))
-    appended = insert(execution_events).values(
-        execution_id=execution_id, sequence=last.scalar_subquery() + 1, time=func.now(), **_payload_row(payload)
-    )
-    sequence, time = (await session.execute(appended.returning(*_NUMBERED))).one()
+    return await _tell(session, _APPEND_STATE, execution_id, StateChanged(dict(state), tuple(warnings)))
+
+
+async def _tell(
+    session: AsyncSession,
+    statement: ReturningInsert[Any, Any],
+    execution_id: UUID,
+    payload: StateChanged,
+    along: Mapping[str, Any] | None = None,
+) -> Event:
+    values = {"log_of": execution_id, "told": _payload_row(payload)["state"], **(along or {})}
+    sequence, time = (await session.execute(statement, values)).one()
     return Event(sequence, time, payload)
 
 

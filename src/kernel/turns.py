@@ -11,10 +11,10 @@ queued one looks, the answer is right for one of the two orders in which they co
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, FromClause, func, literal_column, select
+from sqlalchemy import ColumnElement, FromClause, Select, bindparam, func, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel.execution.content import ConcurrencyPolicy
@@ -55,17 +55,13 @@ def is_unended(table: FromClause) -> ColumnElement[bool]:
     return (table.c.status == literal_column("'PENDING'")) | (table.c.status == literal_column("'RUNNING'"))
 
 
-async def next_in_line(session: AsyncSession, ended_id: UUID) -> Waiting | None:
-    """Answers the execution whose turn has come with the end of another, to be rung for.
-
-    Ask in a transaction that begins after the end was committed: of several that end at once the last one to ask then
-    sees all of them ended. A queue that an answer never left is found by the sweep.
-    """
+def _next_in_line() -> Select[Any]:
     ended = executions.alias("ended")
-    query = (
+    line = select(ended.c.runbook_id).where(ended.c.id == bindparam("ended_id")).scalar_subquery()
+    return (
         select(executions.c.id, executions.c.required_tags)
         .where(
-            executions.c.runbook_id == select(ended.c.runbook_id).where(ended.c.id == ended_id).scalar_subquery(),
+            executions.c.runbook_id == line,
             is_unended(executions),
             executions.c.status == PENDING,
             executions.c.run_after <= func.now(),
@@ -75,5 +71,16 @@ async def next_in_line(session: AsyncSession, ended_id: UUID) -> Waiting | None:
         .order_by(executions.c.arrival)
         .limit(1)
     )
-    found = (await session.execute(query)).one_or_none()
+
+
+_NEXT_IN_LINE = _next_in_line()
+
+
+async def next_in_line(session: AsyncSession, ended_id: UUID) -> Waiting | None:
+    """Answers the execution whose turn has come with the end of another, to be rung for.
+
+    Ask in a transaction that begins after the end was committed: of several that end at once the last one to ask then
+    sees all of them ended. A queue that an answer never left is found by the sweep.
+    """
+    found = (await session.execute(_NEXT_IN_LINE, {"ended_id": ended_id})).one_or_none()
     return Waiting(found.id, tuple(found.required_tags)) if found else None

@@ -13,6 +13,7 @@ from sqlalchemy import func, insert, select, update
 from executor.settings import ExecutorSettings
 from kernel import lifecycle, turns
 from kernel.attempt_output import AttemptOutput
+from kernel.audit import AuditEntry
 from kernel.database import transaction
 from kernel.execution.content import ConcurrencyPolicy
 from kernel.execution.output import OutputDigest
@@ -41,7 +42,7 @@ class Line:
             kept = ("runbook_id", "version", "team_id", "digest", "trigger", "parameters", "max_attempts", "created_at")
             kept += ("required_tags",)
             new = {name: row[name] for name in kept} | {"id": identifier or new_id(), "concurrency": concurrency}
-            await lifecycle.create_pending(tx.session, new)
+            await lifecycle.create_pending(tx.session, new, audited=AuditEntry("execution.created", str(new["id"])))
         execution_id: UUID = new["id"]
         return execution_id
 

@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import func, insert, select, true, update
+from sqlalchemy import bindparam, func, insert, select, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.sql.dml import ReturningInsert
 
-from kernel.audit import AuditEntry, appended
-from kernel.event_log import begin_log
+from kernel import audit
+from kernel.audit import AuditEntry
+from kernel.event_log import begin_log, log_begun
 from kernel.execution.event import Event
 from kernel.execution.status import PENDING
 from kernel.execution_row import NEVER_CLAIMED
@@ -21,23 +23,53 @@ from kernel.turns import Waiting, it_is_its_turn
 RING_AGAIN_AFTER = timedelta(seconds=10)
 
 
+GIVEN_COLUMNS = (
+    "id",
+    "runbook_id",
+    "version",
+    "team_id",
+    "digest",
+    "trigger",
+    "triggered_by",
+    "incident_id",
+    "workflow_run_id",
+    "parameters",
+    "sealed_parameters",
+    "max_attempts",
+    "concurrency",
+    "required_tags",
+    "created_at",
+)
+"""The columns of `executions` that whoever creates one fills; they never change, but that what is sealed goes."""
+
+
+def _create() -> ReturningInsert[Any, Any]:
+    given: dict[str, Any] = {name: bindparam(f"new_{name}") for name in GIVEN_COLUMNS}
+    created = insert(executions).values(**given, status=PENDING, rung_at=func.now()).cte("created")
+    return log_begun(created, audit.appended())
+
+
+_CREATE = _create()
+
+
 async def create_pending(
     session: AsyncSession,
     execution: Mapping[str, Any],
     *,
     warnings: Sequence[str] = (),
-    audited: AuditEntry | None = None,
+    audited: AuditEntry,
 ) -> Event:
     """Stores a new execution, the first event of its log and what is audited of it, in one statement.
 
-    `execution` has the columns that never change; all others begin as `NEVER_CLAIMED`.
+    `execution` has the columns that never change, `GIVEN_COLUMNS`, but for those that may be absent; all others begin
+    as `NEVER_CLAIMED`.
 
     It counts as rung, for whoever creates it rings after the commit; a lost ring is repeated by the sweep. Where its
     concurrency is QUEUE or FORBID, the caller holds `kernel.turns.lock_line`.
     """
-    created = insert(executions).values(**execution, status=PENDING, rung_at=func.now()).cte("created")
-    along = [created] if audited is None else [created, appended(audited)]
-    return await begin_log(session, execution["id"], NEVER_CLAIMED, warnings=warnings, along=along)
+    given = {f"new_{name}": execution.get(name) for name in GIVEN_COLUMNS}
+    along = {**given, **audit.values_of(audited)}
+    return await begin_log(session, _CREATE, execution["id"], NEVER_CLAIMED, warnings=warnings, along=along)
 
 
 async def to_ring_again(session: AsyncSession, *, limit: int = 200) -> list[Waiting]:

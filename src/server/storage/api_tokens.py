@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel.tables import api_tokens, memberships, users
@@ -25,21 +25,23 @@ class KnownToken:
     caller: Caller
 
 
+_CALLER = (
+    select(
+        api_tokens,
+        users.c.is_platform_admin,
+        users.c.service_account,
+        memberships.c.team_id,
+        memberships.c.role,
+    )
+    .join(users, users.c.id == api_tokens.c.user_id)
+    .outerjoin(memberships, memberships.c.user_id == users.c.id)
+    .where(api_tokens.c.prefix == bindparam("presented"))
+)
+
+
 async def find_caller(session: AsyncSession, prefix: str) -> KnownToken | None:
     """Answers token, user and roles in one statement, because every call begins with it."""
-    query = (
-        select(
-            api_tokens,
-            users.c.is_platform_admin,
-            users.c.service_account,
-            memberships.c.team_id,
-            memberships.c.role,
-        )
-        .join(users, users.c.id == api_tokens.c.user_id)
-        .outerjoin(memberships, memberships.c.user_id == users.c.id)
-        .where(api_tokens.c.prefix == prefix)
-    )
-    rows = (await session.execute(query)).mappings().all()
+    rows = (await session.execute(_CALLER, {"presented": prefix})).mappings().all()
     if not rows:
         return None
     first = rows[0]

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, Select, func, select
+from sqlalchemy import RowMapping, Select, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel.execution.status import ExecutionStatus
@@ -120,8 +120,7 @@ class LogEnd:
     expired: bool
 
 
-async def log_ends(session: AsyncSession, execution_ids: Collection[UUID]) -> dict[UUID, LogEnd]:
-    """Answers how far each log goes, in one statement that looks at one index entry for each; not of what is gone."""
+def _log_ends() -> Select[Any]:
     last = (
         select(func.max(execution_events.c.sequence))
         .where(execution_events.c.execution_id == executions.c.id)
@@ -129,10 +128,19 @@ async def log_ends(session: AsyncSession, execution_ids: Collection[UUID]) -> di
         .scalar_subquery()
     )
     head = (executions.c.id, executions.c.status, executions.c.log_expired_at)
-    query = select(*head, func.coalesce(last, 0).label("last")).where(executions.c.id.in_(execution_ids))
+    wanted = executions.c.id.in_(bindparam("wanted", expanding=True))
+    return select(*head, func.coalesce(last, 0).label("last")).where(wanted)
+
+
+_LOG_ENDS = _log_ends()
+
+
+async def log_ends(session: AsyncSession, execution_ids: Collection[UUID]) -> dict[UUID, LogEnd]:
+    """Answers how far each log goes, in one statement that looks at one index entry for each; not of what is gone."""
+    found = await session.execute(_LOG_ENDS, {"wanted": list(execution_ids)})
     return {
         row.id: LogEnd(row.last, ExecutionStatus(row.status).ended, expired=row.log_expired_at is not None)
-        for row in await session.execute(query)
+        for row in found
     }
 
 

@@ -7,11 +7,25 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, CursorResult, Select, delete, func, select, tuple_, update
+from sqlalchemy import ColumnElement, CursorResult, Select, bindparam, delete, func, select, tuple_, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel.tables import request_ids
+
+_CLAIM = (
+    postgresql.insert(request_ids)
+    .values(
+        caller_id=bindparam("caller"),
+        method=bindparam("called"),
+        request_id=bindparam("given"),
+        fingerprint=bindparam("content"),
+        resource=bindparam("made"),
+        created_at=func.now(),
+    )
+    .on_conflict_do_nothing()
+    .returning(request_ids.c.request_id)
+)
 
 
 async def claim(
@@ -27,15 +41,15 @@ async def claim(
     Waits for a call with the same id that is in flight: after its commit its answer is found, after its rollback the
     id is free. It is also free where it was forgotten between being found taken and being read.
     """
-    row = {"caller_id": caller_id, "method": method, "request_id": request_id, "fingerprint": fingerprint}
-    claim_it = (
-        postgresql.insert(request_ids)
-        .values(**row, resource=dict(resource), created_at=func.now())
-        .on_conflict_do_nothing()
-        .returning(request_ids.c.request_id)
-    )
-    query = select(request_ids.c.fingerprint, request_ids.c.resource).where(_key(caller_id, method, request_id))
-    while (await session.execute(claim_it)).one_or_none() is None:
+    values = {
+        "caller": caller_id,
+        "called": method,
+        "given": request_id,
+        "content": fingerprint,
+        "made": dict(resource),
+    }
+    while (await session.execute(_CLAIM, values)).one_or_none() is None:
+        query = select(request_ids.c.fingerprint, request_ids.c.resource).where(_key(caller_id, method, request_id))
         first = (await session.execute(query)).one_or_none()
         if first is not None:
             return first.fingerprint, first.resource

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, Select, func, insert, literal, select, update
+from sqlalchemy import Integer, RowMapping, Select, bindparam, func, insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel.execution.content import VersionContent
@@ -35,6 +35,16 @@ async def find(session: AsyncSession, runbook_id: UUID, number: int) -> Version 
     return _whole(row) if row else None
 
 
+def _to_execute() -> Select[Any]:
+    wanted = func.coalesce(func.nullif(bindparam("number", type_=Integer), 0), runbooks.c.current_version, 1)
+    versioned = (runbook_versions.c.runbook_id == runbooks.c.id) & (runbook_versions.c.version == wanted)
+    tables = runbooks.outerjoin(runbook_versions.join(runbook_reviews, _KEY), versioned)
+    return select(*runbooks.c, *_HEAD, *_REVIEW).select_from(tables).where(runbooks.c.id == bindparam("wanted"))
+
+
+_TO_EXECUTE = _to_execute()
+
+
 async def find_to_execute(
     session: AsyncSession, runbook_id: UUID, number: int
 ) -> tuple[Runbook, Version | None] | None:
@@ -42,11 +52,8 @@ async def find_to_execute(
 
     Who executes a runbook waits for this, and the script is the executor's business.
     """
-    wanted = literal(number) if number else func.coalesce(runbooks.c.current_version, 1)
-    versioned = (runbook_versions.c.runbook_id == runbooks.c.id) & (runbook_versions.c.version == wanted)
-    tables = runbooks.outerjoin(runbook_versions.join(runbook_reviews, _KEY), versioned)
-    query = select(*runbooks.c, *_HEAD, *_REVIEW).select_from(tables).where(runbooks.c.id == runbook_id)
-    row = (await session.execute(query)).mappings().one_or_none()
+    values = {"wanted": runbook_id, "number": number}
+    row = (await session.execute(_TO_EXECUTE, values)).mappings().one_or_none()
     if row is None:
         return None
     version = {column.name: row[column] for column in _HEAD} | {"script": ""}
