@@ -154,7 +154,7 @@ class Recorder:
     async def _ring_next(self) -> None:
         """Rings for the execution that waited for this one; where that cannot be done, the sweep does it."""
         try:
-            async with self._sessions() as session:
+            async with single_statements(self._sessions) as session:
                 waiting = await next_in_line(session, self._claim.execution_id)
         except Exception as error:
             if not is_disconnect(error):

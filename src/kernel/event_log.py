@@ -27,6 +27,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.dml import ReturningInsert
 
+from kernel.database import Statements
 from kernel.execution.event import Event, Output, OutputStream, Payload, StateChanged, Truncated
 from kernel.execution_row import STATE_COLUMNS
 from kernel.tables import execution_events, executions
@@ -67,7 +68,7 @@ def _append_fenced() -> Select[Any]:
 _APPEND_FENCED = _append_fenced()
 
 
-async def append_fenced(session: AsyncSession, execution_id: UUID, epoch: int, events: Sequence[Event]) -> bool:
+async def append_fenced(session: Statements, execution_id: UUID, epoch: int, events: Sequence[Event]) -> bool:
     """Appends output that the holder of `epoch` numbered; False where it no longer holds it, and nothing was written.
 
     Repeating it with the same events changes nothing: after a lost answer, call it again. It is one statement, fence
@@ -156,7 +157,7 @@ async def _tell(
 
 
 async def read_after(
-    session: AsyncSession, execution_id: UUID, after_sequence: int, *, limit: int = READ_PAGE_EVENTS
+    session: Statements, execution_id: UUID, after_sequence: int, *, limit: int = READ_PAGE_EVENTS
 ) -> list[Event]:
     """Answers the next events in order, at most `limit` and `READ_PAGE_BYTES`; empty where there are none yet."""
     candidates = _page(execution_id, after_sequence, limit).subquery()

@@ -17,6 +17,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, FromClause, Select, bindparam, func, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from kernel.database import Statements
 from kernel.execution.content import ConcurrencyPolicy
 from kernel.execution.status import PENDING
 from kernel.execution.tags import Tags
@@ -76,7 +77,7 @@ def _next_in_line() -> Select[Any]:
 _NEXT_IN_LINE = _next_in_line()
 
 
-async def next_in_line(session: AsyncSession, ended_id: UUID) -> Waiting | None:
+async def next_in_line(session: Statements, ended_id: UUID) -> Waiting | None:
     """Answers the execution whose turn has come with the end of another, to be rung for.
 
     Ask in a transaction that begins after the end was committed: of several that end at once the last one to ask then

@@ -92,7 +92,7 @@ class Toolbox:
     def missing_interpreter(self, language: ScriptLanguage) -> str | None:
         """Answers the program that it lacks for `language`, if it does."""
         program = INTERPRETERS[language].program
-        path = self.find(program)
+        path = self._reached(program)
         return None if path.is_file() and os.access(path, os.X_OK) else program
 
     def state(self) -> tuple[object, ...]:
@@ -100,11 +100,18 @@ class Toolbox:
         found: list[object] = []
         for name in _ETC:
             try:
-                status = self.find(name).stat()
+                status = self._reached(name).stat()
                 found.append((status.st_dev, status.st_ino))
             except OSError:
                 found.append(None)
         return tuple(found)
+
+    def _reached(self, name: str) -> Path:
+        """Answers what to ask the kernel about instead of `name`: in the machine's own root it follows links itself.
+
+        An attempt waits for this some times before its script begins, and a walk takes long.
+        """
+        return self.find(name) if self.own else Path(name)
 
 
 def open_toolbox(root: Path | None) -> Toolbox:

@@ -12,6 +12,7 @@ from sqlalchemy import Interval, Select, bindparam, func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel import attempt_record
+from kernel.database import Statements
 from kernel.event_log import state_appended
 from kernel.execution.content import VersionContent
 from kernel.execution.event import Event, StateChanged
@@ -77,7 +78,7 @@ _TAKE = _take()
 
 
 async def claim(
-    session: AsyncSession, execution_id: UUID, executor_id: str, *, lease: timedelta, tags: Collection[str] = ()
+    session: Statements, execution_id: UUID, executor_id: str, *, lease: timedelta, tags: Collection[str] = ()
 ) -> Claim | None:
     """Takes a PENDING execution for `executor_id`, which carries `tags`; None where there is nothing to take.
 

@@ -9,7 +9,7 @@ from uuid import UUID
 import structlog
 from redis.asyncio import Redis
 
-from kernel.database import Sessions
+from kernel.database import Sessions, single_statements
 from kernel.execution.event import Event
 from kernel.log_stream import publish_cancel, publish_events
 from kernel.queue import Doorbell
@@ -50,7 +50,7 @@ class Announcer:
 
 async def ring_next(make_session: Sessions, announcer: Announcer, ended_id: UUID) -> None:
     """Rings for the execution that waited for one whose end has been committed, if there is one."""
-    async with make_session() as session:
+    async with single_statements(make_session) as session:
         waiting = await next_in_line(session, ended_id)
     if waiting is not None:
         await announcer.execution_waits(waiting)

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from kernel.database import Statements
 from kernel.tables import api_tokens, memberships, users
 from server.domain.permission import Caller, Role
 from server.domain.team import ApiToken
@@ -39,7 +40,7 @@ _CALLER = (
 )
 
 
-async def find_caller(session: AsyncSession, prefix: str) -> KnownToken | None:
+async def find_caller(session: Statements, prefix: str) -> KnownToken | None:
     """Answers token, user and roles in one statement, because every call begins with it."""
     rows = (await session.execute(_CALLER, {"presented": prefix})).mappings().all()
     if not rows:

@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import RowMapping, Select, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from kernel.database import Statements
 from kernel.execution.status import ExecutionStatus
 from kernel.execution_row import NEVER_CLAIMED, STATE_COLUMNS
 from kernel.tables import execution_attempts, execution_events, executions
@@ -135,7 +136,7 @@ def _log_ends() -> Select[Any]:
 _LOG_ENDS = _log_ends()
 
 
-async def log_ends(session: AsyncSession, execution_ids: Collection[UUID]) -> dict[UUID, LogEnd]:
+async def log_ends(session: Statements, execution_ids: Collection[UUID]) -> dict[UUID, LogEnd]:
     """Answers how far each log goes, in one statement that looks at one index entry for each; not of what is gone."""
     found = await session.execute(_LOG_ENDS, {"wanted": list(execution_ids)})
     return {
