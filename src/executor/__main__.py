@@ -17,6 +17,7 @@ from executor.wiring import CannotStart, running_executor
 from executor.worker import Unrecorded
 from kernel import telemetry
 from kernel.cipher import Cipher
+from kernel.heap import keep_what_started
 from kernel.settings import fail, load, write_ready_file
 
 EXAMPLES = """examples:
@@ -71,6 +72,7 @@ async def serve(settings: ExecutorSettings, cipher: Cipher) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     try:
         async with running_executor(settings, cipher, new_executor_id(), stop) as hearing:
+            keep_what_started()
             write_ready_file(settings.ready_file, {})
             await hearing
     except Unrecorded as error:

@@ -7,6 +7,7 @@ import asyncio
 import structlog
 import uvloop
 
+from kernel.heap import keep_what_started
 from kernel.settings import fail, load, write_ready_file
 from kernel.telemetry import configure
 from server.process import require_free, require_migrated, stop_signal
@@ -31,6 +32,7 @@ async def main(settings: ServerSettings) -> None:
     addresses = {"address": _at(settings.server_listen, port)}
     if settings.server_gateway_listen:
         addresses["gateway_address"] = _at(settings.server_gateway_listen, platform.gateway_port)
+    keep_what_started()
     write_ready_file(settings.ready_file, addresses)
     log.info("serving", **addresses, tls=platform.tls is not None)
     failed = asyncio.create_task(platform.failed())
