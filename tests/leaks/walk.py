@@ -115,6 +115,7 @@ class Walk:
             for question in self._sent(route, replace(VARIANTS[0], method=method))
         ]
         answers = await in_turn(asked, self._send)
+        await self.world.sign_in_again(Kind.RIGHT)
         told = list(zip(asked, answers, strict=True))
         wrong = [f"{q}: {sentence}" for q, answer in told for sentence in self._judge_sent(q, answer)]
         return wrong + list(_differences(told))

@@ -25,7 +25,7 @@ NOTHING = Held("", "")
 class Cast:
     """Who may ask for a page: what each kind holds, and the words that readers may be told of themselves."""
 
-    held: Mapping[Kind, Held]
+    held: dict[Kind, Held]
     own: Mapping[Kind, set[str]]
 
 
@@ -38,11 +38,17 @@ class World:
     pages: Mapping[Place, FurnishedPage]
     casts: Mapping[Place, Cast]
     known: Known
-    secrets: frozenset[str]
+    secrets: set[str]
 
     def held(self, kind: Kind, place: Place) -> Held:
         """Answers what somebody holds who comes to a place; to a page that is not there, those of the full one come."""
         return self.casts[Place.FULL if place is Place.MISSING else place].held.get(kind, NOTHING)
+
+    async def sign_in_again(self, kind: Kind) -> None:
+        """Gives somebody new sessions, for they have signed out of those they had."""
+        for place, cast in self.casts.items():
+            cast.held[kind] = again = await _with_session(self.desk, place.value, cast.held[kind].token)
+            self.secrets.add(again.session)
 
     def may_be_told(self, kind: Kind, place: Place) -> set[str]:
         """Answers all that one who is let in may be told, and shall be."""
@@ -69,7 +75,7 @@ async def a_world(database_url: str, redis_url: str) -> AsyncIterator[World]:
         known = Known(ids_in(await server.everything_stored()))
         handed = [one for cast in casts.values() for held in cast.held.values() for one in (held.token, held.session)]
         handed += [gateway.token, *(person.token for person in (desk.team.author, desk.team.responder))]
-        yield World(server, desk, pages, casts, known, frozenset(filter(None, handed)))
+        yield World(server, desk, pages, casts, known, set(filter(None, handed)))
 
 
 async def _strangers(desk: StatusPageDesk) -> Mapping[Kind, Held]:

@@ -19,7 +19,7 @@ from tests.rpc.audited import audited
 from tests.rpc.conftest import Refusal, RunningServer, refusal_of
 from tests.status_pages import KnownPartner, StatusPageDesk, names
 
-STALE = Refusal(grpc.StatusCode.ABORTED, "ETAG_STALE")
+STALE = Refusal(grpc.StatusCode.ABORTED, "STALE_ETAG")
 NAME_TAKEN = Refusal(grpc.StatusCode.ALREADY_EXISTS, "PARTNER_NAME_TAKEN")
 REVOKED_FOR_GOOD = Refusal(grpc.StatusCode.FAILED_PRECONDITION, "PARTNER_REVOKED")
 TOKEN_UNKNOWN = Refusal(grpc.StatusCode.UNAUTHENTICATED, "TOKEN_UNKNOWN")
