@@ -111,21 +111,7 @@ async def _not_ended(
 
 async def save(session: AsyncSession, partner: Partner) -> None:
     """Writes what an update or a rotation changes; the caller holds the lock of the row."""
-    content = partner.content
-    await session.execute(
-        update(partners)
-        .where(partners.c.id == partner.id)
-        .values(
-            name=content.name,
-            contact_email=content.contact_email,
-            ip_allowlist=list(content.ip_allowlist),
-            component_ids=list(content.component_ids),
-            requests_per_minute=content.requests_per_minute,
-            expires_at=content.expires_at,
-            revision=partner.revision,
-            updated_at=partner.updated_at,
-        )
-    )
+    await session.execute(update(partners).where(partners.c.id == partner.id).values(_moving(partner)))
 
 
 async def end_token(session: AsyncSession, token_id: UUID, *, at: datetime, now: datetime) -> None:
@@ -136,21 +122,13 @@ async def end_token(session: AsyncSession, token_id: UUID, *, at: datetime, now:
 
 async def add(session: AsyncSession, partner: Partner) -> None:
     """Adds a partner; the constraint `uq_partners_status_page_id_name` refuses a name that is taken on the page."""
-    content = partner.content
     await session.execute(
         insert(partners).values(
             id=partner.id,
             status_page_id=partner.status_page_id,
-            name=content.name,
-            contact_email=content.contact_email,
-            ip_allowlist=list(content.ip_allowlist),
-            component_ids=list(content.component_ids),
-            requests_per_minute=content.requests_per_minute,
-            expires_at=content.expires_at,
-            revision=partner.revision,
             created_by=partner.created_by,
             created_at=partner.created_at,
-            updated_at=partner.updated_at,
+            **_moving(partner),
         )
     )
 
@@ -200,3 +178,18 @@ def _partner(row: RowMapping) -> Partner:
         created_at=row["created_at"],
         updated_at=row["updated_at"],
     )
+
+
+def _moving(partner: Partner) -> dict[str, object]:
+    """Answers what an update may change."""
+    content = partner.content
+    return {
+        "name": content.name,
+        "contact_email": content.contact_email,
+        "ip_allowlist": list(content.ip_allowlist),
+        "component_ids": list(content.component_ids),
+        "requests_per_minute": content.requests_per_minute,
+        "expires_at": content.expires_at,
+        "revision": partner.revision,
+        "updated_at": partner.updated_at,
+    }
