@@ -84,15 +84,16 @@ async def test_changes_that_take_something_away_wait_for_gateways(admin: Admin) 
     await update_component(env, admin.call("UpdateComponent"), gateways, _component(api.id, "name"))
     assert gateways.seen == []  # nobody loses anything by a name
     await update_component(env, admin.call("UpdateComponent"), gateways, _component(api.id, "group_id"))
+    await update_component(env, admin.call("UpdateComponent"), gateways, _component(api.id, "group_id"))  # a repeat
     await delete_component(env, admin.call("DeleteComponent"), gateways, api.id, etag="")
     update = StatusPageUpdate(page.id, {"visibility": "PUBLIC"}, "", ["visibility"])
     await update_status_page(env, admin.call("UpdateStatusPage"), gateways, update)
-    await update_status_page(env, admin.call("UpdateStatusPage"), gateways, update)  # as it is already
+    await update_status_page(env, admin.call("UpdateStatusPage"), gateways, update)  # a repeat
     call = admin.call("RotatePageToken")
     await rotate_page_token(env, call, gateways, tokens, page.id, NO_KEY, remove=False)
     await rotate_page_token(env, call, gateways, tokens, page.id, NO_KEY, remove=True)
     await delete_status_page(env, admin.call("DeleteStatusPage"), gateways, page.id, etag="")
-    assert gateways.seen == [*range(version + 2, version + 7), None]
+    assert gateways.seen == [*range(version + 2, version + 9), None]
 
 
 async def test_a_change_that_is_rolled_back_tells_nobody(admin: Admin) -> None:

@@ -53,9 +53,10 @@ class ReportDraft:
 async def update_component(
     env: Environment, call: Call, confirmations: Confirmations, update: ComponentUpdate
 ) -> ComponentNow:
-    """Changes a component; where all is as wanted already, nothing happens.
+    """Changes a component; where all is as wanted already, nothing is written.
 
-    Out of a group it may leave the sight of partners whose scope is that group: then this waits for all gateways.
+    Out of a group it may leave the sight of partners whose scope is that group: then this waits for all gateways. So
+    does a repeat that finds it there, for perhaps nobody waited when it was moved.
     """
     violations = Violations()
     wanted = violations.uuid("component.id", update.component_id)
@@ -66,18 +67,19 @@ async def update_component(
     async with _changing(env, call, wanted, now) as (tx, page, component):
         component.require_etag(update.etag)
         content = _changed(component.content, update)
-        if content == component.content:
+        placed = "group_id" in update.paths
+        if content == component.content and not placed:
             state = await load_page_state(tx.session, page.id)
             return ComponentNow(component, state.status(component, now))
-        moved = content.group_id != component.content.group_id
-        if moved and content.group_id is not None:
-            await require_group(tx.session, page.id, content.group_id)
-        component = replace(component, content=content, revision=component.revision + 1, updated_at=now)
-        await components.save(tx.session, component)
-        fields = ",".join(sorted(set(update.paths)))
-        await tx.audit("component.updated", component.id, team_id=page.team_id, name=content.name, fields=fields)
-        settled = await settle_page(tx, page.id, now, confirm=moved)
-    if moved:
+        if content != component.content:
+            if content.group_id is not None and content.group_id != component.content.group_id:
+                await require_group(tx.session, page.id, content.group_id)
+            component = replace(component, content=content, revision=component.revision + 1, updated_at=now)
+            await components.save(tx.session, component)
+            fields = ",".join(sorted(set(update.paths)))
+            await tx.audit("component.updated", component.id, team_id=page.team_id, name=content.name, fields=fields)
+        settled = await settle_page(tx, page.id, now, confirm=placed)
+    if placed:
         await confirmations.wait(settled.change_id)
     return ComponentNow(component, settled.statuses[component.id])
 

@@ -40,7 +40,11 @@ class StatusPageUpdate:
 async def update_status_page(
     env: Environment, call: Call, confirmations: Confirmations, update: StatusPageUpdate
 ) -> StatusPage:
-    """Changes a page; where all is as wanted already, nothing happens. Answers once every gateway goes by it."""
+    """Changes a page; answers once every gateway goes by it.
+
+    Where all is as wanted already, nothing is written, but gateways are told and waited for: perhaps nobody was when
+    it was done.
+    """
     violations = Violations()
     wanted = violations.uuid("status_page.id", update.status_page_id)
     paths = set(update.paths)
@@ -53,15 +57,14 @@ async def update_status_page(
         page = await lock_page(tx, wanted, now)
         page.require_etag(update.etag)
         content = _changed(page.content, {name: update.values[name] for name in sorted(paths)})
-        if content == page.content:
-            return page
         former = page.content.slug
-        page = replace(page, content=content, revision=page.revision + 1, updated_at=now)
-        with refusing_taken_slugs():
-            await status_pages.save(tx.session, page)
-        await tx.audit(
-            "status_page.updated", page.id, team_id=page.team_id, slug=content.slug, fields=",".join(sorted(paths))
-        )
+        if content != page.content:
+            page = replace(page, content=content, revision=page.revision + 1, updated_at=now)
+            with refusing_taken_slugs():
+                await status_pages.save(tx.session, page)
+            await tx.audit(
+                "status_page.updated", page.id, team_id=page.team_id, slug=content.slug, fields=",".join(sorted(paths))
+            )
         change_id = await tell_page_change(tx, page.id, former_slug=former, confirm=True)
     await confirmations.wait(change_id)
     return page
