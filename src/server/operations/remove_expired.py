@@ -37,7 +37,7 @@ async def expire_logs(make_session: Sessions, retention: Retention) -> int:
     """Marks the logs that are due, so that nobody is shown a log that is being removed; answers how many."""
     if (age := retention.of_any_log) is None:
         return 0
-    expired = await _in_batches(lambda: _expire_batch(make_session, age))
+    expired = await in_batches(lambda: _expire_batch(make_session, age))
     if expired:
         log.info("logs_expired", logs=expired)
     return expired
@@ -45,14 +45,14 @@ async def expire_logs(make_session: Sessions, retention: Retention) -> int:
 
 async def remove_expired_logs(make_session: Sessions) -> int:
     """Removes the events of logs that have expired; answers how many its batches took, a long one several times."""
-    return await _in_batches(lambda: _remove_events_batch(make_session))
+    return await in_batches(lambda: _remove_events_batch(make_session))
 
 
 async def remove_old_executions(make_session: Sessions, retention: Retention) -> int:
     """Removes executions that are due and whose log is gone; answers how many."""
     if (age := retention.executions) is None:
         return 0
-    removed = await _in_batches(lambda: _remove_records_batch(make_session, age))
+    removed = await in_batches(lambda: _remove_records_batch(make_session, age))
     if removed:
         log.info("executions_removed", executions=removed)
     return removed
@@ -62,7 +62,7 @@ async def forget_request_ids(make_session: Sessions, retention: Retention) -> in
     """Removes request ids that are due; answers how many. Whoever uses one of them again makes a new call."""
     if (age := retention.request_ids) is None:
         return 0
-    return await _in_batches(lambda: _forget_batch(make_session, age))
+    return await in_batches(lambda: _forget_batch(make_session, age))
 
 
 async def _expire_batch(make_session: Sessions, age: timedelta) -> int:
@@ -94,7 +94,7 @@ async def _forget_batch(make_session: Sessions, age: timedelta) -> int:
         return await request_ids.forget(tx.session, older_than=age, limit=REQUEST_IDS_A_BATCH)
 
 
-async def _in_batches(batch: Callable[[], Awaitable[int]]) -> int:
+async def in_batches(batch: Callable[[], Awaitable[int]]) -> int:
     """Repeats `batch` until it finds nothing, or for a round; answers the sum."""
     done = 0
     for _ in range(BATCHES_A_ROUND):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel.status_page_tables import ended_page_sessions
+from server.storage import old_rows
 
 
 async def end(session: AsyncSession, session_hash: bytes, expires_at: datetime) -> None:
@@ -21,7 +22,6 @@ async def has_ended(session: AsyncSession, session_hash: bytes) -> bool:
     return await session.scalar(query) is not None
 
 
-async def forget(session: AsyncSession) -> int:
-    """Deletes those that would have ended anyway; answers how many."""
-    over = delete(ended_page_sessions).where(ended_page_sessions.c.expires_at < func.now())
-    return len((await session.execute(over.returning(ended_page_sessions.c.session_hash))).all())
+async def forget(session: AsyncSession, kept: timedelta, most: int) -> int:
+    """Deletes at most so many of those that would have ended anyway, longer ago than `kept`; answers how many."""
+    return await old_rows.remove(session, ended_page_sessions.c.expires_at, kept, most)

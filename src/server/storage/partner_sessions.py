@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Date, Table, Uuid, cast, delete, func, literal, select, tuple_, update
+from sqlalchemy import Uuid, cast, func, literal, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -17,6 +17,7 @@ from kernel.status_page_tables import (
     partners,
 )
 from server.domain.partner_access import SESSION_ENDS_AFTER, DayOfAccess, Session, Visitor, Visits
+from server.storage import old_rows
 
 DayKey = tuple[date, str, str]
 
@@ -90,25 +91,15 @@ async def days(session: AsyncSession, partner_id: UUID, *, after: DayKey | None,
 
 
 async def forget_sessions(session: AsyncSession, kept: timedelta, most: int) -> int:
-    return await _forget(session, partner_sessions, partner_sessions.c.last_active_at < func.now() - kept, most)
+    return await old_rows.remove(session, partner_sessions.c.last_active_at, kept, most)
 
 
 async def forget_days(session: AsyncSession, kept: timedelta, most: int) -> int:
-    return await _forget(session, partner_accesses, partner_accesses.c.date < cast(func.now() - kept, Date), most)
+    return await old_rows.remove(session, partner_accesses.c.date, kept, most)
 
 
 async def forget_batches(session: AsyncSession, kept: timedelta, most: int) -> int:
-    return await _forget(
-        session, partner_access_batches, partner_access_batches.c.recorded_at < func.now() - kept, most
-    )
-
-
-async def _forget(session: AsyncSession, table: Table, condition: ColumnElement[bool], most: int) -> int:
-    """Deletes at most so many rows; answers how many."""
-    key = tuple_(*table.primary_key.columns)
-    old = select(*table.primary_key.columns).where(condition).limit(most).with_for_update(skip_locked=True)
-    gone = await session.execute(delete(table).where(key.in_(old)).returning(literal(1)))
-    return len(gone.all())
+    return await old_rows.remove(session, partner_access_batches.c.recorded_at, kept, most)
 
 
 async def _count_day(session: AsyncSession, visitor: Visitor, visits: Visits) -> None:
