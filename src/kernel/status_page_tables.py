@@ -154,6 +154,7 @@ partner_sessions = Table(
     Column("access_count", BigInteger, nullable=False, server_default=text("1")),
     Index(None, "partner_id", "id"),
     Index(None, "partner_id", "last_active_at"),
+    Index(None, "last_active_at"),
 )
 
 # How often each partner read, by day: what they may see of themselves.

@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from server.storage import expired_executions, request_ids
+from kernel.status_page_tables import ended_page_sessions, partner_access_batches, partner_accesses, partner_sessions
+from server.storage import expired_executions, old_rows, request_ids
 from tests.integration.test_list_plans import (
     MANY_EXECUTIONS,
     MANY_RUNBOOKS,
@@ -41,11 +42,37 @@ ENDED = f"""
         FROM generate_series(1, {ROWS}) n;
 """  # noqa: S608 - nothing of it comes from outside
 
+# A third of each is older than 90 days.
+MANY_ACCESSES = f"""
+    INSERT INTO status_pages (id, team_id, slug, name, visibility, time_zone, created_by, created_at, updated_at)
+        SELECT {SMALL_ID.format(1)}, {SMALL_ID.format(1)}, 'page', 'Page', 'PUBLIC', 'UTC', {SMALL_ID.format(9)},
+               now(), now();
+    INSERT INTO partners (id, status_page_id, name, created_by, created_at, updated_at)
+        SELECT {SMALL_ID.format("n")}, {SMALL_ID.format(1)}, n, {SMALL_ID.format(9)}, now(), now()
+        FROM generate_series(1, 100) n;
+    INSERT INTO partner_sessions (id, partner_id, address, user_agent, token_prefix, started_at, last_active_at)
+        SELECT {SMALL_ID.format("n")}, {SMALL_ID.format("1 + n % 100")}, '192.0.2.7', 'curl', 'ocp_a', at, at
+        FROM (SELECT n, now() - n * interval '13 minutes' AS at FROM generate_series(1, {ROWS}) n) s;
+    INSERT INTO partner_accesses (partner_id, date, token_prefix, address, first_at, last_at, access_count)
+        SELECT {SMALL_ID.format("1 + n % 100")}, at::date, 'ocp_a', n, at, at, 1
+        FROM (SELECT n, now() - n * interval '13 minutes' AS at FROM generate_series(1, {ROWS}) n) s;
+    INSERT INTO partner_access_batches (batch_id, recorded_at)
+        SELECT n, now() - n * interval '13 minutes' FROM generate_series(1, {ROWS}) n;
+    INSERT INTO ended_page_sessions (session_hash, expires_at)
+        SELECT n::text::bytea, now() - n * interval '13 minutes' FROM generate_series(1, {ROWS}) n;
+"""  # noqa: S608 - nothing of it comes from outside
+
 
 @pytest.fixture
 async def connection(database_url: str) -> AsyncIterator[AsyncConnection]:
     runbooks, executions = MANY_RUNBOOKS.format(rows=30), MANY_EXECUTIONS.format(rows=ROWS)
     async for connection in a_full_database(database_url, PEOPLE_AND_TEAMS, runbooks, executions, ENDED):
+        yield connection
+
+
+@pytest.fixture
+async def with_accesses(database_url: str) -> AsyncIterator[AsyncConnection]:
+    async for connection in a_full_database(database_url, PEOPLE_AND_TEAMS, MANY_ACCESSES):
         yield connection
 
 
@@ -78,3 +105,16 @@ async def test_a_batch_of_events_is_found_and_removed_without_looking_at_the_oth
     assert not any(node.startswith("Seq Scan") for node in plan.shape), plan
     assert plan.rows_read <= 600, plan  # of 30,000: 250 of three logs to find them, and again to remove them
     assert await connection.scalar(text("SELECT count(*) FROM execution_events")) == 30_000 - 250
+
+
+async def test_old_rows_of_partners_are_found_without_looking_at_newer_ones(with_accesses: AsyncConnection) -> None:
+    for at in (
+        partner_sessions.c.last_active_at,
+        partner_accesses.c.date,
+        partner_access_batches.c.recorded_at,
+        ended_page_sessions.c.expires_at,
+    ):
+        for kept, found in ((AGE, LIMIT), (timedelta(days=36_500), 0)):
+            plan = await Plan.of(with_accesses, old_rows.due(at, kept, LIMIT))
+            assert f"Index Scan ix_{at.table.name}_{at.name}" in plan.shape, plan
+            assert plan.rows_read == found, plan

@@ -237,6 +237,7 @@ def upgrade() -> None:
         postgresql_with={"fillfactor": "70"},
     )
     op.create_index(op.f("ix_partner_accesses_date"), "partner_accesses", ["date"], unique=False)
+    op.create_index(op.f("ix_partner_sessions_last_active_at"), "partner_sessions", ["last_active_at"], unique=False)
     op.add_column("components", sa.Column("report_status", sa.Text(), nullable=True))
     op.add_column("components", sa.Column("report_reported_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("components", sa.Column("report_expires_at", sa.DateTime(timezone=True), nullable=True))
