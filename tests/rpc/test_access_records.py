@@ -138,13 +138,16 @@ async def test_a_batch_with_anything_wrong_counts_nothing(desk: StatusPageDesk, 
         ("count", {"count": 0}),
         ("count", {"count": 10_000_001}),
         ("last_at", {"last_at": datetime(2026, 3, 1, 11, tzinfo=UTC)}),
+        ("first_at", {"first_at": datetime(1, 1, 1, tzinfo=UTC)}),
+        ("first_at", {"first_at": datetime(1970, 1, 1, tzinfo=UTC)}),
     )
     for field, changes in wrong:
         bad = pb.AnsweredAccesses()
         bad.CopyFrom(good)
-        bad.MergeFrom(pb.AnsweredAccesses(**changes))  # type: ignore[arg-type]
         for name, value in changes.items():
-            if not isinstance(value, datetime):
+            if isinstance(value, datetime):
+                getattr(bad, name).FromDatetime(value)
+            else:
                 setattr(bad, name, value)
         assert await refusal_of(records(desk, "bad", good, bad)) == invalid(f"accesses[1].{field}"), field
     assert await refusal_of(records(desk, "", good)) == invalid("request_id")
@@ -153,6 +156,18 @@ async def test_a_batch_with_anything_wrong_counts_nothing(desk: StatusPageDesk, 
     assert await running_server.everything_stored() == before
     await records(desk, "bad", good)  # whose id is free still
     assert (await desk.kept(partner)).access_count == 1
+
+
+async def test_a_gateway_whose_clock_is_ahead_moves_no_last_access_beyond_now(desk: StatusPageDesk) -> None:
+    page = await desk.a_page()
+    partner = await desk.a_partner(page)
+    ahead = datetime.now(UTC) + timedelta(days=1)
+    await records(desk, "ahead", await answered(desk, partner, ahead, slug=page.slug, count=2))
+    kept = await desk.kept(partner)
+    assert kept.access_count == 2
+    assert kept.last_access_at.ToDatetime(UTC) <= datetime.now(UTC)
+    (session,) = (await sessions_of(desk, partner)).sessions
+    assert session.started_at == session.last_active_at == kept.last_access_at == kept.tokens[0].last_used_at
 
 
 async def test_accesses_of_a_partner_who_is_gone_are_counted_for_nobody(desk: StatusPageDesk) -> None:

@@ -1067,11 +1067,11 @@ class AnsweredAccesses(_message.Message):
     """How many; 1 to 10,000,000."""
     @_builtins.property
     def first_at(self) -> _timestamp_pb2.Timestamp:
-        """The first of them."""
+        """The first of them. Required. What lies in the future by the server's clock counts as now."""
 
     @_builtins.property
     def last_at(self) -> _timestamp_pb2.Timestamp:
-        """The last of them."""
+        """The last of them, likewise."""
 
     def __init__(
         self,

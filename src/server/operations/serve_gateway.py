@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from kernel.errors import NotFound
 from server.domain import allowlist
@@ -22,6 +22,8 @@ MOST_ACCESSES = 1_000
 MOST_IN_ONE = 10_000_000
 LONGEST_PREFIX = 100
 LONGEST_REQUEST_ID = 100
+NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+"""What a time is that nobody set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +59,26 @@ async def record_accesses(env: Environment, call: Call, accesses: Sequence[Answe
     violations.text("request_id", request_id, shortest=1, longest=LONGEST_REQUEST_ID)
     if len(accesses) > MOST_ACCESSES:
         violations.add("accesses", f"must be at most {MOST_ACCESSES:,}")
-    batch = [_checked(violations, f"accesses[{index}]", some) for index, some in enumerate(accesses[:MOST_ACCESSES])]
+    now = env.now()
+    batch = [
+        _checked(violations, f"accesses[{index}]", some, now) for index, some in enumerate(accesses[:MOST_ACCESSES])
+    ]
     violations.raise_if_any()
     name = hashlib.sha256(f"{call.caller.user_id}:{request_id}".encode()).hexdigest()
     await store_accesses(env, name, batch)
 
 
-def _checked(violations: Violations, field: str, some: AnsweredAccesses) -> tuple[Visitor, Visits]:
+def _checked(violations: Violations, field: str, some: AnsweredAccesses, now: datetime) -> tuple[Visitor, Visits]:
+    """Answers what is to be counted; what a gateway whose clock is ahead dates into the future happened by now.
+
+    A last use only ever grows, so one from the future would hide all that follow.
+    """
     partner_id = violations.uuid(f"{field}.partner_id", some.partner_id)
     token_id = violations.uuid(f"{field}.token_id", some.token_id)
     violations.text(f"{field}.token_prefix", some.token_prefix, shortest=1, longest=LONGEST_PREFIX)
     violations.number(f"{field}.count", some.count, least=1, greatest=MOST_IN_ONE)
+    if some.first_at <= NEVER:
+        violations.add(f"{field}.first_at", "is required")
     if some.last_at < some.first_at:
         violations.add(f"{field}.last_at", "must not lie before first_at")
     address = some.client_ip
@@ -76,4 +87,4 @@ def _checked(violations: Violations, field: str, some: AnsweredAccesses) -> tupl
     except ValueError:
         violations.add(f"{field}.client_ip", "must be an IPv4 or IPv6 address")
     visitor = Visitor(partner_id, token_id, some.token_prefix, address, storable_agent(some.user_agent))
-    return visitor, Visits(some.first_at, some.last_at, some.count)
+    return visitor, Visits(min(some.first_at, now), min(some.last_at, now), some.count)
