@@ -165,6 +165,7 @@ class StatusPageServiceServicer:
     def UpdateStatusPage(self, request, context):
         """Changes a page. Answers once every gateway has let go of what it kept of the page. TEAM_ADMIN.
 
+        Safe to retry: a repeat changes nothing, and waits for the gateways again.
         * `ABORTED`: `etag` is set and stale.
         * `ALREADY_EXISTS`, reason `SLUG_TAKEN`: there is a page of that slug, of whatever team.
         """
@@ -194,6 +195,8 @@ class StatusPageServiceServicer:
     def UpdateComponent(self, request, context):
         """Changes a component. TEAM_ADMIN.
 
+        With `group_id` in the mask it answers once every gateway goes by it, for who sees a group may lose sight of what
+        leaves it. Safe to retry: a repeat changes nothing, and waits again.
         * `ABORTED`: `etag` is set and stale.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -203,6 +206,7 @@ class StatusPageServiceServicer:
     def DeleteComponent(self, request, context):
         """Deletes a component or an empty group; what incidents said of it stays with them. TEAM_ADMIN.
 
+        Answers once no gateway shows it any more. Deleting twice answers `NOT_FOUND`.
         * `FAILED_PRECONDITION`, reason `GROUP_NOT_EMPTY`: it is a group with children.
         * `ABORTED`: `etag` is set and stale.
         """

@@ -59,6 +59,7 @@ class StatusPageServiceStub:
     UpdateStatusPage: _grpc.UnaryUnaryMultiCallable[_status_page_service_pb2.UpdateStatusPageRequest, _status_page_service_pb2.UpdateStatusPageResponse]
     """Changes a page. Answers once every gateway has let go of what it kept of the page. TEAM_ADMIN.
 
+    Safe to retry: a repeat changes nothing, and waits for the gateways again.
     * `ABORTED`: `etag` is set and stale.
     * `ALREADY_EXISTS`, reason `SLUG_TAKEN`: there is a page of that slug, of whatever team.
     """
@@ -76,11 +77,14 @@ class StatusPageServiceStub:
     UpdateComponent: _grpc.UnaryUnaryMultiCallable[_status_page_service_pb2.UpdateComponentRequest, _status_page_service_pb2.UpdateComponentResponse]
     """Changes a component. TEAM_ADMIN.
 
+    With `group_id` in the mask it answers once every gateway goes by it, for who sees a group may lose sight of what
+    leaves it. Safe to retry: a repeat changes nothing, and waits again.
     * `ABORTED`: `etag` is set and stale.
     """
     DeleteComponent: _grpc.UnaryUnaryMultiCallable[_status_page_service_pb2.DeleteComponentRequest, _status_page_service_pb2.DeleteComponentResponse]
     """Deletes a component or an empty group; what incidents said of it stays with them. TEAM_ADMIN.
 
+    Answers once no gateway shows it any more. Deleting twice answers `NOT_FOUND`.
     * `FAILED_PRECONDITION`, reason `GROUP_NOT_EMPTY`: it is a group with children.
     * `ABORTED`: `etag` is set and stale.
     """
@@ -145,6 +149,7 @@ class StatusPageServiceAsyncStub(StatusPageServiceStub):
     UpdateStatusPage: _aio.UnaryUnaryMultiCallable[_status_page_service_pb2.UpdateStatusPageRequest, _status_page_service_pb2.UpdateStatusPageResponse]  # type: ignore[assignment]
     """Changes a page. Answers once every gateway has let go of what it kept of the page. TEAM_ADMIN.
 
+    Safe to retry: a repeat changes nothing, and waits for the gateways again.
     * `ABORTED`: `etag` is set and stale.
     * `ALREADY_EXISTS`, reason `SLUG_TAKEN`: there is a page of that slug, of whatever team.
     """
@@ -162,11 +167,14 @@ class StatusPageServiceAsyncStub(StatusPageServiceStub):
     UpdateComponent: _aio.UnaryUnaryMultiCallable[_status_page_service_pb2.UpdateComponentRequest, _status_page_service_pb2.UpdateComponentResponse]  # type: ignore[assignment]
     """Changes a component. TEAM_ADMIN.
 
+    With `group_id` in the mask it answers once every gateway goes by it, for who sees a group may lose sight of what
+    leaves it. Safe to retry: a repeat changes nothing, and waits again.
     * `ABORTED`: `etag` is set and stale.
     """
     DeleteComponent: _aio.UnaryUnaryMultiCallable[_status_page_service_pb2.DeleteComponentRequest, _status_page_service_pb2.DeleteComponentResponse]  # type: ignore[assignment]
     """Deletes a component or an empty group; what incidents said of it stays with them. TEAM_ADMIN.
 
+    Answers once no gateway shows it any more. Deleting twice answers `NOT_FOUND`.
     * `FAILED_PRECONDITION`, reason `GROUP_NOT_EMPTY`: it is a group with children.
     * `ABORTED`: `etag` is set and stale.
     """
@@ -258,6 +266,7 @@ class StatusPageServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_status_page_service_pb2.UpdateStatusPageResponse, _abc.Awaitable[_status_page_service_pb2.UpdateStatusPageResponse]]:
         """Changes a page. Answers once every gateway has let go of what it kept of the page. TEAM_ADMIN.
 
+        Safe to retry: a repeat changes nothing, and waits for the gateways again.
         * `ABORTED`: `etag` is set and stale.
         * `ALREADY_EXISTS`, reason `SLUG_TAKEN`: there is a page of that slug, of whatever team.
         """
@@ -293,6 +302,8 @@ class StatusPageServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_status_page_service_pb2.UpdateComponentResponse, _abc.Awaitable[_status_page_service_pb2.UpdateComponentResponse]]:
         """Changes a component. TEAM_ADMIN.
 
+        With `group_id` in the mask it answers once every gateway goes by it, for who sees a group may lose sight of what
+        leaves it. Safe to retry: a repeat changes nothing, and waits again.
         * `ABORTED`: `etag` is set and stale.
         """
 
@@ -304,6 +315,7 @@ class StatusPageServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_status_page_service_pb2.DeleteComponentResponse, _abc.Awaitable[_status_page_service_pb2.DeleteComponentResponse]]:
         """Deletes a component or an empty group; what incidents said of it stays with them. TEAM_ADMIN.
 
+        Answers once no gateway shows it any more. Deleting twice answers `NOT_FOUND`.
         * `FAILED_PRECONDITION`, reason `GROUP_NOT_EMPTY`: it is a group with children.
         * `ABORTED`: `etag` is set and stale.
         """
