@@ -15,13 +15,16 @@ from kernel.database import transaction
 from kernel.status_page_tables import partner_tokens
 from oncall.v1 import partner_service_pb2 as pb
 from oncall.v1.partner_pb2 import Partner
+from server.storage import status_pages
 from tests.rpc.audited import audited
 from tests.rpc.conftest import Refusal, RunningServer, refusal_of
+from tests.rpc.watching_gateway import still_waited_for
 from tests.status_pages import KnownPartner, StatusPageDesk, names
 
 STALE = Refusal(grpc.StatusCode.ABORTED, "STALE_ETAG")
 NAME_TAKEN = Refusal(grpc.StatusCode.ALREADY_EXISTS, "PARTNER_NAME_TAKEN")
 REVOKED_FOR_GOOD = Refusal(grpc.StatusCode.FAILED_PRECONDITION, "PARTNER_REVOKED")
+NOT_FOUND = Refusal(grpc.StatusCode.NOT_FOUND, "NOT_FOUND")
 TOKEN_UNKNOWN = Refusal(grpc.StatusCode.UNAUTHENTICATED, "TOKEN_UNKNOWN")
 HOUR = timedelta(hours=1)
 
@@ -57,6 +60,15 @@ async def test_a_partner_is_changed_as_the_mask_says_and_nothing_else(desk: Stat
     assert names((await desk.read(page.slug, partner.token)).components) == ["API"]
     assert (await desk.changes_partner(partner, component_ids=[web.id])).component_ids == [web.id]
     assert names((await desk.read(page.slug, partner.token)).components) == ["Web"]
+
+
+async def test_a_partner_of_a_page_that_is_deleted_meanwhile_finds_no_page(desk: StatusPageDesk) -> None:
+    page = await desk.a_page()
+    async with transaction(desk.sessions) as tx:
+        await status_pages.remove(tx.session, UUID(page.id))
+        creating = asyncio.ensure_future(refusal_of(desk.a_partner(page)))
+        await still_waited_for([creating])  # it has read the page, and waits for what becomes of it
+    assert await asyncio.wait_for(creating, 30) == NOT_FOUND
 
 
 async def test_a_change_that_changes_nothing_leaves_the_etag(desk: StatusPageDesk) -> None:

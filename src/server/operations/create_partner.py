@@ -14,7 +14,7 @@ from kernel.database import constraint_of
 from kernel.errors import AlreadyExists
 from server.domain.partner import Partner, PartnerContent, checked_allowlist
 from server.domain.partner_token import PartnerTokens
-from server.domain.permission import Call
+from server.domain.permission import Call, not_found
 from server.domain.request_key import RequestKey
 from server.domain.violation import Violations
 from server.operations.change import change
@@ -114,6 +114,9 @@ async def _add(session: AsyncSession, partner: Partner) -> None:
     try:
         await partners.add(session, partner)
     except IntegrityError as error:
-        if constraint_of(error) != "uq_partners_status_page_id_name":
-            raise
-        raise AlreadyExists("the page has a partner of that name", reason="PARTNER_NAME_TAKEN") from None
+        match constraint_of(error):
+            case "uq_partners_status_page_id_name":
+                raise AlreadyExists("the page has a partner of that name", reason="PARTNER_NAME_TAKEN") from None
+            case "fk_partners_status_page_id":  # deleted since it was read
+                raise not_found("status page") from None
+        raise
