@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from functools import cache
@@ -89,7 +89,7 @@ class StatusPage:
     id: UUID
     team_id: UUID
     content: StatusPageContent
-    token_hash: bytes | None
+    token_hash: bytes | None = field(repr=False)
     revision: int
     created_by: UUID
     created_at: datetime

@@ -7,7 +7,7 @@ again: what it did before stands, and so its answer is as good as the first woul
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -49,7 +49,7 @@ class Rotation:
     """What came of a rotation: the old token with its last use and its end, the new one only the first time."""
 
     partner: Partner
-    token: str
+    token: str = field(repr=False)
     old: PartnerToken | None
 
 

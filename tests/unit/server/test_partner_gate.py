@@ -21,6 +21,7 @@ from server.domain.partner_gate import (
 )
 from server.domain.partner_token import PartnerTokens
 from server.domain.status_page import StatusPage, StatusPageContent, Visibility
+from server.operations.administer_partners import Rotation
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 CLIENT = ip_address("192.0.2.7")
@@ -144,3 +145,7 @@ def test_a_token_carries_256_random_bits_and_is_kept_as_a_keyed_hash() -> None:
     assert token.token_hash == tokens.hash(token.token)
     assert token.token_hash != PartnerTokens(b"l" * 32, counted).hash(token.token)
     assert token.token not in repr(token)
+    page = a_page(token_hash=token.token_hash)
+    partner = a_partner(page)
+    assert token.token not in repr(Rotation(partner, token.token, None))
+    assert str(token.token_hash) not in repr(page)
