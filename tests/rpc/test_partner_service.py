@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -10,9 +11,11 @@ import grpc
 import pytest
 from sqlalchemy import select
 
+from kernel.database import transaction
 from kernel.status_page_tables import partner_sessions, partner_tokens
-from oncall.v1 import partner_service_pb2, status_page_pb2, status_page_service_pb2
+from oncall.v1 import incident_service_pb2, partner_service_pb2, status_page_pb2, status_page_service_pb2
 from oncall.v1.partner_pb2 import HEADLINE_INDICATOR_MAJOR, HEADLINE_INDICATOR_NONE, Partner
+from server.storage import incidents, partners
 from tests.builders import Person, TeamWithPeople, a_person, a_team
 from tests.rpc.conftest import Refusal, RunningServer, refusal_of
 from tests.status_pages import PRIVATE, PUBLIC, StatusPageDesk, names
@@ -220,6 +223,22 @@ async def test_creating_needs_a_team_admin_and_outsiders_hear_of_nothing(
         for call in writes(desk, page, partner.id, caller):
             assert await refusal_of(call) == expected
     assert await running_server.everything_stored() == before
+
+
+async def test_who_may_not_change_something_does_not_wait_for_who_does(desk: StatusPageDesk) -> None:
+    page = await desk.a_page()
+    partner, incident = await desk.a_partner(page), await desk.an_incident(page, {})
+    outsider = (await a_team(desk.sessions)).author
+    revoke = partner_service_pb2.RevokePartnerRequest(partner_id=partner.id)
+    acknowledge = incident_service_pb2.AcknowledgeIncidentRequest(incident_id=incident.id)
+    async with transaction(desk.sessions) as tx:
+        await partners.find(tx.session, UUID(partner.id), lock=True)
+        await incidents.find(tx.session, UUID(incident.id), lock=True)
+        for call in (
+            desk.partners.RevokePartner(revoke, metadata=outsider.metadata),
+            desk.incidents.AcknowledgeIncident(acknowledge, metadata=outsider.metadata),
+        ):
+            assert await asyncio.wait_for(refusal_of(call), 15) == NOT_FOUND
 
 
 def writes(desk: StatusPageDesk, page: status_page_pb2.StatusPage, partner_id: str, caller: Person) -> list[Any]:

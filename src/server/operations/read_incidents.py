@@ -28,11 +28,19 @@ class IncidentQuery:
 
 
 async def load_incident(session: AsyncSession, call: Call, incident_id: UUID, *, lock: bool = False) -> Incident:
-    """Answers an incident that the caller may use as this RPC does, without its updates."""
-    incident = await incidents.find(session, incident_id, lock=lock)
+    """Answers an incident that the caller may use as this RPC does, without its updates.
+
+    With `lock`, nobody else changes it meanwhile. Who may not is refused before: a lock that is waited for tells that
+    there is something.
+    """
+    incident = await incidents.find(session, incident_id)
     if incident is None:
         raise not_found("incident")
     call.require(incident.team_id, "incident")
+    if lock:
+        incident = await incidents.find(session, incident_id, lock=True)
+        if incident is None:
+            raise not_found("incident")
     return incident
 
 

@@ -27,13 +27,20 @@ async def load_status_page(session: AsyncSession, call: Call, status_page_id: UU
 
 
 async def load_partner(session: AsyncSession, call: Call, partner_id: UUID, *, lock: bool = False) -> Partner:
-    """Answers a partner that the caller may use as this RPC does; with `lock`, until the transaction ends."""
-    partner = await partners.find(session, partner_id, lock=lock)
+    """Answers a partner that the caller may use as this RPC does; with `lock`, nobody else changes them meanwhile.
+
+    Who may not is refused before: a lock that is waited for tells that there is something.
+    """
+    partner = await partners.find(session, partner_id)
     # Looked for also where there is no partner: how long a refusal takes must not tell whether there is one.
     page = await status_pages.find(session, partner.status_page_id if partner else partner_id)
     if partner is None or page is None:
         raise not_found("partner")
     call.require(page.team_id, "partner")
+    if lock:
+        partner = await partners.find(session, partner_id, lock=True)
+        if partner is None:
+            raise not_found("partner")
     return partner
 
 
