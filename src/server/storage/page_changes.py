@@ -32,12 +32,6 @@ async def next_version(session: AsyncSession, page_id: UUID) -> tuple[int, str] 
     return None if row is None else (row.page_version, row.slug)
 
 
-async def version(session: AsyncSession, page_id: UUID) -> int:
-    """Answers the page's number in the snapshot of this transaction."""
-    found = await session.scalar(select(status_pages.c.page_version).where(status_pages.c.id == page_id))
-    return found or 0
-
-
 async def notify(session: AsyncSession, word: Mapping[str, Any]) -> None:
     """Tells every server that listens, once and only if the transaction commits."""
     await session.execute(select(func.pg_notify(CHANNEL, json.dumps(word, separators=(",", ":")))))
