@@ -87,6 +87,7 @@ class Routes:
         async def admit(asked: Asked) -> Asked:
             self._streams.require_room(client)
             await self._keeper.show(asked)
+            self._streams.require_room(client)  # those who waited for the page together were not counted before
             self._streams.require_room_at(slug)
             return asked
 

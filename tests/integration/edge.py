@@ -49,9 +49,13 @@ class ScriptedKeep:
     logo_url: str = ""
     asked: list[Asked] = field(default_factory=list)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+    together: asyncio.Barrier | None = None
+    """Of those who are shown the page: nobody is before all of them have asked."""
 
     async def show(self, asked: Asked) -> Shown:
         self.asked.append(asked)
+        if self.together:
+            await self.together.wait()
         if self.broken:
             raise RuntimeError("a mistake of ours")
         content = self._admit(asked)

@@ -364,6 +364,30 @@ async def test_streams_beat_are_limited_and_end_with_the_gateway() -> None:
         assert (await edge.http.get("/readyz")).status_code == 503
 
 
+async def test_who_waits_for_the_page_with_others_is_counted_before_the_stream_begins() -> None:
+    async with an_edge(streams=Streams(most_per_client=1)) as edge:
+        edge.keep.together = asyncio.Barrier(3)
+        listening = [asyncio.create_task(_status_of_a_stream(edge)) for _ in range(3)]
+        try:
+            await eventually(lambda: _is_answered(listening, 2))
+            assert [task.result() for task in listening if task.done()] == [429, 429]
+            assert len(edge.streams) == 1
+        finally:
+            edge.streams.close()
+            await asyncio.gather(*listening)
+
+
+async def _status_of_a_stream(edge: Edge) -> int:
+    async with edge.http.stream("GET", "/status/acme/events?after=tag-1", headers=BEARER) as answer:
+        async for _ in answer.aiter_lines():
+            pass
+        return answer.status_code
+
+
+async def _is_answered(tasks: list[asyncio.Task[int]], number: int) -> bool:
+    return sum(task.done() for task in tasks) == number
+
+
 async def _is_empty(streams: Streams) -> bool:
     return len(streams) == 0
 
