@@ -42,7 +42,11 @@ class FolderInUse(Exception):
 
 
 class Disk:
-    """The folder; one thread reads and writes it. Endings are on the disk when `end` returns, all else soon after."""
+    """The folder; one thread reads and writes it. Endings are on the disk when `end` returns, all else soon after.
+
+    What was handed to the thread is done also where whoever waits for it is cancelled: an ending that counts in memory
+    must not be missing after the next start because its stream broke.
+    """
 
     def __init__(self, folder: Path, *, most_bytes: int = MOST_BYTES) -> None:
         self._folder = folder
@@ -139,7 +143,7 @@ class Disk:
         os.close(self._lock)
 
     async def _run(self, work: Callable[[sqlite3.Connection], T]) -> T | None:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._attempt, work)
+        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._thread, self._attempt, work))
 
     def _attempt(self, work: Callable[[sqlite3.Connection], T]) -> T | None:
         """Works in one transaction; a file that cannot be written is removed, so that it never says what has ended."""

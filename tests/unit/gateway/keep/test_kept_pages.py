@@ -6,7 +6,9 @@ import asyncio
 import logging
 import os
 import sys
+import threading
 from asyncio.subprocess import PIPE
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -78,6 +80,19 @@ async def test_a_broken_file_is_put_aside_and_the_gateway_goes_on(tmp_path: Path
         await keeper.show(asking())
         await disk.write()
         assert await disk.content(next(iter(keeper.shelf.contents))) is not None
+    disk.close()
+
+
+async def test_an_ending_is_on_the_disk_also_where_whoever_waited_for_it_left(tmp_path: Path) -> None:
+    disk, busy = Disk(tmp_path / "kept"), threading.Event()
+    before = asyncio.ensure_future(disk._run(lambda _: busy.wait(10)))
+    ending = asyncio.ensure_future(disk.end_token("token-1", datetime.now(UTC)))
+    await asyncio.sleep(0)
+    ending.cancel()
+    await asyncio.wait([ending])
+    busy.set()
+    assert await before
+    assert [identity for identity, _ in (await disk.endings())[0]] == ["token-1"]
     disk.close()
 
 
