@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,6 +13,7 @@ from gateway.asked import Asked, Credential, CredentialKind
 from gateway.keep.calls import PartnerCalls
 from gateway.keep.keeper import Keeper, keeping
 from gateway.refusal import Refusal
+from oncall.v1.status_page_service_pb2 import RotatePageTokenRequest
 from tests.builders import a_person, a_team
 from tests.rpc.conftest import RunningServer, a_server
 from tests.status_pages import StatusPageDesk
@@ -31,6 +34,12 @@ async def desk(server: RunningServer) -> StatusPageDesk:
 
 @pytest.fixture
 async def keeper(desk: StatusPageDesk) -> AsyncIterator[Keeper]:
+    async with a_watching_keeper(desk) as running:
+        yield running
+
+
+@asynccontextmanager
+async def a_watching_keeper(desk: StatusPageDesk) -> AsyncIterator[Keeper]:
     async with keeping(PartnerCalls(desk.channel, desk.gateway.token), None, 0.0) as running:
 
         async def watching() -> bool:
@@ -83,6 +92,28 @@ async def test_an_admission_that_is_kept_ends_with_the_rotation_that_ends_its_to
         return await refused(keeper, second_asks) == "PARTNER_EXPIRED"
 
     await eventually(ended, within=30)
+
+
+async def test_a_session_that_was_ended_at_one_gateway_is_refused_by_all_of_them_at_once(
+    desk: StatusPageDesk, keeper: Keeper
+) -> None:
+    page = await desk.a_page()
+    partner = asking(page.slug, (await desk.a_partner(page)).token)
+    rotated = await desk.pages.RotatePageToken(
+        RotatePageTokenRequest(status_page_id=page.id), metadata=desk.team.author.metadata
+    )
+    async with a_watching_keeper(desk) as another:
+        for token in (partner.credential.value, rotated.token):
+            session = (await keeper.start_session(page.slug, token, "192.0.2.7", "test/1.0")).session_token
+            signed_in = Asked(page.slug, Credential(CredentialKind.SESSION, session), "192.0.2.7", "test/1.0")
+            copied = replace(signed_in, client_ip="198.51.100.9")
+            assert [await refused(another, asked) for asked in (signed_in, copied, partner)] == ["", "", ""]
+            kept = another.shelf.admissions.of_credential(another._clients.of(partner))[0]
+            await keeper.end_session(signed_in)
+            assert [await refused(another, asked) for asked in (signed_in, copied)] == ["TOKEN_UNKNOWN"] * 2
+            assert await refused(another, partner) == ""
+            now = another.shelf.admissions.of_credential(another._clients.of(partner))[0]
+            assert now is kept, "others read on without being asked for"
 
 
 async def test_what_is_kept_goes_by_a_narrower_allowlist_scope_and_end_at_once(

@@ -7,6 +7,7 @@ import contextlib
 import json
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from sqlalchemy import select, text
 
 from kernel.database import Sessions, transaction
 from kernel.status_page_tables import status_page_confirmations, status_page_watches
+from oncall.v1 import partner_service_pb2 as partner_pb
 from oncall.v1 import status_page_service_pb2 as pages_pb
 from oncall.v1.partner_pb2 import Partner
 from server.jobs.retention import forget_expired_watches
@@ -54,6 +56,29 @@ async def test_who_revokes_waits_for_every_gateway_and_only_for_those_that_watch
             await two.confirm(1)
             assert not (await asyncio.wait_for(revoking, 30)).is_active
             assert await owed(desk.sessions) == 1  # of the one that is gone
+
+
+async def test_who_signs_out_waits_for_every_gateway_and_a_repeat_is_told_to_nobody(
+    database_url: str, redis_url: str
+) -> None:
+    async with a_desk(database_url, redis_url) as (server, desk):
+        page = await desk.a_page()
+        asked = partner_pb.CreatePageSessionRequest(
+            slug=page.slug, token=(await desk.a_partner(page)).token, client_ip="192.0.2.7"
+        )
+        session = (await desk.partners.CreatePageSession(asked, metadata=desk.gateway.metadata)).session_token
+        end = partner_pb.EndPageSessionRequest(session_token=session)
+        async with watching(server.channel, desk, "one") as gateway:
+            ending = asyncio.ensure_future(desk.partners.EndPageSession(end, metadata=desk.gateway.metadata))
+            change = await gateway.heard(1)
+            assert list(change.ended_session_hashes) == [sha256(session.encode()).hexdigest()]
+            assert session not in str(change)
+            await still_waited_for([ending])
+            await gateway.confirm(1)
+            await asyncio.wait_for(ending, 30)
+            await desk.partners.EndPageSession(end, metadata=desk.gateway.metadata)
+            await desk.a_component(page, "API")
+            assert not (await gateway.heard(2)).ended_session_hashes
 
 
 async def test_a_change_that_takes_nothing_away_is_told_and_waited_for_by_nobody(

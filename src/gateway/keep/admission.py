@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 
 from gateway.asked import Asked, CredentialKind
 from gateway.keep.lru import Lru
@@ -102,11 +103,18 @@ class Clients:
 
     def of(self, asked: Asked) -> Client:
         """The address is a part of who asks only where a credential is: nobody in particular comes from anywhere."""
-        kind = asked.credential.kind
-        credential = self._digest(asked.slug, kind.value, asked.credential.value)
+        kind, value = asked.credential.kind, asked.credential.value
+        if kind is CredentialKind.SESSION:
+            credential = self.of_session(asked.slug, sha256(value.encode(errors="surrogatepass")).hexdigest())
+        else:
+            credential = self._digest(asked.slug, kind.value, value)
         if kind is CredentialKind.NONE:
             return Client(credential, credential)
         return Client(self._digest(credential.hex(), asked.client_ip), credential)
+
+    def of_session(self, slug: str, session_hash: str) -> bytes:
+        """Answers the credential of a session by its hash, which is all that a change says of one that was ended."""
+        return self._digest(slug, CredentialKind.SESSION.value, session_hash)
 
     def _digest(self, *parts: str) -> bytes:
         text = "".join(f"{len(part)}:{part}" for part in parts)  # lengths, so that no two divisions read alike

@@ -10,12 +10,14 @@ MOST_NAMED = 50
 
 def ends_somebody(change: StatusPageChange) -> bool:
     """Whether the change names whose access ended."""
-    return bool(change.revoked_partner_ids or change.ended_token_ids or change.page_token_ended)
+    return bool(
+        change.revoked_partner_ids or change.ended_token_ids or change.ended_session_hashes or change.page_token_ended
+    )
 
 
 def takes_away(change: StatusPageChange) -> bool:
     """Whether others than those it names may see less from now on, so that nothing older is shown even as stale."""
-    named = max(len(change.revoked_partner_ids), len(change.ended_token_ids))
+    named = max(map(len, (change.revoked_partner_ids, change.ended_token_ids, change.ended_session_hashes)))
     return change.deleted or named >= MOST_NAMED or (change.confirm and not ends_somebody(change))
 
 

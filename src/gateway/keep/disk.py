@@ -11,7 +11,7 @@ import fcntl
 import os
 import secrets
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime
@@ -92,9 +92,9 @@ class Disk:
         found = await self._run(lambda db: [db.execute(f"SELECT * FROM {table}").fetchall() for table in tables])  # noqa: S608 # names of our own
         return (found[0], found[1], found[2]) if found else ([], [], [])
 
-    async def end(self, change: StatusPageChange, at: datetime) -> None:
+    async def end(self, change: StatusPageChange, at: datetime, ended_credentials: Sequence[str] = ()) -> None:
         """Returns once a change that takes something away is on the disk, or nothing is that it could be about."""
-        await self._run(lambda db: rows.end(db, change, at.timestamp()))
+        await self._run(lambda db: rows.end(db, change, at.timestamp(), ended_credentials))
         if self._database is None and self._file.exists():
             raise OSError("what has ended can neither be written nor what was kept be removed")
 

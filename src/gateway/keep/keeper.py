@@ -128,12 +128,17 @@ class Keeper:
 
     async def apply(self, change: pb.StatusPageChange) -> None:
         """Goes by a change: in memory at once, on the disk when this returns."""
-        forgotten = self.shelf.change(change)
+        ended = [
+            self._clients.of_session(slug, session).hex()
+            for slug in change.slugs
+            for session in change.ended_session_hashes
+        ]
+        forgotten = self.shelf.change(change, ended)
         self._signals.changed(change.status_page_id)
         if not self._disk:
             return
         if takes_away(change) or ends_somebody(change):
-            await self._disk.end(change, self._clock.now())
+            await self._disk.end(change, self._clock.now(), ended)
         for page_id in forgotten:
             await self._disk.forget_page(page_id)
 

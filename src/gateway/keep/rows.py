@@ -34,8 +34,9 @@ CREATE TABLE IF NOT EXISTS floors (page_id TEXT PRIMARY KEY, page_version INTEGE
 """
 
 
-def end(db: sqlite3.Connection, change: StatusPageChange, at: float) -> None:
-    ended = [(identity, at) for identity in (*change.revoked_partner_ids, *change.ended_token_ids)]
+def end(db: sqlite3.Connection, change: StatusPageChange, at: float, ended_credentials: Sequence[str] = ()) -> None:
+    identities = (*change.revoked_partner_ids, *change.ended_token_ids, *ended_credentials)
+    ended = [(identity, at) for identity in identities]
     db.executemany("INSERT INTO ended VALUES (?, ?) ON CONFLICT DO NOTHING", ended)
     page, version = change.status_page_id, change.page_version
     if change.page_token_ended:

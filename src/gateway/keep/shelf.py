@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from gateway import refusal
@@ -80,10 +81,13 @@ class Shelf:
         if not kept or (kept.epoch, kept.page_version) <= (content.epoch, content.page_version):
             self.contents.put(content.audience, content)
 
-    def change(self, change: StatusPageChange) -> list[str]:
-        """Goes by a change from now on; answers the pages of which nothing is kept any more."""
+    def change(self, change: StatusPageChange, ended_credentials: Sequence[str] = ()) -> list[str]:
+        """Goes by a change from now on; answers the pages of which nothing is kept any more.
+
+        `ended_credentials` are those of the sessions that it ends, in hexadecimal.
+        """
         now, page_id = self._clock.now(), change.status_page_id
-        for identity in (*change.revoked_partner_ids, *change.ended_token_ids):
+        for identity in (*change.revoked_partner_ids, *change.ended_token_ids, *ended_credentials):
             self.tombstones.end(identity, now)
         if change.page_token_ended:
             self.tombstones.end_page_token(page_id, change.page_version, now)

@@ -895,6 +895,7 @@ class StatusPageChange(_message.Message):
     PAGE_TOKEN_ENDED_FIELD_NUMBER: _builtins.int
     DELETED_FIELD_NUMBER: _builtins.int
     CONFIRM_FIELD_NUMBER: _builtins.int
+    ENDED_SESSION_HASHES_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUIDv7 of the change; given back with `confirm`."""
     status_page_id: _builtins.str
@@ -921,6 +922,10 @@ class StatusPageChange(_message.Message):
     def ended_token_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Tokens that ended otherwise, likewise."""
 
+    @_builtins.property
+    def ended_session_hashes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Sessions that were ended before their time, likewise: the SHA-256 of each as it was presented, in hexadecimal."""
+
     def __init__(
         self,
         *,
@@ -933,10 +938,11 @@ class StatusPageChange(_message.Message):
         page_token_ended: _builtins.bool = ...,
         deleted: _builtins.bool = ...,
         confirm: _builtins.bool = ...,
+        ended_session_hashes: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["confirm", b"confirm", "deleted", b"deleted", "ended_token_ids", b"ended_token_ids", "id", b"id", "page_token_ended", b"page_token_ended", "page_version", b"page_version", "revoked_partner_ids", b"revoked_partner_ids", "slugs", b"slugs", "status_page_id", b"status_page_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confirm", b"confirm", "deleted", b"deleted", "ended_session_hashes", b"ended_session_hashes", "ended_token_ids", b"ended_token_ids", "id", b"id", "page_token_ended", b"page_token_ended", "page_version", b"page_version", "revoked_partner_ids", b"revoked_partner_ids", "slugs", b"slugs", "status_page_id", b"status_page_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

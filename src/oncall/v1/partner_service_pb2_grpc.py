@@ -238,8 +238,8 @@ class PartnerServiceServicer:
     def EndPageSession(self, request, context):
         """Ends a session for good, before its time: somebody signs out. One that is not known or has ended changes nothing.
 
-        For the gateway's service account alone. Safe to retry. The server refuses the session from then on, as one that is
-        not known; a gateway that did not send this may repeat what it was answered for it until `admitted_until`.
+        For the gateway's service account alone. Answers once every gateway goes by it. Safe to retry: a repeat changes
+        nothing, and does not wait for what the first one told.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -107,8 +107,8 @@ class PartnerServiceStub:
     EndPageSession: _grpc.UnaryUnaryMultiCallable[_partner_service_pb2.EndPageSessionRequest, _partner_service_pb2.EndPageSessionResponse]
     """Ends a session for good, before its time: somebody signs out. One that is not known or has ended changes nothing.
 
-    For the gateway's service account alone. Safe to retry. The server refuses the session from then on, as one that is
-    not known; a gateway that did not send this may repeat what it was answered for it until `admitted_until`.
+    For the gateway's service account alone. Answers once every gateway goes by it. Safe to retry: a repeat changes
+    nothing, and does not wait for what the first one told.
     """
     WatchStatusPages: _grpc.UnaryStreamMultiCallable[_partner_service_pb2.WatchStatusPagesRequest, _partner_service_pb2.WatchStatusPagesResponse]
     """Streams which pages and partners changed, so that a gateway lets go of what it keeps of them.
@@ -210,8 +210,8 @@ class PartnerServiceAsyncStub(PartnerServiceStub):
     EndPageSession: _aio.UnaryUnaryMultiCallable[_partner_service_pb2.EndPageSessionRequest, _partner_service_pb2.EndPageSessionResponse]  # type: ignore[assignment]
     """Ends a session for good, before its time: somebody signs out. One that is not known or has ended changes nothing.
 
-    For the gateway's service account alone. Safe to retry. The server refuses the session from then on, as one that is
-    not known; a gateway that did not send this may repeat what it was answered for it until `admitted_until`.
+    For the gateway's service account alone. Answers once every gateway goes by it. Safe to retry: a repeat changes
+    nothing, and does not wait for what the first one told.
     """
     WatchStatusPages: _aio.UnaryStreamMultiCallable[_partner_service_pb2.WatchStatusPagesRequest, _partner_service_pb2.WatchStatusPagesResponse]  # type: ignore[assignment]
     """Streams which pages and partners changed, so that a gateway lets go of what it keeps of them.
@@ -382,8 +382,8 @@ class PartnerServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_partner_service_pb2.EndPageSessionResponse, _abc.Awaitable[_partner_service_pb2.EndPageSessionResponse]]:
         """Ends a session for good, before its time: somebody signs out. One that is not known or has ended changes nothing.
 
-        For the gateway's service account alone. Safe to retry. The server refuses the session from then on, as one that is
-        not known; a gateway that did not send this may repeat what it was answered for it until `admitted_until`.
+        For the gateway's service account alone. Answers once every gateway goes by it. Safe to retry: a repeat changes
+        nothing, and does not wait for what the first one told.
         """
 
     @_abc_1.abstractmethod

@@ -7,14 +7,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
+from hashlib import sha256
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from kernel.database import transaction
 from kernel.errors import Allowance, FieldViolation, InvalidArgument, Unauthenticated
 from server.domain import allowlist, page_token
-from server.domain.page_session import LASTS, LONGEST_SESSION, PageSessions, SessionKind
+from server.domain.page_session import LASTS, LONGEST_SESSION, PageSession, PageSessions, SessionKind
 from server.domain.partner_access import Visitor
 from server.domain.partner_gate import (
     Admitted,
@@ -29,11 +29,13 @@ from server.domain.partner_gate import (
 from server.domain.partner_token import PARTNER_MARK, PartnerTokens
 from server.domain.shown_page import ShownPage
 from server.domain.status_page import is_slug
+from server.operations.change import change
 from server.operations.compose_page import compose_page, snapshot
 from server.operations.environment import Environment
 from server.operations.limit_requests import RequestRates
 from server.operations.record_access import AccessRecord
-from server.storage import ended_sessions, partners, status_pages
+from server.operations.tell_page_change import Confirmations, tell_page_change
+from server.storage import ended_sessions, page_changes, partners, status_pages
 
 LONGEST_TOKEN = 200
 LONGEST_USER_AGENT = 500
@@ -113,14 +115,34 @@ async def create_page_session(reception: Reception, request: ShowRequest) -> tup
     return reception.page_sessions.write(session), session.expires_at
 
 
-async def end_page_session(reception: Reception, secret: str) -> None:
-    """Ends a session for good; one that is not known, or has ended, changes nothing."""
+async def end_page_session(reception: Reception, confirmations: Confirmations, secret: str) -> None:
+    """Ends a session for good, on every gateway once this returns; one not known, or ended already, changes nothing.
+
+    It is told once for each session, and of each token there is but one a second: so nobody who may sign in keeps all
+    gateways busy.
+    """
     token = secret[: LONGEST_SESSION + 1]
     session = reception.page_sessions.read(token)
     if session is None or session.expires_at <= reception.env.now():
         return
-    async with transaction(reception.env.sessions) as tx:
-        await ended_sessions.end(tx.session, reception.page_sessions.hash(token), session.expires_at)
+    told: UUID | None = None
+    async with change(reception.env.sessions, None) as tx:
+        is_new = await ended_sessions.end(tx.session, reception.page_sessions.hash(token), session.expires_at)
+        page_id = await _page_of(tx.session, session)
+        if is_new and page_id is not None:
+            told = await tell_page_change(
+                tx, page_id, ended_session_hashes=[sha256(token.encode()).hexdigest()], confirm=True
+            )
+    if told is not None:
+        await confirmations.wait(told)
+
+
+async def _page_of(session: AsyncSession, page_session: PageSession) -> UUID | None:
+    """Answers the page that a session is for; None where it is gone."""
+    if page_session.kind is SessionKind.PAGE:
+        return page_session.id if await page_changes.version(session, page_session.id) else None
+    known = await partners.find_token_by_id(session, page_session.id)
+    return known.partner.status_page_id if known else None
 
 
 @asynccontextmanager

@@ -17,7 +17,7 @@ from server.operations.change import Change
 from server.storage import page_changes, page_watches
 
 MOST_NAMED = 50
-"""Of partners and tokens in one change, so that the word fits into a notification."""
+"""Of partners, tokens and sessions in one change, so that the word fits into a notification."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,7 @@ class PageChange:
     page_token_ended: bool = False
     deleted: bool = False
     confirm: bool = False
+    ended_session_hashes: tuple[str, ...] = ()
 
 
 class Confirmations(Protocol):
@@ -52,6 +53,7 @@ async def tell_page_change(
     page_token_ended: bool = False,
     deleted: bool = False,
     confirm: bool = False,
+    ended_session_hashes: Sequence[str] = (),
 ) -> UUID:
     """Answers the id of the change, to be waited for after the commit where `confirm` was asked for.
 
@@ -71,6 +73,7 @@ async def tell_page_change(
         page_token_ended,
         deleted,
         confirm,
+        tuple(ended_session_hashes[:MOST_NAMED]),
     )
     if confirm:
         await page_watches.oblige(tx.session, change.id, _word(change))
@@ -90,6 +93,7 @@ def read_word(word: dict[str, object]) -> PageChange:
         bool(word["page_token"]),
         bool(word["deleted"]),
         bool(word["confirm"]),
+        tuple(str(session) for session in _list(word["sessions"])),
     )
 
 
@@ -104,6 +108,7 @@ def _word(change: PageChange) -> dict[str, object]:
         "page_token": change.page_token_ended,
         "deleted": change.deleted,
         "confirm": change.confirm,
+        "sessions": change.ended_session_hashes,
     }
 
 

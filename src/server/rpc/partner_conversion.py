@@ -123,6 +123,7 @@ def change_to_pb(change: PageChange) -> partner_service_pb2.StatusPageChange:
         page_token_ended=change.page_token_ended,
         deleted=change.deleted,
         confirm=change.confirm,
+        ended_session_hashes=change.ended_session_hashes,
     )
 
 

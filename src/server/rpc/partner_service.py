@@ -135,7 +135,7 @@ class PartnerService(partner_service_pb2_grpc.PartnerServiceServicer):
         return pb.CreatePageSessionResponse(session_token=token, expires_at=time_to_pb(expires_at))
 
     async def EndPageSession(self, request: pb.EndPageSessionRequest, context: Context) -> pb.EndPageSessionResponse:
-        await end_page_session(self._reception, request.session_token)
+        await end_page_session(self._reception, self._watches, request.session_token)
         return pb.EndPageSessionResponse()
 
     async def WatchStatusPages(

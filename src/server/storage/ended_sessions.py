@@ -12,9 +12,11 @@ from kernel.status_page_tables import ended_page_sessions
 from server.storage import old_rows
 
 
-async def end(session: AsyncSession, session_hash: bytes, expires_at: datetime) -> None:
+async def end(session: AsyncSession, session_hash: bytes, expires_at: datetime) -> bool:
+    """Answers whether it had not been ended before."""
     row = {"session_hash": session_hash, "expires_at": expires_at}
-    await session.execute(insert(ended_page_sessions).values(row).on_conflict_do_nothing())
+    ending = insert(ended_page_sessions).values(row).on_conflict_do_nothing()
+    return await session.scalar(ending.returning(ended_page_sessions.c.session_hash)) is not None
 
 
 async def has_ended(session: AsyncSession, session_hash: bytes) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from hashlib import sha256
 
 import pytest
 
@@ -59,6 +60,23 @@ async def test_an_answer_on_its_way_does_not_bring_a_revoked_partner_back(told_f
             await server.confirmation(await server.change(confirm=True, revoked_partner_ids=["partner-1"]))
         server.away = True
         assert await refused(keeper, asking()) in {"PARTNER_REVOKED", "UNAVAILABLE"}
+
+
+async def test_a_session_that_ends_while_it_is_asked_about_for_the_first_time_is_not_let_in() -> None:
+    server = ScriptedServer()
+    async with a_keeper(server) as keeper:
+        session, other = asking("good", kind=CredentialKind.SESSION), asking("other", kind=CredentialKind.SESSION)
+        await keeper.show(other)
+        server.hold.clear()
+        first = asyncio.ensure_future(keeper.show(session))
+        await eventually(lambda: _asked(server, 2))
+        await server.confirmation(await server.change(confirm=True, ended_session_hashes=[sha256(b"good").hexdigest()]))
+        server.hold.set()
+        with pytest.raises(Refusal) as refusal:
+            await first
+        assert refusal.value.reason == "TOKEN_UNKNOWN"
+        await keeper.show(other)
+        assert len(server.asked) == 2
 
 
 async def test_a_change_is_confirmed_only_once_it_counts() -> None:

@@ -9,10 +9,12 @@ import sys
 import threading
 from asyncio.subprocess import PIPE
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
+from gateway.asked import CredentialKind
 from gateway.keep.contents import AudienceKey
 from gateway.keep.disk import Disk, FolderInUse
 from tests.unit.gateway.keep.scripted_server import (
@@ -49,6 +51,22 @@ async def test_a_gateway_that_starts_while_the_server_is_away_shows_what_it_had(
         again = await keeper.show(asking("other"))
         assert again.stale_since is None
         assert server.asked[-1].known_content_tag == shown.tag
+    disk.close()
+
+
+async def test_a_session_that_was_ended_is_refused_after_a_start_too(tmp_path: Path) -> None:
+    server, disk = ScriptedServer(), Disk(tmp_path / "kept")
+    sessions = [asking(token, kind=CredentialKind.SESSION) for token in ("good", "other")]
+    async with a_keeper(server, disk) as keeper:
+        for session in sessions:
+            await keeper.show(session)
+        await server.confirmation(await server.change(confirm=True, ended_session_hashes=[sha256(b"good").hexdigest()]))
+    disk.close()
+    server.away = True
+    disk = Disk(tmp_path / "kept")
+    async with a_keeper(server, disk) as keeper:
+        assert await refused(keeper, sessions[0]) == "TOKEN_UNKNOWN"
+        assert (await keeper.show(sessions[1])).stale_since is not None
     disk.close()
 
 
