@@ -15,6 +15,7 @@ from oncall.v1 import status_page_service_pb2 as pages_pb
 from tests.rpc.conftest import Refusal, RunningServer, refusal_of
 from tests.rpc.test_partner_changes import HOUR, end_of_grace
 from tests.status_pages import PUBLIC, KnownPartner, StatusPageDesk, names
+from tests.waiting import eventually
 
 TOKEN_UNKNOWN = Refusal(grpc.StatusCode.UNAUTHENTICATED, "TOKEN_UNKNOWN")
 NOT_FOUND = Refusal(grpc.StatusCode.NOT_FOUND, "NOT_FOUND")
@@ -46,6 +47,21 @@ async def reads_as(desk: StatusPageDesk, slug: str, secret: str) -> dict[str, st
         except grpc.aio.AioRpcError:
             found[kind] = "nobody"
     return found
+
+
+async def test_who_signed_out_may_sign_in_again_also_where_their_access_ends_soon(desk: StatusPageDesk) -> None:
+    page = await desk.a_page()
+    partner = await desk.a_partner(page, expires_at=datetime.now(UTC) + HOUR)
+    first = await a_session(desk, page.slug, partner.token)
+    assert first.expires_at.ToDatetime(UTC) < datetime.now(UTC) + HOUR
+    end = pb.EndPageSessionRequest(session_token=first.session_token)
+    await desk.partners.EndPageSession(end, metadata=desk.gateway.metadata)
+
+    async def let_in() -> bool:
+        again = (await a_session(desk, page.slug, partner.token)).session_token
+        return again != first.session_token and bool(await desk.read(page.slug, session_token=again))
+
+    await eventually(let_in)  # of a second there is one session
 
 
 async def test_a_credential_counts_as_what_it_is_and_as_nothing_else(desk: StatusPageDesk) -> None:

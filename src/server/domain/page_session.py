@@ -33,7 +33,11 @@ class SessionKind(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class PageSession:
-    """What a session says: the id is that of the partner's token, or that of the page."""
+    """What a session says: the id is that of the partner's token, or that of the page.
+
+    `fragment` is a piece of the hash of the page's token, or the second in which a partner's session was made: else all
+    sessions of a token that ends soon were the same one, and whoever signed out could not sign in again.
+    """
 
     kind: SessionKind
     id: UUID
@@ -51,8 +55,9 @@ class PageSessions:
     def __init__(self, key: bytes) -> None:
         self._key = key
 
-    def of_partner(self, token_id: UUID, ends_at: datetime) -> PageSession:
-        return PageSession(SessionKind.PARTNER, token_id, _whole(ends_at))
+    def of_partner(self, token_id: UUID, made_at: datetime, ends_at: datetime) -> PageSession:
+        second = int(made_at.timestamp()).to_bytes(_FRAGMENT_BYTES, "big")
+        return PageSession(SessionKind.PARTNER, token_id, _whole(ends_at), second)
 
     def of_page(self, page_id: UUID, token_hash: bytes, ends_at: datetime) -> PageSession:
         return PageSession(SessionKind.PAGE, page_id, _whole(ends_at), token_hash[:_FRAGMENT_BYTES])

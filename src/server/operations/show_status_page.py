@@ -109,7 +109,7 @@ async def create_page_session(reception: Reception, request: ShowRequest) -> tup
         await limit(reception, admitted, 0)
     ends_at = min(now + LASTS, admitted.ends_at or now + LASTS)
     if admitted.token is not None:
-        session = reception.page_sessions.of_partner(admitted.token.id, ends_at)
+        session = reception.page_sessions.of_partner(admitted.token.id, now, ends_at)
     else:
         session = reception.page_sessions.of_page(admitted.page.id, admitted.page.token_hash or b"", ends_at)
     return reception.page_sessions.write(session), session.expires_at

@@ -18,6 +18,7 @@ from server.domain.partner_token import PARTNER_MARK, PartnerTokens
 from server.settings import ServerSettings
 from tests.builders import MASTER_KEY
 
+MADE = datetime(2026, 3, 1, 0, 30, 15, 250_000, tzinfo=UTC)
 ENDS = datetime(2026, 3, 1, 12, 30, 15, 999_999, tzinfo=UTC)
 HASH = bytes(range(32))
 TOKEN_ID = UUID("01890a5d-ac96-774b-bcce-b302099a8057")
@@ -26,26 +27,34 @@ sessions = PageSessions(b"k" * 32)
 
 
 def written() -> list[str]:
-    return [sessions.write(sessions.of_partner(TOKEN_ID, ENDS)), sessions.write(sessions.of_page(TOKEN_ID, HASH, ENDS))]
+    return [
+        sessions.write(sessions.of_partner(TOKEN_ID, MADE, ENDS)),
+        sessions.write(sessions.of_page(TOKEN_ID, HASH, ENDS)),
+    ]
 
 
 @given(st.uuids(), st.integers(1, 2**37), st.binary(min_size=32))
 def test_what_is_written_is_read_again(of: UUID, seconds: int, token_hash: bytes) -> None:
     ends_at = datetime.fromtimestamp(seconds, UTC)
-    for session in (sessions.of_partner(of, ends_at), sessions.of_page(of, token_hash, ends_at)):
+    for session in (sessions.of_partner(of, MADE, ends_at), sessions.of_page(of, token_hash, ends_at)):
         token = sessions.write(session)
         assert sessions.read(token) == session
         assert len(token) <= LONGEST_SESSION
 
 
 def test_a_session_ends_on_a_whole_second_and_never_later_than_it_may() -> None:
-    session = sessions.of_partner(TOKEN_ID, ENDS)
+    session = sessions.of_partner(TOKEN_ID, MADE, ENDS)
     assert (session.kind, session.id, session.expires_at) == (
         SessionKind.PARTNER,
         TOKEN_ID,
         ENDS.replace(microsecond=0),
     )
     assert session.expires_at <= ENDS < session.expires_at + timedelta(seconds=1)
+
+
+def test_each_second_has_a_session_of_its_own_also_of_a_token_that_ends_soon() -> None:
+    made = [sessions.of_partner(TOKEN_ID, MADE + timedelta(seconds=passed), ENDS) for passed in (0, 0.5, 1)]
+    assert sessions.write(made[0]) == sessions.write(made[1]) != sessions.write(made[2])
 
 
 @pytest.mark.parametrize("token", written(), ids=["partner", "page"])
