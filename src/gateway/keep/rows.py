@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from gateway.keep import tombstones
 from gateway.keep.admission import Admission
 from gateway.keep.change import takes_away
 from gateway.keep.contents import AudienceKey, Content
@@ -18,6 +19,7 @@ from oncall.v1.partner_service_pb2 import GetStatusPageResponse, StatusPageChang
 Row = Sequence[Any]
 
 MOST_ADMISSIONS = 100_000
+MOST_ENDED = tombstones.MOST
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS admissions (
@@ -44,6 +46,17 @@ def end(db: sqlite3.Connection, change: StatusPageChange, at: float, ended_crede
     if takes_away(change):
         _raise(db, "floors", (page, version))
         db.execute("DELETE FROM contents WHERE page_id = ? AND page_version < ?", (page, version))
+    if ended:
+        _forget_oldest_endings(db)
+
+
+def _forget_oldest_endings(db: sqlite3.Connection) -> None:
+    """As in memory: with the oldest endings go all admissions that they could be about."""
+    excess = db.execute("SELECT count(*) FROM ended").fetchone()[0] - MOST_ENDED
+    if excess > 0:
+        (last,) = db.execute("SELECT at FROM ended ORDER BY at LIMIT 1 OFFSET ?", (excess - 1,)).fetchone()
+        db.execute("DELETE FROM admissions WHERE asked_at <= ?", (last,))
+        db.execute("DELETE FROM ended WHERE at <= ?", (last,))
 
 
 def _raise(db: sqlite3.Connection, table: str, values: tuple[object, ...]) -> None:

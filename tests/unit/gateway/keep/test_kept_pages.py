@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from gateway.asked import CredentialKind
+from gateway.keep import rows
 from gateway.keep.contents import AudienceKey
 from gateway.keep.disk import Disk, FolderInUse
 from tests.unit.gateway.keep.scripted_server import (
@@ -98,6 +99,31 @@ async def test_a_broken_file_is_put_aside_and_the_gateway_goes_on(tmp_path: Path
         await keeper.show(asking())
         await disk.write()
         assert await disk.content(next(iter(keeper.shelf.contents))) is not None
+    disk.close()
+
+
+async def test_endings_are_kept_in_bounds_and_the_oldest_go_with_what_they_could_be_about(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rows, "MOST_ENDED", 3)
+    server, disk = ScriptedServer(), Disk(tmp_path / "kept")
+    server.credentials["late"] = Known("partner-3", "token-3")
+    async with a_keeper(server, disk) as keeper:
+        await keeper.show(asking())
+        await keeper.show(asking("other"))
+        await disk.write()
+        await disk.end_token("token-1", server.clock.now())
+        await keeper.show(asking("late"))
+        await disk.write()
+        for number in range(3):
+            await disk.end_token(f"another-{number}", server.clock.now())
+    assert [identity for identity, _ in (await disk.endings())[0]] == ["another-0", "another-1", "another-2"]
+    disk.close()
+    server.away = True
+    disk = Disk(tmp_path / "kept")
+    async with a_keeper(server, disk) as keeper:
+        assert [await refused(keeper, asking(token)) for token in ("good", "other")] == ["UNAVAILABLE"] * 2
+        assert (await keeper.show(asking("late"))).stale_since is not None
     disk.close()
 
 
