@@ -57,15 +57,10 @@ def content_of(answer: GetStatusPageResponse, known: Content | None, *, held_at:
 
     What belongs to the one who asked is taken off: the content is shown to all of the audience.
     """
-    from_answer = {
-        "page_version": answer.page_version,
-        "expires_at": answer.content_expires_at.ToDatetime(tzinfo=held_at.tzinfo),
-        "held_at": held_at,
-        "epoch": epoch,
-    }
+    version, expires_at = answer.page_version, answer.content_expires_at.ToDatetime(tzinfo=held_at.tzinfo)
     same_name = known is not None and answer.audience.partner_name == known.shown.audience.partner_name
     if known and same_name and _shows_the_same(answer, known):
-        return replace(known, **from_answer)  # type: ignore[arg-type]
+        return replace(known, page_version=version, expires_at=expires_at, held_at=held_at, epoch=epoch)
     shown = GetStatusPageResponse()
     shown.CopyFrom(known.shown if known and answer.unchanged else answer)
     shown.audience.CopyFrom(answer.audience)
@@ -73,7 +68,7 @@ def content_of(answer: GetStatusPageResponse, known: Content | None, *, held_at:
         shown.ClearField(name)
     shown.audience.ClearField("token_id")
     shown.audience.ClearField("token_prefix")
-    return Content(shown, answer.content_tag, size=shown.ByteSize() + 1, **from_answer)  # type: ignore[arg-type]
+    return Content(shown, answer.content_tag, version, expires_at, held_at, size=shown.ByteSize() + 1, epoch=epoch)
 
 
 def _shows_the_same(answer: GetStatusPageResponse, known: Content) -> bool:

@@ -48,9 +48,6 @@ class SingleFlight(Generic[T]):
         flight = self._flights.get(key)
         return flight.passengers if flight else 0
 
-    def is_under_way(self, key: Hashable) -> bool:
-        return key in self._flights
-
     async def join(self, key: Hashable, ticket: int, fly: Callable[[], Awaitable[T]]) -> Landed[T]:
         """Flies, or waits for the flight that is under way."""
         flight = self._flights.get(key)
