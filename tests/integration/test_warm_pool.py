@@ -20,6 +20,7 @@ from executor.sandbox.cgroup import CgroupRoot, open_root
 from executor.sandbox.command import Job
 from executor.sandbox.handover import Handover
 from executor.sandbox.pool import Sandboxes, footprint
+from executor.sandbox.process import SandboxError
 from executor.sandbox.standing import stand
 from executor.sandbox.toolbox import Toolbox
 from executor.settings import SandboxSettings
@@ -296,6 +297,15 @@ async def test_an_executor_that_cannot_keep_any_standing_runs_scripts_all_the_sa
     keeping.cancel()
     await asyncio.wait([keeping])
     await sandboxes.close()
+
+
+async def test_a_job_that_cannot_be_expressed_keeps_no_user(cgroups: CgroupRoot) -> None:
+    sandboxes = Sandboxes(cgroups, range(FIRST_USER, FIRST_USER + 1) if os.geteuid() == 0 else None, Toolbox(), warm=0)
+    for _ in range(2):
+        with pytest.raises(SandboxError, match="environment cannot be made"):
+            await sandboxes.start(a_job("echo x", parameters={"name": "a\0b"}), str(new_id()))
+
+    assert (await output_of(sandboxes, a_job("echo x")))[0] == b"x\n"
 
 
 async def test_no_two_sandboxes_that_live_have_the_same_user(cgroups: CgroupRoot) -> None:

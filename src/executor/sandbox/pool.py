@@ -76,15 +76,19 @@ class Sandboxes:
                 return sandbox
         resources = ExitStack()
         user = self._take_user(resources)
-        return await process.start(
-            job,
-            cgroups=self._cgroups,
-            name=name,
-            user=user,
-            toolbox=self._toolbox,
-            resources=resources,
-            before_release=before_release,
-        )
+        try:
+            return await process.start(
+                job,
+                cgroups=self._cgroups,
+                name=name,
+                user=user,
+                toolbox=self._toolbox,
+                resources=resources,
+                before_release=before_release,
+            )
+        except (SandboxError, OSError):
+            resources.close()  # it may not have come to where they are closed with the sandbox
+            raise
 
     async def run(self) -> None:
         """Keeps sandboxes standing. Ends when cancelled, or at once where none are wanted."""
