@@ -15,6 +15,7 @@ STUCK = """
 import asyncio, os, runpy, sys
 from pathlib import Path
 from executor import worker
+from executor.sandbox import pool
 from executor.sandbox.cgroup import Cgroup
 
 emptied, stuck = Cgroup.emptied, Path(os.environ["STUCK"])
@@ -25,7 +26,7 @@ async def emptied_or_stuck(self):
     await emptied(self)
 
 Cgroup.emptied = emptied_or_stuck
-worker.CANCEL_SECONDS = 0.5
+worker.CANCEL_SECONDS = pool.CLOSE_SECONDS = 0.5
 sys.argv = ["executor"]
 runpy.run_module("executor", run_name="__main__")
 """
@@ -60,3 +61,32 @@ async def test_an_attempt_that_does_not_end_when_it_is_cancelled_keeps_no_execut
     assert process.returncode == 1
     assert processes_of(execution) == []
     assert (await platform.row(execution)).status == "RUNNING"  # the sweep ends it as lost, once its lease is over
+
+
+async def test_a_standing_sandbox_that_does_not_die_keeps_no_executor_from_ending(
+    platform: Platform, tmp_path: Path
+) -> None:
+    stuck = tmp_path / "stuck"
+    async with an_executor_process(
+        platform.database_url,
+        platform.redis_url,
+        tmp_path,
+        python=(sys.executable, "-c", STUCK),
+        environment={"STUCK": str(stuck), "ONCALL_WARM_SANDBOXES": "1"},
+        stderr=asyncio.subprocess.PIPE,
+    ) as process:
+        assert process.stderr is not None
+        try:
+            async with asyncio.timeout(30 * PATIENCE):
+                async for line in process.stderr:
+                    if b'"warm_sandboxes"' in line:
+                        break
+                stuck.touch()
+                process.terminate()
+                _, said = await process.communicate()
+        finally:
+            stuck.unlink(missing_ok=True)
+
+    assert b'"warm_sandboxes_left"' in said
+    assert [line for line in said.decode().splitlines() if any(word in line for word in WORDS)] == []
+    assert process.returncode == 0

@@ -31,6 +31,8 @@ log = structlog.get_logger()
 PAUSE_SECONDS = 0.025
 """What a script that has just begun gets before the next sandbox is set up beside it."""
 BACKOFF_SECONDS = (1.0, 5.0, 30.0, 300.0)
+CLOSE_SECONDS = 5.0
+"""How long the end waits for what it killed: what the kernel keeps longer dies with the executor, or after it."""
 
 
 class Sandboxes:
@@ -114,11 +116,20 @@ class Sandboxes:
             await asyncio.sleep(PAUSE_SECONDS)
 
     async def close(self) -> None:
-        """Ends those that stand, and waits for all that end. `run` must have ended, and no more be started."""
+        """Ends those that stand, and waits for all that end, for `CLOSE_SECONDS` at most.
+
+        `run` must have ended, and no more be started.
+        """
         while self._standing:
             self._end(self._standing.popleft().discard())
-        while self._ending:
-            await asyncio.wait(set(self._ending))
+        if not self._ending:
+            return
+        _, left = await asyncio.wait(set(self._ending), timeout=CLOSE_SECONDS)
+        if left:
+            log.warning("warm_sandboxes_left", count=len(left), after_seconds=CLOSE_SECONDS)
+            for ending in left:  # they give back what they hold, but for what the kernel keeps
+                ending.cancel()
+            await asyncio.wait(left)
 
     def _take(self, job: Job) -> Standing | None:
         """Answers one that fits, and remembers what was asked for."""
