@@ -104,7 +104,7 @@ def _read(file: Path) -> bytes:
 def _certificates(file: Path, content: bytes) -> list[x509.Certificate]:
     try:
         return x509.load_pem_x509_certificates(content)
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):
         raise UnusableFiles(f"{file} cannot be used: there is no PEM certificate in it") from None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import ssl
 from datetime import timedelta
 from pathlib import Path
 
@@ -25,6 +26,7 @@ def test_a_pair_is_read_and_its_key_shows_in_no_repr(tmp_path: Path) -> None:
         ("none.pem", "good.key", r"none\.pem cannot be read: No such file"),
         ("good.pem", "none.key", r"none\.key cannot be read: No such file"),
         ("good.key", "good.key", "there is no PEM certificate in it"),
+        ("strange.pem", "good.key", "there is no PEM certificate in it"),
         ("good.pem", "good.pem", "there is no PEM key in it"),
         ("good.pem", "other.key", "the key is not that of the certificate"),
         ("good.pem", "locked.key", "the key is encrypted; give one without a password"),
@@ -37,6 +39,9 @@ def test_what_is_no_pair_is_said_in_a_sentence(tmp_path: Path, certificate: str,
     authority.server("other")
     authority.server("late", valid=timedelta(minutes=-1))
     shutil.copy(good.key, tmp_path / "locked.key")
+    der = ssl.PEM_cert_to_DER_cert(good.certificate.read_text())
+    of_no_version = der.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x63")  # 2 is version 3, and 99 is none
+    (tmp_path / "strange.pem").write_text(ssl.DER_cert_to_PEM_cert(of_no_version))
     encrypted(tmp_path / "locked.key", b"open sesame")
     with pytest.raises(UnusableFiles, match=problem) as refused:
         read_identity(tmp_path / certificate, tmp_path / key)
