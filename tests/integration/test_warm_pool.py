@@ -16,19 +16,19 @@ import pytest
 
 from executor.identity import new_executor_id
 from executor.sandbox import pool, standing
-from executor.sandbox.cgroup import CgroupRoot, open_root
+from executor.sandbox.cgroup import Cgroup, CgroupRoot, open_root
 from executor.sandbox.command import Job
 from executor.sandbox.handover import Handover
 from executor.sandbox.pool import Sandboxes, footprint
 from executor.sandbox.process import SandboxError
-from executor.sandbox.standing import stand
+from executor.sandbox.standing import Standing, stand
 from executor.sandbox.toolbox import Toolbox
 from executor.settings import SandboxSettings
 from kernel.execution.content import NetworkPolicy, ResourceLimits, ScriptLanguage
 from kernel.ids import new_id
 from tests.processes import cgroups as all_cgroups
 from tests.processes import waits
-from tests.waiting import eventually
+from tests.waiting import PATIENCE, eventually
 
 MIB = 1024 * 1024
 FIRST_USER = SandboxSettings().sandbox_uid_base + 90_000 * 1_001 + (os.getpid() % 9_000) * 16
@@ -329,6 +329,41 @@ async def test_the_end_leaves_none_standing(cgroups: CgroupRoot) -> None:
     assert (cost["sandboxes"], cost["processes"]) == (2, 6)
     assert 0 < cost["memory_bytes"] < 16 * MIB
     await no_longer(pids)
+
+
+async def test_the_end_waits_for_what_is_being_set_up_however_often_it_is_cancelled(
+    cgroups: CgroupRoot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever ends an executor cancels again and again, and the kernel may be slow to let go of a sandbox."""
+    emptied = Cgroup.emptied
+    begins, ends, gone = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def begin_for_ever(self: Standing) -> None:
+        self._sandbox.release()
+        begins.set()
+        await asyncio.Event().wait()
+
+    async def emptied_late(self: Cgroup) -> None:
+        ends.set()
+        await gone.wait()
+        await emptied(self)
+
+    monkeypatch.setattr(Standing, "begin", begin_for_ever)
+    monkeypatch.setattr(Cgroup, "emptied", emptied_late)
+    sandboxes = Sandboxes(cgroups, range(FIRST_USER, FIRST_USER + 2) if os.geteuid() == 0 else None, Toolbox(), warm=1)
+    keeping = asyncio.create_task(sandboxes.run())
+    async with asyncio.timeout(30 * PATIENCE):
+        await begins.wait()
+        keeping.cancel()
+        await ends.wait()
+        keeping.cancel()
+        await asyncio.wait([keeping])
+        closing = asyncio.create_task(sandboxes.close())
+        await asyncio.sleep(0)
+        assert not closing.done()
+        gone.set()
+        await closing
+    assert [folder for h in cgroups.hierarchies for folder in h.folder.glob("warm-*")] == []
 
 
 STAND = """

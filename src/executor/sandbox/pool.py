@@ -161,6 +161,17 @@ class Sandboxes:
     async def _refill(self, shape: ResourceLimits) -> None:
         while self._ending:  # they may have the last of the users
             await asyncio.wait(set(self._ending))
+        setting_up = asyncio.create_task(self._set_up(shape))
+        try:
+            await asyncio.shield(setting_up)
+        except asyncio.CancelledError:
+            # Once, however often this one is: it ends what it has half made, and `close` waits for that.
+            setting_up.cancel()
+            self._ending.add(setting_up)
+            setting_up.add_done_callback(self._ending.discard)
+            raise
+
+    async def _set_up(self, shape: ResourceLimits) -> None:
         resources = ExitStack()
         user = self._take_user(resources)
         name = f"warm-{next(self._numbers)}"
