@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import BinaryIO, Protocol
 
 from google.protobuf.message import Message
 
 from cli.escape_filter import EscapeFilter
-from cli.output import enum_name, note, to_json
+from cli.output import enum_name, json_line, note
 from cli.visible import visible
 from oncall.v1.execution_pb2 import (
     EXECUTION_STATUS_CANCELLED,
@@ -50,7 +49,7 @@ class JsonPrinter:
         self._print(execution)
 
     def _print(self, message: Message) -> None:
-        sys.stdout.write(json.dumps(to_json(message), ensure_ascii=False) + "\n")
+        sys.stdout.write(json_line(message) + "\n")
         sys.stdout.flush()
 
     def say(self, sentence: str) -> None:

@@ -33,7 +33,7 @@ def exit_code(error: OncallError) -> int:
 def describe(error: OncallError, address: str) -> str:
     """Answers what went wrong and what to do about it; further lines name the bad fields, one each."""
     message = visible(error.message).rstrip(".") or "no reason was given"
-    named = f"({error.reason or error.code.name})"
+    named = f"({visible(error.reason) or error.code.name})"
     match error.code:
         case StatusCode.UNAVAILABLE if isinstance(error, TlsRefused):
             return f"cannot connect to {address}: {message}"

@@ -13,7 +13,7 @@ from google.protobuf import json_format
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from cli.visible import visible
+from cli.visible import visible, visible_json
 
 Json = Annotated[
     bool, typer.Option("--json", help="Print JSON: protobuf's own mapping, with the field names of the API.")
@@ -63,8 +63,13 @@ def to_json(message: Message) -> dict[str, Any]:
 
 def print_json(value: Message | Mapping[str, Any]) -> None:
     """Prints one JSON value on one line."""
+    print(json_line(value), flush=True)
+
+
+def json_line(value: Message | Mapping[str, Any]) -> str:
+    """Answers a value as one line that a terminal may be shown, too."""
     plain = to_json(value) if isinstance(value, Message) else value
-    print(json.dumps(plain, ensure_ascii=False), flush=True)
+    return visible_json(json.dumps(plain, ensure_ascii=False))
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, empty: str) -> None:
@@ -113,6 +118,12 @@ def enum_name(message: Message, field: str) -> str:
 def enum_words(message: Message, field: str) -> str:
     """Answers the name of an enum field's value as words: PARTIAL OUTAGE."""
     return enum_name(message, field).replace("_", " ")
+
+
+def headline(update: Any) -> str:
+    """Answers when something was said of an incident or a maintenance, where that stood then, and who said it."""
+    who = visible(update.created_by) or "the platform"
+    return f"{local_time(update.created_at)}  {enum_words(update, 'status')}  by {who}"
 
 
 def plain(value: object) -> str:

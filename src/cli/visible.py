@@ -24,6 +24,13 @@ def visible_block(text: str) -> str:
     return visible(text, keep="\n\t")
 
 
+def visible_json(text: str) -> str:
+    """Answers JSON that means the same, with what `visible` would replace escaped as JSON does it."""
+    if text.isascii() and "\x7f" not in text:
+        return text  # as megabytes of a script's output are, in base64
+    return "".join(char if _shown(char) == char else f"\\u{ord(char):04x}" for char in text)
+
+
 def _shown(char: str) -> str:
     code = ord(char)
     if code < 0x20:

@@ -11,7 +11,17 @@ from cli.component_status import words
 from cli.connection import Server, connected
 from cli.incident.options import IncidentName, Severity, Status, find_incident, severity_to_pb, status_to_pb
 from cli.lookup import TeamOption, find_service, find_team, team_names
-from cli.output import Json, enum_name, enum_words, local_time, print_details, print_json, print_table, to_json
+from cli.output import (
+    Json,
+    enum_name,
+    enum_words,
+    headline,
+    local_time,
+    print_details,
+    print_json,
+    print_table,
+    to_json,
+)
 from cli.page.lookup import Components, components_of, find_page
 from cli.paging import paged
 from cli.visible import visible_block
@@ -76,7 +86,7 @@ def show(name: IncidentName, as_json: Json = False) -> None:
         rows = [(components.name(impact.component_id), words(impact.status)) for impact in found.impacts]
         print_table(("COMPONENT", "BECAUSE OF IT"), rows, empty="")
     for update in reversed(found.updates):
-        print(f"\n{_headline(update)}")
+        print(f"\n{headline(update)}")
         for line in _said(update, components):
             print(f"  {line}")
 
@@ -110,11 +120,6 @@ def _details(found: Incident, team: str, page: str) -> list[tuple[str, str]]:
         ("watched", local_time(found.monitoring_at)),
         ("resolved", local_time(found.resolved_at)),
     ]
-
-
-def _headline(update: IncidentUpdate) -> str:
-    who = update.created_by or "the platform"
-    return f"{local_time(update.created_at)}  {enum_words(update, 'status')}  by {who}"
 
 
 def _said(update: IncidentUpdate, components: Components) -> Iterator[str]:

@@ -8,7 +8,7 @@ import typer
 
 from cli.connection import connected
 from cli.maintenance.options import MaintenanceName, Status, find_maintenance, status_to_pb
-from cli.output import Json, enum_words, local_time, print_details, print_json, print_table, to_json
+from cli.output import Json, enum_words, headline, local_time, print_details, print_json, print_table, to_json
 from cli.page.lookup import PageName, PageOption, components_of, find_page
 from cli.paging import paged
 from cli.visible import visible_block
@@ -77,6 +77,5 @@ def show(name: MaintenanceName, page: PageOption = "", as_json: Json = False) ->
         ]
     )
     for update in reversed(found.updates):
-        who = update.created_by or "the platform"
-        print(f"\n{local_time(update.created_at)}  {enum_words(update, 'status')}  by {who}")
+        print(f"\n{headline(update)}")
         print("\n".join(f"  {line}" for line in visible_block(update.message).splitlines()))

@@ -1,0 +1,57 @@
+"""What a server says is shown and never obeyed: no word of it reaches the terminal as a control sequence."""
+
+import json
+
+import grpc
+import pytest
+
+from oncall.v1.incident_pb2 import INCIDENT_STATUS_IDENTIFIED, Incident, IncidentUpdate
+from oncall.v1.incident_service_pb2 import GetIncidentResponse
+from oncall.v1.maintenance_pb2 import MAINTENANCE_STATUS_SCHEDULED, Maintenance, MaintenanceUpdate
+from oncall.v1.status_page_pb2 import StatusPage
+from oncall.v1.status_page_service_pb2 import (
+    GetMaintenanceResponse,
+    ListComponentsResponse,
+    StatusPageServiceGetStatusPageResponse,
+)
+from oncall.v1.team_service_pb2 import ListTeamsResponse
+from tests.unit.cli.conftest import SECONDS
+
+ID = "0199c3a1-8f0e-7cc2-9d0b-5a3f0c7a1b2e"
+HOSTILE = "ada\x1b[2J\x9b2J\u202e\x7f"
+SHOWN = "ada␛[2J<U+009B>2J<U+202E>␡"
+
+
+def test_who_said_something_of_an_incident_is_shown_as_what_it_is(server):
+    ran = server.run("incident", "show", ID)
+    said = IncidentUpdate(message="hello", status=INCIDENT_STATUS_IDENTIFIED, created_by=HOSTILE)
+    server.answer("GetIncident", GetIncidentResponse(incident=Incident(id=ID, updates=[said])))
+    server.answer("ListTeams", ListTeamsResponse())
+    assert f"  IDENTIFIED  by {SHOWN}\n  hello\n" in ran.result(SECONDS).stdout
+
+
+def test_who_said_something_of_a_maintenance_is_shown_as_what_it_is(server):
+    ran = server.run("maintenance", "show", ID)
+    said = MaintenanceUpdate(message="hello", status=MAINTENANCE_STATUS_SCHEDULED, created_by=HOSTILE)
+    found = Maintenance(id=ID, status_page_id=ID, updates=[said])
+    server.answer("GetMaintenance", GetMaintenanceResponse(maintenance=found))
+    page = StatusPageServiceGetStatusPageResponse(status_page=StatusPage(id=ID, slug="shop"))
+    server.take("GetStatusPage")[1].terminate(page, (), grpc.StatusCode.OK, "")
+    server.answer("ListComponents", ListComponentsResponse())
+    assert f"  SCHEDULED  by {SHOWN}\n  hello\n" in ran.result(SECONDS).stdout
+
+
+def test_a_reason_is_shown_as_what_it_is(server):
+    ran = server.run("incident", "show", ID)
+    server.refuse("GetIncident", grpc.StatusCode.NOT_FOUND, "gone", HOSTILE)
+    assert ran.result(SECONDS).stderr == f"oncall: gone ({SHOWN})\n"
+
+
+@pytest.mark.parametrize("text", [HOSTILE, "plain", "ä€😀"])
+def test_json_is_whole_and_escapes_what_a_terminal_would_obey(server, text):
+    ran = server.run("incident", "show", ID, "--json")
+    server.answer("GetIncident", GetIncidentResponse(incident=Incident(id=ID, title=text)))
+    printed = ran.result(SECONDS).stdout
+    assert json.loads(printed)["title"] == text
+    assert not set(printed.removesuffix("\n")) & set("\x1b\x9b\u202e\x7f")
+    assert text == HOSTILE or text in printed
