@@ -44,7 +44,7 @@ def current(environ: Mapping[str, str] = os.environ) -> Credentials:
     A stored token is never sent to another server than the one it was stored for.
     """
     token = environ.get("ONCALL_TOKEN", "").strip()
-    stored = None if token and environ.get("ONCALL_SERVER") else load(environ)
+    stored = _stored(environ, needed=not (token and environ.get("ONCALL_SERVER")))
     server = normal_address(environ.get("ONCALL_SERVER") or (stored.server if stored else DEFAULT_SERVER))
     of_this_server = stored if stored and stored.server == server else None
     if token:
@@ -54,6 +54,16 @@ def current(environ: Mapping[str, str] = os.environ) -> Credentials:
     else:
         found = of_this_server
     return _over_tls(found, environ)
+
+
+def _stored(environ: Mapping[str, str], *, needed: bool) -> Credentials | None:
+    """Answers what is stored; where the environment tells all that is needed, what cannot be read is nothing."""
+    try:
+        return load(environ)
+    except (CredentialsUnusable, RuntimeError):  # RuntimeError: nobody knows where the home folder is
+        if needed:
+            raise
+        return None
 
 
 def _over_tls(found: Credentials, environ: Mapping[str, str]) -> Credentials:

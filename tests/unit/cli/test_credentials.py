@@ -67,6 +67,18 @@ def test_a_token_of_the_environment_is_sent_as_the_stored_server_wants_it(enviro
     assert credentials.current({**environ, "ONCALL_TOKEN": "oct_x"}) == Credentials("oncall.test:7443", "oct_x", True)
 
 
+def test_a_server_that_is_named_is_called_over_tls_where_it_was_stored_so(environ):
+    credentials.store(Credentials("oncall.test:7443", "oct_secret", ca_file="/ca.pem"), environ)
+    environ |= {"ONCALL_SERVER": "oncall.test", "ONCALL_TOKEN": "oct_x"}
+    assert credentials.current(environ) == Credentials("oncall.test:7443", "oct_x", True, "/ca.pem")
+
+
+def test_what_is_stored_and_cannot_be_read_is_no_matter_where_the_environment_tells_all(environ):
+    credentials.store(STORED, environ).write_text("{")
+    environ |= {"ONCALL_SERVER": "other:1", "ONCALL_TOKEN": "oct_other"}
+    assert credentials.current(environ) == Credentials("other:1", "oct_other")
+
+
 @pytest.mark.parametrize(
     ("given", "tls", "ca_file"),
     [
