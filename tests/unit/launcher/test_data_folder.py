@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import stat
 from pathlib import Path
 
@@ -52,6 +54,20 @@ def test_a_private_file_replaces_a_readable_one(tmp_path: Path) -> None:
     assert path.read_text() == "new"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_private_file_that_cannot_be_written_whole_leaves_nothing_of_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    path = write_private(tmp_path / "ca.key", "old")
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_private(path, "a new key")
+    assert list(tmp_path.iterdir()) == [path]
+    assert path.read_text() == "old"
 
 
 def test_a_large_log_is_put_aside_before_a_process_starts(tmp_path: Path) -> None:
