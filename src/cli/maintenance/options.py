@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
@@ -51,9 +51,11 @@ def end(until: str, lasts: str, begins: Timestamp | None, now: datetime) -> Time
         fail("--until and --lasts exclude each other")
     if not lasts or begins is None:
         return times.coming("--until", until, now)
-    length: timedelta = times.span("--lasts", lasts)
     ends = Timestamp()
-    ends.FromDatetime(begins.ToDatetime() + length)
+    try:
+        ends.FromDatetime(begins.ToDatetime() + times.span("--lasts", lasts))
+    except OverflowError:
+        fail(f"--lasts: {visible(lasts)!r} ends later than any calendar")
     return ends
 
 

@@ -117,6 +117,12 @@ def test_what_cannot_be_meant_ends_before_any_call(server, arguments, says):
     assert says in result.stderr
 
 
+def test_a_maintenance_that_ends_after_all_calendars_is_refused_in_a_sentence(server):
+    times = ("--from", "9999-12-01", "--lasts", "60d")
+    result = server.run("maintenance", "schedule", "x", "-c", "API", "-m", "y", *times).result(SECONDS)
+    assert (result.stderr, result.exit_code) == ("oncall: --lasts: '60d' ends later than any calendar\n", 2)
+
+
 @pytest.mark.parametrize("group", ["partner", "page", "incident", "maintenance"])
 def test_every_verb_says_of_itself_what_the_list_says_and_shows_an_example(server, group):
     from importlib import import_module
