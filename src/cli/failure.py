@@ -8,7 +8,7 @@ from typing import NoReturn
 import typer
 from grpc import StatusCode
 
-from cli.visible import visible
+from cli.visible import visible, visible_block
 from oncall.errors import OncallError, TlsRefused
 
 REFUSED = 1
@@ -18,7 +18,7 @@ UNREACHABLE = 3
 
 def fail(sentence: str, code: int = USAGE) -> NoReturn:
     """Ends the command with one sentence; `code` is one of this module's."""
-    print(f"oncall: {sentence}", file=sys.stderr)
+    print(f"oncall: {visible_block(sentence)}", file=sys.stderr)
     raise typer.Exit(code)
 
 

@@ -73,7 +73,8 @@ def acknowledge(name: IncidentName, as_json: Json = False) -> None:
     if as_json:
         print_json(taken)
         return
-    print(f"{visible(taken.title)} was taken on {local_time(taken.acknowledged_at)} by {taken.acknowledged_by}")
+    when, who = local_time(taken.acknowledged_at), visible(taken.acknowledged_by)
+    print(f"{visible(taken.title)} was taken on {when} by {who}")
 
 
 def resolve(name: IncidentName, message: MessageOption = "", as_json: Json = False) -> None:

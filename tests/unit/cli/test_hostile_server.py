@@ -6,7 +6,11 @@ import grpc
 import pytest
 
 from oncall.v1.incident_pb2 import INCIDENT_STATUS_IDENTIFIED, Incident, IncidentUpdate
-from oncall.v1.incident_service_pb2 import GetIncidentResponse
+from oncall.v1.incident_service_pb2 import (
+    AcknowledgeIncidentResponse,
+    GetIncidentResponse,
+    ListIncidentsResponse,
+)
 from oncall.v1.maintenance_pb2 import MAINTENANCE_STATUS_SCHEDULED, Maintenance, MaintenanceUpdate
 from oncall.v1.status_page_pb2 import StatusPage
 from oncall.v1.status_page_service_pb2 import (
@@ -39,6 +43,22 @@ def test_who_said_something_of_a_maintenance_is_shown_as_what_it_is(server):
     server.take("GetStatusPage")[1].terminate(page, (), grpc.StatusCode.OK, "")
     server.answer("ListComponents", ListComponentsResponse())
     assert f"  SCHEDULED  by {SHOWN}\n  hello\n" in ran.result(SECONDS).stdout
+
+
+def test_who_took_an_incident_on_is_shown_as_what_it_is(server):
+    ran = server.run("incident", "acknowledge", ID)
+    server.answer("GetIncident", GetIncidentResponse(incident=Incident(id=ID)))
+    taken = Incident(id=ID, title="x", acknowledged_by=HOSTILE)
+    server.answer("AcknowledgeIncident", AcknowledgeIncidentResponse(incident=taken))
+    assert ran.result(SECONDS).stdout.endswith(f" by {SHOWN}\n")
+
+
+def test_an_id_in_a_refusal_is_shown_as_what_it_is(server):
+    ran = server.run("incident", "resolve", "x")
+    server.answer(
+        "ListIncidents", ListIncidentsResponse(incidents=[Incident(id=id_, title="x") for id_ in (HOSTILE, ID)])
+    )
+    assert ran.result(SECONDS).stderr.endswith(f"choose one: {SHOWN}, {ID}\n")
 
 
 def test_a_reason_is_shown_as_what_it_is(server):
