@@ -65,7 +65,10 @@ class ChangingFiles:
         return self._seen != before
 
     def _look(self) -> list[object]:
-        """Answers what changes when a file does, also one that is replaced within the same tick of the clock."""
+        """Answers what changes when a file does, also one that is replaced within the same tick of the clock.
+
+        Also what changes with its owner or mode, for whoever writes a key may let others read it a moment later.
+        """
         found: list[object] = []
         for file in self._files:
             try:
@@ -73,7 +76,7 @@ class ChangingFiles:
             except OSError:
                 found.append(None)
             else:
-                found.append((status.st_mtime_ns, status.st_size, status.st_ino))
+                found.append((status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino))
         return found
 
 

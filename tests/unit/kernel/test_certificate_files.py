@@ -73,3 +73,15 @@ def test_a_change_is_seen_once_also_where_a_link_is_turned_to_another_file(tmp_p
     assert [files.changed(), files.changed()] == [True, False]
     link.unlink()
     assert [files.changed(), files.changed()] == [True, False]
+
+
+def test_a_file_that_may_be_read_only_now_is_a_change(tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_text("the same")
+    key.chmod(0o600)
+    files = ChangingFiles(key)
+    begun = key.stat().st_ctime_ns
+    while key.stat().st_ctime_ns == begun:  # the clock of the file system is coarse
+        key.chmod(0o640)
+    assert files.changed()
+    assert not files.changed()
