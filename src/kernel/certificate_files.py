@@ -95,6 +95,8 @@ async def reload_again_and_again(
                 log.info("tls_certificate_reloaded")
         except UnusableFiles as problem:
             log.error("tls_certificate_not_reloaded", problem=str(problem))
+        except OSError as error:  # a process without a descriptor left, say: it will have one for the next files
+            log.error("tls_certificate_not_reloaded", problem=error.strerror or type(error).__name__)
 
 
 def _read(file: Path) -> bytes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import shutil
 import ssl
 from datetime import timedelta
@@ -9,7 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from kernel.certificate_files import ChangingFiles, UnusableFiles, read_authorities, read_identity
+from kernel.certificate_files import (
+    ChangingFiles,
+    UnusableFiles,
+    read_authorities,
+    read_identity,
+    reload_again_and_again,
+)
 from tests.certificates import Authority, encrypted
 
 
@@ -85,3 +93,22 @@ def test_a_file_that_may_be_read_only_now_is_a_change(tmp_path: Path) -> None:
         key.chmod(0o640)
     assert files.changed()
     assert not files.changed()
+
+
+async def test_a_process_that_has_no_descriptor_left_looks_again_all_the_same() -> None:
+    answers = iter([OSError(errno.EMFILE, "Too many open files"), True])
+    renewed = asyncio.Event()
+
+    def reload() -> bool:
+        answer = next(answers, False)
+        if isinstance(answer, OSError):
+            raise answer
+        return answer
+
+    looking = asyncio.create_task(reload_again_and_again(reload, 0.001, renewed.set))
+    waiting = asyncio.create_task(renewed.wait())
+    await asyncio.wait({looking, waiting}, timeout=10, return_when=asyncio.FIRST_COMPLETED)
+    assert renewed.is_set()
+    for task in (looking, waiting):
+        task.cancel()
+    await asyncio.wait({looking, waiting})
