@@ -35,7 +35,7 @@ from server.operations.environment import Environment
 from server.operations.limit_requests import RequestRates
 from server.operations.record_access import AccessRecord
 from server.operations.tell_page_change import Confirmations, tell_page_change
-from server.storage import ended_sessions, page_changes, partners, status_pages
+from server.storage import ended_sessions, partners, status_pages
 
 LONGEST_TOKEN = 200
 LONGEST_USER_AGENT = 500
@@ -140,7 +140,7 @@ async def end_page_session(reception: Reception, confirmations: Confirmations, s
 async def _page_of(session: AsyncSession, page_session: PageSession) -> UUID | None:
     """Answers the page that a session is for; None where it is gone."""
     if page_session.kind is SessionKind.PAGE:
-        return page_session.id if await page_changes.version(session, page_session.id) else None
+        return page_session.id if await status_pages.find(session, page_session.id) else None
     known = await partners.find_token_by_id(session, page_session.id)
     return known.partner.status_page_id if known else None
 
