@@ -64,6 +64,20 @@ async def test_who_signed_out_may_sign_in_again_also_where_their_access_ends_soo
     await eventually(let_in)  # of a second there is one session
 
 
+@pytest.mark.parametrize("of_page", [False, True], ids=["partner", "page token"])
+async def test_a_session_that_was_signed_out_of_lets_nobody_in(desk: StatusPageDesk, of_page: bool) -> None:
+    page = await desk.a_page()
+    token = await a_page_token(desk, page) if of_page else (await desk.a_partner(page)).token
+    session = (await a_session(desk, page.slug, token)).session_token
+    assert await desk.read(page.slug, session_token=session)
+    end = pb.EndPageSessionRequest(session_token=session)
+    for _ in range(2):  # signing out twice is signing out
+        await desk.partners.EndPageSession(end, metadata=desk.gateway.metadata)
+
+    refused = await refusal_of(desk.read(page.slug, session_token=session))
+    assert refused.code is grpc.StatusCode.UNAUTHENTICATED
+
+
 async def test_a_credential_counts_as_what_it_is_and_as_nothing_else(desk: StatusPageDesk) -> None:
     page = await desk.a_page()
     partner = await desk.a_partner(page, name="Northwind")
