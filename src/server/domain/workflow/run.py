@@ -81,3 +81,5 @@ class RunState:
     cancel_requested: bool = False
     stop_reason: str = ""
     """What its brake says; empty: nothing."""
+    problem: str = ""
+    """Why it ended otherwise than well; empty while it has not."""
