@@ -2,7 +2,7 @@
 
 | root | fields |
 |---|---|
-| `incident` | as it is now: `id`, `title`, `description`, `severity`, `status`, `labels`, `started_at`, `acknowledged`, `url` |
+| `incident` | as it is now: `INCIDENT_FIELDS`; `acknowledged` is true or false, `labels` an object |
 | `service` | `id`, `name`; of an incident without a service there is neither |
 | `team` | `id`, `name` |
 | `trigger` | `event`, `by` (who did it; empty: the platform), `incident` (as it was then, with the fields above) |

@@ -7,7 +7,10 @@ from server.domain.workflow.definition import Definition, Event
 
 
 def trigger_holds(definition: Definition, event: Event, context: Context) -> bool:
-    """Whether what happened starts it. Raises TemplateProblem where its condition has no answer: then nothing starts."""
+    """Whether what happened starts it. Raises TemplateProblem where its condition has no answer.
+
+    Nothing starts then, and the team should hear of it.
+    """
     raise NotImplementedError
 
 

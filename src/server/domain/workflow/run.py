@@ -60,6 +60,14 @@ class NodeState:
     due_at: datetime | None = None
     completed_at: datetime | None = None
 
+    @property
+    def active(self) -> bool:
+        return self.status.active
+
+    @property
+    def ended(self) -> bool:
+        return self.status.ended
+
 
 @dataclass(frozen=True, slots=True)
 class Ended:
