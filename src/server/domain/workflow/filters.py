@@ -9,6 +9,7 @@ import inspect
 import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 from server.domain.workflow.value import (
     Budget,
@@ -139,6 +140,13 @@ def to_json(budget: Budget, value: Value) -> Value:
     return _made(budget, json.dumps(value, ensure_ascii=False))
 
 
+def url_encode(budget: Budget, value: Value) -> Value:
+    """Writes a text so that it may stand anywhere in an address."""
+    text = _text(budget, value)
+    budget.text(9 * len(text))
+    return quote(text, safe="", errors="replace")
+
+
 def pairs(budget: Budget, value: Value) -> Value:
     if not isinstance(there(value), Mapping):
         raise TemplateProblem("items wants an object")
@@ -172,6 +180,7 @@ FILTERS: Mapping[str, Filter] = {
     "truncate": truncate,
     "unique": unique,
     "upper": upper,
+    "urlencode": url_encode,
 }
 
 TESTS: Mapping[str, Callable[[Value], bool]] = {

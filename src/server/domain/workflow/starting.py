@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import TypeAlias
 from uuid import UUID
 
+from kernel.errors import InvalidArgument
 from kernel.execution.content import ParameterDefinition
-from server.domain.parameter import CheckedParameters
+from server.domain.parameter import CheckedParameters, check_values
 from server.domain.permission import Role
 from server.domain.workflow.context import Context
-from server.domain.workflow.definition import Compensation, Header, Json, Node
-from server.domain.workflow.run import NodeState, RunState
+from server.domain.workflow.definition import (
+    ApprovalWork,
+    ConditionWork,
+    DelayWork,
+    Header,
+    Json,
+    Node,
+    NotifyWork,
+    RunbookWork,
+    WebhookWork,
+)
+from server.domain.workflow.filling import fill_parameters
+from server.domain.workflow.language import TemplateProblem, fill_all, fill_text, holds, parse_condition
+from server.domain.workflow.run import NodeState, NodeStatus, RunState
+from server.domain.workflow.setting import LONGEST_BODY, LONGEST_QUESTION, LONGEST_SUBJECT, why_no_address
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,25 +90,85 @@ def begin(
 
     `parameters` are the definitions of the current version of a runbook node's runbook; None: it cannot run any more.
     """
-    raise NotImplementedError
+    own_end = now + timedelta(seconds=node.timeout_seconds) if node.timeout_seconds else run.deadline
+    state = NodeState(NodeStatus.RUNNING, started_at=now, deadline=min(own_end, run.deadline))
+    try:
+        return _begin(node, state, context, now, parameters)
+    except TemplateProblem as problem:
+        return Begun(failed(state, str(problem), now))
 
 
-def offer_compensation(compensation: Compensation, now: datetime) -> NodeState:
-    """Answers the state of an offer to undo: WAITING until `due_at`."""
-    raise NotImplementedError
-
-
-def begin_compensation(
-    compensation: Compensation,
-    offer: NodeState,
+def begin_runbook(
+    work: RunbookWork,
+    state: NodeState,
     context: Context,
     now: datetime,
     parameters: Sequence[ParameterDefinition] | None,
 ) -> Begun:
-    """Answers how an offer that was approved goes on: RUNNING without a deadline (its version's limit holds)."""
-    raise NotImplementedError
+    """Answers how a runbook begins in `state`, which is RUNNING. Raises TemplateProblem where it cannot."""
+    if parameters is None:
+        raise TemplateProblem("its runbook cannot be run any more")
+    given = fill_parameters(work.parameters, context, parameters)
+    try:
+        checked = check_values(parameters, given)
+    except InvalidArgument as refusal:
+        raise TemplateProblem(str(refusal)) from None
+    effect = StartExecution(work.runbook_id, checked, given, work.detached)
+    ends = replace(state, status=NodeStatus.SUCCEEDED, completed_at=now)
+    return Begun(ends if work.detached else state, effect)
 
 
 def refused(begun: Begun, problem: str, now: datetime) -> NodeState:
     """Answers the state of a node whose effect could not be had after all."""
-    raise NotImplementedError
+    return failed(begun.state, problem, now)
+
+
+def failed(state: NodeState, problem: str, now: datetime) -> NodeState:
+    return replace(state, status=NodeStatus.FAILED, problem=problem, completed_at=now)
+
+
+def _begin(
+    node: Node,
+    state: NodeState,
+    context: Context,
+    now: datetime,
+    parameters: Sequence[ParameterDefinition] | None,
+) -> Begun:
+    match node.work:
+        case RunbookWork() as work:
+            return begin_runbook(work, state, context, now, parameters)
+        case ConditionWork(expression):
+            output = {"result": holds(parse_condition(expression), context)}
+            return Begun(replace(state, status=NodeStatus.SUCCEEDED, output=output, completed_at=now))
+        case NotifyWork() as work:
+            return Begun(state, _message(work, context))
+        case WebhookWork() as work:
+            return Begun(state, _webhook(work, context))
+        case DelayWork(seconds):
+            return Begun(replace(state, due_at=now + timedelta(seconds=seconds)))
+        case ApprovalWork() as work:
+            due_at = now + timedelta(seconds=work.expires_seconds) if work.expires_seconds else None
+            asked = AskApproval(work.role, _cut(fill_text(work.question, context), LONGEST_QUESTION))
+            return Begun(replace(state, status=NodeStatus.WAITING, due_at=due_at), asked)
+
+
+def _message(work: NotifyWork, context: Context) -> SendMessage:
+    """What is too long is cut: half a message at three in the morning is better than none."""
+    subject = " ".join(fill_text(work.subject, context).split())
+    if not subject:
+        raise TemplateProblem("its subject is empty")
+    body = fill_text(work.body, context)
+    return SendMessage(tuple(work.channel_ids), _cut(subject, LONGEST_SUBJECT), _cut(body, LONGEST_BODY))
+
+
+def _webhook(work: WebhookWork, context: Context) -> CallWebhook:
+    url = fill_text(work.url, context)
+    if problem := why_no_address(url):
+        raise TemplateProblem(f"its address {problem}")
+    body = fill_all(work.body, context)
+    kept = body if isinstance(body, Mapping) else None
+    return CallWebhook(url, work.method, kept, tuple(work.headers), work.signing_secret_name)
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[: longest - 1] + "…"
