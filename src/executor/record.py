@@ -26,6 +26,8 @@ from kernel.execution.status import AttemptOutcome
 from kernel.lifecycle import Claim, Moved
 from kernel.log_stream import publish_events
 from kernel.queue import Doorbell
+from kernel.run_bell import ring_run
+from kernel.team_stream import Thing, publish_change
 from kernel.turns import Waiting, next_in_line
 
 log = structlog.get_logger()
@@ -61,13 +63,26 @@ class Publisher:
         except Exception as error:  # noqa: BLE001 - taskiq wraps whatever the client raises
             log.warning("ring_failed", error=type(error).__name__)
 
-    async def publish(self, execution_id: UUID, events: Sequence[Event]) -> None:
+    async def ring_run(self, run_id: UUID) -> None:
+        """Rings for the workflow run whose execution has ended; a ring that is lost is repeated by the sweep."""
+        try:
+            async with asyncio.timeout(PUBLISH_SECONDS):
+                await ring_run(self._redis, run_id)
+        except (RedisError, OSError, TimeoutError) as error:
+            log.warning("ring_failed", error=type(error).__name__)
+
+    async def publish(self, execution_id: UUID, events: Sequence[Event], *, team_id: UUID | None = None) -> None:
+        """Tells whoever follows the log; with `team_id`, whoever follows the team, too, in the same round trip."""
         loop = asyncio.get_running_loop()
         if loop.time() < self._away_until:
             return
         try:
             async with asyncio.timeout(PUBLISH_SECONDS):
-                await publish_events(self._redis, execution_id, events)
+                async with self._redis.pipeline(transaction=False) as telling:
+                    await publish_events(telling, execution_id, events)
+                    if team_id is not None:
+                        await publish_change(telling, team_id, Thing.EXECUTION, execution_id)
+                    await telling.execute()
         except (RedisError, OSError, TimeoutError) as error:
             self._away_until = loop.time() + PUBLISH_SECONDS
             log.warning("publish_failed", error=type(error).__name__)
@@ -98,7 +113,8 @@ class Recorder:
 
     def announce(self) -> None:
         """Begins to tell that the attempt runs. The script need not wait for it, but what is told later does."""
-        telling = self._publisher.publish(self._claim.execution_id, [self._claim.event])
+        claim = self._claim
+        telling = self._publisher.publish(claim.execution_id, [claim.event], team_id=claim.team_id)
         self._announcing = asyncio.create_task(telling)
 
     async def announced(self) -> None:
@@ -142,8 +158,11 @@ class Recorder:
         moved = await self.patiently(end, beyond_lease=FINISH_SECONDS)
         if moved is None:
             raise LeaseLost
-        await self._publish([moved.event])
+        await self.announced()
+        await self._publisher.publish(moved.execution_id, [moved.event], team_id=moved.team_id)
         if moved.status.ended:
+            if moved.workflow_run_id is not None:
+                await self._publisher.ring_run(moved.workflow_run_id)
             await self._ring_next()
         return moved
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -33,6 +33,12 @@ class AuditEntry:
 
 async def append(session: AsyncSession, entry: AuditEntry) -> None:
     await session.execute(_APPEND, values_of(entry))
+
+
+async def append_all(session: AsyncSession, entries: Sequence[AuditEntry]) -> None:
+    """Appends entries in their order."""
+    if entries:
+        await session.execute(_APPEND, [values_of(entry) for entry in entries])
 
 
 def appended() -> CTE:

@@ -31,11 +31,13 @@ from kernel.tables import executions
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """An execution that changed its state: where it went, and the event to publish."""
+    """An execution that changed its state: where it went, the event to publish, and whom it is of importance to."""
 
     execution_id: UUID
     status: ExecutionStatus
     event: Event
+    team_id: UUID
+    workflow_run_id: UUID | None
 
 
 async def finish(
@@ -114,4 +116,5 @@ async def _end_attempt(
     moved = await update_locked(session, row["id"], along=record, **changes)
     if status.ended:
         await note_end(session, moved)
-    return Moved(row["id"], status, await append_state(session, row["id"], snapshot_of(moved)))
+    event = await append_state(session, row["id"], snapshot_of(moved))
+    return Moved(row["id"], status, event, row["team_id"], row["workflow_run_id"])

@@ -13,6 +13,7 @@ import structlog
 from kernel import lifecycle
 from kernel.database import Sessions, transaction
 from kernel.lifecycle import Moved
+from kernel.team_stream import Thing
 from server.operations.announce import Announcer, ring_next
 from server.storage import executors
 
@@ -29,7 +30,10 @@ async def end_lost_attempts(make_session: Sessions, announcer: Announcer) -> int
         ended += 1
         log.warning("executor_lost", execution_id=str(moved.execution_id), status=moved.status)
         await announcer.execution_moved(moved.execution_id, [moved.event])
+        await announcer.team_changed(moved.team_id, Thing.EXECUTION, moved.execution_id)
         if moved.status.ended:
+            if moved.workflow_run_id is not None:
+                await announcer.run_waits(moved.workflow_run_id)
             await ring_next(make_session, announcer, moved.execution_id)
     return ended
 

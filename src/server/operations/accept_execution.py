@@ -19,6 +19,7 @@ from kernel.execution.content import ConcurrencyPolicy
 from kernel.execution.event import Event
 from kernel.execution.status import ExecutionTrigger
 from kernel.lifecycle import create_pending
+from kernel.team_stream import Thing
 from kernel.turns import Waiting, lock_line
 from server.domain.execution import Execution, require_runnable, warnings_of
 from server.domain.parameter import CheckedParameters, check_values
@@ -86,6 +87,7 @@ async def accept_execution(tx: Change, cipher: Cipher, announcer: Announcer, new
     first = await create_pending(tx.session, row, warnings=warnings, audited=audited)
     # Its first event is not published: nobody can have followed what did not exist.
     tx.after_commit(lambda: announcer.execution_waits(Waiting(new.id, version.content.executor_tags)))
+    tx.after_commit(lambda: announcer.team_changes(runbook.team_id, Thing.EXECUTION, new.id))
     return Started(executions.new(row), first)
 
 

@@ -13,6 +13,8 @@ from kernel.database import Sessions, single_statements
 from kernel.execution.event import Event
 from kernel.log_stream import publish_cancel, publish_events
 from kernel.queue import Doorbell
+from kernel.run_bell import ring_incident_event, ring_run
+from kernel.team_stream import Thing, publish_change
 from kernel.turns import Waiting, next_in_line
 
 log = structlog.get_logger()
@@ -27,6 +29,7 @@ class Announcer:
     def __init__(self, redis: Redis, doorbell: Doorbell) -> None:
         self._redis = redis
         self._doorbell = doorbell
+        self._telling: set[asyncio.Task[bool]] = set()
 
     async def execution_waits(self, waiting: Waiting) -> bool:
         """Rings for an executor; False where nobody heard it."""
@@ -37,6 +40,24 @@ class Announcer:
 
     async def cancel_requested(self, executor_id: str, execution_id: UUID) -> bool:
         return await self._briefly(publish_cancel(self._redis, executor_id, execution_id))
+
+    async def run_waits(self, run_id: UUID) -> bool:
+        """Rings for a workflow run that may go on; False where nobody heard it."""
+        return await self._briefly(ring_run(self._redis, run_id))
+
+    async def incident_happened(self) -> bool:
+        """Rings for whoever starts workflows by what happened to an incident."""
+        return await self._briefly(ring_incident_event(self._redis))
+
+    async def team_changed(self, team_id: UUID, thing: Thing, thing_id: UUID) -> bool:
+        """Tells whoever follows a team."""
+        return await self._briefly(publish_change(self._redis, team_id, thing, thing_id))
+
+    async def team_changes(self, team_id: UUID, thing: Thing, thing_id: UUID) -> None:
+        """As `team_changed`, for whoever must not wait for it: it is told while they go on."""
+        task = asyncio.create_task(self.team_changed(team_id, thing, thing_id))
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
 
     async def _briefly(self, action: Awaitable[None]) -> bool:
         try:

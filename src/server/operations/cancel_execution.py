@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from kernel.errors import FailedPrecondition
 from kernel.execution.status import CANCELLED
 from kernel.lifecycle import CancelRequested, request_cancel
+from kernel.team_stream import Thing
 from server.domain.execution import Execution
 from server.domain.permission import Call
 from server.domain.violation import require_uuid
@@ -28,16 +31,20 @@ async def cancel_execution(env: Environment, call: Call, announcer: Announcer, e
             )
         if not before.status.ended and before.state["cancel_requested_at"] is None:
             await tx.audit("execution.cancel_requested", wanted, team_id=before.team_id)
-        _announce(env, tx, announcer, before, requested)
+        announce_cancel(env, tx, announcer, before.team_id, wanted, requested)
+        if (run_id := before.workflow_run_id) is not None and requested.event is not None:
+            tx.after_commit(lambda: announcer.run_waits(run_id))
         return await load_execution(tx.session, call, wanted, output=True)
 
 
-def _announce(
-    env: Environment, tx: Change, announcer: Announcer, execution: Execution, requested: CancelRequested
+def announce_cancel(
+    env: Environment, tx: Change, announcer: Announcer, team_id: UUID, execution_id: UUID, requested: CancelRequested
 ) -> None:
+    """Registers what is to be told of a request to cancel once it is committed."""
     event, executor_id = requested.event, requested.executor_id
     if event is not None:  # it waited, and has ended
-        tx.after_commit(lambda: announcer.execution_moved(execution.id, [event]))
-        tx.after_commit(lambda: ring_next(env.sessions, announcer, execution.id))
+        tx.after_commit(lambda: announcer.execution_moved(execution_id, [event]))
+        tx.after_commit(lambda: ring_next(env.sessions, announcer, execution_id))
     if executor_id is not None:
-        tx.after_commit(lambda: announcer.cancel_requested(executor_id, execution.id))
+        tx.after_commit(lambda: announcer.cancel_requested(executor_id, execution_id))
+    tx.after_commit(lambda: announcer.team_changed(team_id, Thing.EXECUTION, execution_id))
