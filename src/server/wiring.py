@@ -36,6 +36,8 @@ from oncall.v1 import (
     status_page_service_pb2_grpc,
     team_service_pb2,
     team_service_pb2_grpc,
+    workflow_service_pb2,
+    workflow_service_pb2_grpc,
 )
 from server.domain.page import Pager
 from server.domain.page_session import KEY_PURPOSE as SESSION_KEY_PURPOSE
@@ -52,7 +54,10 @@ from server.operations.limit_requests import RequestRates
 from server.operations.record_access import AccessRecord
 from server.operations.record_denial import DenialRecord
 from server.operations.show_status_page import Reception
+from server.operations.team_signals import TeamSignals
+from server.operations.watch_run import RunWatches
 from server.operations.watch_status_pages import PageWatches
+from server.operations.watch_team import TeamWatches
 from server.process import derived_key, open_cipher, open_engine, open_redis
 from server.rpc.audit_interceptor import AuditInterceptor
 from server.rpc.audit_service import AuditService
@@ -66,6 +71,7 @@ from server.rpc.secret_service import SecretService
 from server.rpc.status_page_service import StatusPageService
 from server.rpc.team_service import TeamService
 from server.rpc.telemetry_interceptor import TelemetryInterceptor
+from server.rpc.workflow_service import WorkflowService
 from server.settings import ServerSettings
 from server.tls import ServerTls, open_tls
 
@@ -94,6 +100,9 @@ class Platform:
     broker: AsyncBroker
     logs: ExecutionLogs
     watches: PageWatches
+    signals: TeamSignals
+    run_watches: RunWatches
+    team_watches: TeamWatches
     server: grpc.aio.Server
     health: health_aio.HealthServicer
     service_names: tuple[str, ...]
@@ -105,6 +114,7 @@ class Platform:
     """Where gateways are served, if that is a place of its own."""
     _following: asyncio.Task[None] | None = field(default=None)
     _listening: asyncio.Task[None] | None = field(default=None)
+    _signalling: asyncio.Task[None] | None = field(default=None)
     _reloading: asyncio.Task[None] | None = field(default=None)
 
     async def start(self, listen: str, gateway_listen: str | None = None) -> int:
@@ -116,6 +126,7 @@ class Platform:
             self._reloading = asyncio.create_task(self.tls.watch())
         self._following = asyncio.create_task(self.logs.run())
         self._listening = asyncio.create_task(self.watches.run())
+        self._signalling = asyncio.create_task(self.signals.run())
         await self.server.start()
         for name in ("", *self.service_names):
             await self.health.set(name, health_pb2.HealthCheckResponse.SERVING)
@@ -131,8 +142,10 @@ class Platform:
         await self.health.enter_graceful_shutdown()
         self.logs.stop()
         self.watches.stop()
+        self.run_watches.stop()
+        self.team_watches.stop()
         await self.server.stop(grace)
-        for task in (self._following, self._listening, self._reloading):
+        for task in (self._following, self._listening, self._signalling, self._reloading):
             if task is not None:
                 task.cancel()
                 await asyncio.wait([task])
@@ -167,9 +180,11 @@ def build(settings: ServerSettings) -> Platform:
         AuthenticationInterceptor(authenticated),
     ]
     server = grpc.aio.server(interceptors=interceptors, options=OPTIONS)
+    signals = TeamSignals(redis)
+    run_watches, team_watches = RunWatches(env.sessions, signals), TeamWatches(env.sessions, signals)
     runbooks = RunbookService(env, cipher, announcer, logs)
     runbook_service_pb2_grpc.add_RunbookServiceServicer_to_server(runbooks, server)
-    team_service_pb2_grpc.add_TeamServiceServicer_to_server(TeamService(env), server)
+    team_service_pb2_grpc.add_TeamServiceServicer_to_server(TeamService(env, team_watches), server)
     names: tuple[str, ...] = (_name(runbook_service_pb2, "RunbookService"), _name(team_service_pb2, "TeamService"))
     secret_service_pb2_grpc.add_SecretServiceServicer_to_server(SecretService(env, cipher), server)
     names += (_name(secret_service_pb2, "SecretService"),)
@@ -177,18 +192,37 @@ def build(settings: ServerSettings) -> Platform:
     watches = PageWatches(env, engine, timedelta(seconds=settings.watch_lease_seconds))
     pages = StatusPageService(env, reception.tokens, watches)
     status_page_service_pb2_grpc.add_StatusPageServiceServicer_to_server(pages, server)
-    incident_service_pb2_grpc.add_IncidentServiceServicer_to_server(IncidentService(env), server)
+    incident_service_pb2_grpc.add_IncidentServiceServicer_to_server(IncidentService(env, announcer), server)
     names += (_name(incident_service_pb2, "IncidentService"),)
     partner_service_pb2_grpc.add_PartnerServiceServicer_to_server(PartnerService(reception, watches), server)
     names += (_name(status_page_service_pb2, "StatusPageService"), _name(partner_service_pb2, "PartnerService"))
     audit_service_pb2_grpc.add_AuditServiceServicer_to_server(AuditService(env), server)
     executor_service_pb2_grpc.add_ExecutorServiceServicer_to_server(ExecutorService(env), server)
     names += (_name(audit_service_pb2, "AuditService"), _name(executor_service_pb2, "ExecutorService"))
+    workflows = WorkflowService(env, announcer, run_watches)
+    workflow_service_pb2_grpc.add_WorkflowServiceServicer_to_server(workflows, server)
+    names += (_name(workflow_service_pb2, "WorkflowService"),)
     health = health_aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     reflection.enable_server_reflection((*names, _name(health_pb2, "Health"), reflection.SERVICE_NAME), server)
     accesses = reception.accesses
-    return Platform(engine, redis, broker, logs, watches, server, health, names, accesses, denials, issuers, tls)
+    return Platform(
+        engine=engine,
+        redis=redis,
+        broker=broker,
+        logs=logs,
+        watches=watches,
+        signals=signals,
+        run_watches=run_watches,
+        team_watches=team_watches,
+        server=server,
+        health=health,
+        service_names=names,
+        accesses=accesses,
+        denials=denials,
+        issuers=issuers,
+        tls=tls,
+    )
 
 
 def _issuers(settings: ServerSettings) -> TrustedIssuers | None:

@@ -24,6 +24,7 @@ from oncall.v1 import (
 from tests.builders import a_person
 from tests.rpc.valid_page_requests import PartnerService, StatusPageService
 from tests.rpc.valid_runbook_requests import RunbookService
+from tests.rpc.valid_workflow_requests import WorkflowService
 from tests.rpc.world import World, new_name
 
 
@@ -81,6 +82,9 @@ class TeamService:
         admin = await a_person(self._world.server.sessions, platform_admin=True)
         made = await self._world.server.teams.CreateApiToken(create, metadata=admin.metadata)
         return team_service_pb2.RevokeApiTokenRequest(api_token_id=made.api_token.id)
+
+    async def WatchTeam(self) -> Message:
+        return team_service_pb2.WatchTeamRequest(team_id=self._world.team_id)
 
 
 class SecretService:
@@ -158,4 +162,5 @@ SERVICES: tuple[type[Any], ...] = (
     StatusPageService,
     IncidentService,
     PartnerService,
+    WorkflowService,
 )

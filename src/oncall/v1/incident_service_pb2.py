@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from oncall.v1 import incident_pb2 as oncall_dot_v1_dot_incident__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n oncall/v1/incident_service.proto\x12\toncall.v1\x1a\x18oncall/v1/incident.proto\"c\n\x15\x43reateIncidentRequest\x12%\n\x08incident\x18\x01 \x01(\x0b\x32\x13.oncall.v1.Incident\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"?\n\x16\x43reateIncidentResponse\x12%\n\x08incident\x18\x01 \x01(\x0b\x32\x13.oncall.v1.Incident\"\xba\x01\n\x18\x41\x64\x64IncidentUpdateRequest\x12\x13\n\x0bincident_id\x18\x01 \x01(\t\x12)\n\x06status\x18\x02 \x01(\x0e\x32\x19.oncall.v1.IncidentStatus\x12\x0f\n\x07message\x18\x03 \x01(\t\x12+\n\x07impacts\x18\x04 \x03(\x0b\x32\x1a.oncall.v1.ComponentImpact\x12\x0c\n\x04\x65tag\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\t\"B\n\x19\x41\x64\x64IncidentUpdateResponse\x12%\n\x08incident\x18\x01 \x01(\x0b\x32\x13.oncall.v1.Incident\"1\n\x1a\x41\x63knowledgeIncidentRequest\x12\x13\n\x0bincident_id\x18\x01 \x01(\t\"D\n\x1b\x41\x63knowledgeIncidentResponse\x12%\n\x08incident\x18\x01 \x01(\x0b\x32\x13.oncall.v1.Incident\">\n\x16ResolveIncidentRequest\x12\x13\n\x0bincident_id\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"@\n\x17ResolveIncidentResponse\x12%\n\x08incident\x18\x01 \x01(\x0b\x32\x13.oncall.v1.Incident\")\n\x12GetIncidentRequest\x12\x13\n\x0bincident_id\x18\x01 \x01(\t\"<\n\x13GetIncidentResponse\x12%\n\x08incident\x18\x01 \x01(\x0b\x32\x13.oncall.v1.Incident\"\xd4\x01\n\x14ListIncidentsRequest\x12\x0f\n\x07team_id\x18\x01 \x01(\t\x12\x12\n\nservice_id\x18\x02 \x01(\t\x12\x16\n\x0estatus_page_id\x18\x03 \x01(\t\x12)\n\x06status\x18\x04 \x01(\x0e\x32\x19.oncall.v1.IncidentStatus\x12-\n\x08severity\x18\x05 \x01(\x0e\x32\x1b.oncall.v1.IncidentSeverity\x12\x11\n\tpage_size\x18\x06 \x01(\x05\x12\x12\n\npage_token\x18\x07 \x01(\t\"X\n\x15ListIncidentsResponse\x12&\n\tincidents\x18\x01 \x03(\x0b\x32\x13.oncall.v1.Incident\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xaa\x04\n\x0fIncidentService\x12U\n\x0e\x43reateIncident\x12 .oncall.v1.CreateIncidentRequest\x1a!.oncall.v1.CreateIncidentResponse\x12^\n\x11\x41\x64\x64IncidentUpdate\x12#.oncall.v1.AddIncidentUpdateRequest\x1a$.oncall.v1.AddIncidentUpdateResponse\x12\x64\n\x13\x41\x63knowledgeIncident\x12%.oncall.v1.AcknowledgeIncidentRequest\x1a&.oncall.v1.AcknowledgeIncidentResponse\x12X\n\x0fResolveIncident\x12!.oncall.v1.ResolveIncidentRequest\x1a\".oncall.v1.ResolveIncidentResponse\x12L\n\x0bGetIncident\x12\x1d.oncall.v1.GetIncidentRequest\x1a\x1e.oncall.v1.GetIncidentResponse\x12R\n\rListIncidents\x12\x1f.oncall.v1.ListIncidentsRequest\x1a .oncall.v1.ListIncidentsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n oncall/v1/incident_service.proto\x12\toncall.v1\x1a\x18oncall/v1/incident.proto\"c\n\x15\x43reateIncidentRequest\x12%\n\x08incident\x18\x01 \x01(\x0b\x32\x13.oncall.v1.Incident\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"?\n\x16\x43reateIncidentResponse\x12%\n\x08incident\x18\x01 \x01(\x0b\x32\x13.oncall.v1.Incident\"\xe9\x01\n\x18\x41\x64\x64IncidentUpdateRequest\x12\x13\n\x0bincident_id\x18\x01 \x01(\t\x12)\n\x06status\x18\x02 \x01(\x0e\x32\x19.oncall.v1.IncidentStatus\x12\x0f\n\x07message\x18\x03 \x01(\t\x12+\n\x07impacts\x18\x04 \x03(\x0b\x32\x1a.oncall.v1.ComponentImpact\x12\x0c\n\x04\x65tag\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\t\x12-\n\x08severity\x18\x07 \x01(\x0e\x32\x1b.oncall.v1.IncidentSeverity\"B\n\x19\x41\x64\x64IncidentUpdateResponse\x12%\n\x08incident\x18\x01 \x01(\x0b\x32\x13.oncall.v1.Incident\"1\n\x1a\x41\x63knowledgeIncidentRequest\x12\x13\n\x0bincident_id\x18\x01 \x01(\t\"D\n\x1b\x41\x63knowledgeIncidentResponse\x12%\n\x08incident\x18\x01 \x01(\x0b\x32\x13.oncall.v1.Incident\">\n\x16ResolveIncidentRequest\x12\x13\n\x0bincident_id\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"@\n\x17ResolveIncidentResponse\x12%\n\x08incident\x18\x01 \x01(\x0b\x32\x13.oncall.v1.Incident\")\n\x12GetIncidentRequest\x12\x13\n\x0bincident_id\x18\x01 \x01(\t\"<\n\x13GetIncidentResponse\x12%\n\x08incident\x18\x01 \x01(\x0b\x32\x13.oncall.v1.Incident\"\xd4\x01\n\x14ListIncidentsRequest\x12\x0f\n\x07team_id\x18\x01 \x01(\t\x12\x12\n\nservice_id\x18\x02 \x01(\t\x12\x16\n\x0estatus_page_id\x18\x03 \x01(\t\x12)\n\x06status\x18\x04 \x01(\x0e\x32\x19.oncall.v1.IncidentStatus\x12-\n\x08severity\x18\x05 \x01(\x0e\x32\x1b.oncall.v1.IncidentSeverity\x12\x11\n\tpage_size\x18\x06 \x01(\x05\x12\x12\n\npage_token\x18\x07 \x01(\t\"X\n\x15ListIncidentsResponse\x12&\n\tincidents\x18\x01 \x03(\x0b\x32\x13.oncall.v1.Incident\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xaa\x04\n\x0fIncidentService\x12U\n\x0e\x43reateIncident\x12 .oncall.v1.CreateIncidentRequest\x1a!.oncall.v1.CreateIncidentResponse\x12^\n\x11\x41\x64\x64IncidentUpdate\x12#.oncall.v1.AddIncidentUpdateRequest\x1a$.oncall.v1.AddIncidentUpdateResponse\x12\x64\n\x13\x41\x63knowledgeIncident\x12%.oncall.v1.AcknowledgeIncidentRequest\x1a&.oncall.v1.AcknowledgeIncidentResponse\x12X\n\x0fResolveIncident\x12!.oncall.v1.ResolveIncidentRequest\x1a\".oncall.v1.ResolveIncidentResponse\x12L\n\x0bGetIncident\x12\x1d.oncall.v1.GetIncidentRequest\x1a\x1e.oncall.v1.GetIncidentResponse\x12R\n\rListIncidents\x12\x1f.oncall.v1.ListIncidentsRequest\x1a .oncall.v1.ListIncidentsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,25 +37,25 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATEINCIDENTRESPONSE']._serialized_start=174
   _globals['_CREATEINCIDENTRESPONSE']._serialized_end=237
   _globals['_ADDINCIDENTUPDATEREQUEST']._serialized_start=240
-  _globals['_ADDINCIDENTUPDATEREQUEST']._serialized_end=426
-  _globals['_ADDINCIDENTUPDATERESPONSE']._serialized_start=428
-  _globals['_ADDINCIDENTUPDATERESPONSE']._serialized_end=494
-  _globals['_ACKNOWLEDGEINCIDENTREQUEST']._serialized_start=496
-  _globals['_ACKNOWLEDGEINCIDENTREQUEST']._serialized_end=545
-  _globals['_ACKNOWLEDGEINCIDENTRESPONSE']._serialized_start=547
-  _globals['_ACKNOWLEDGEINCIDENTRESPONSE']._serialized_end=615
-  _globals['_RESOLVEINCIDENTREQUEST']._serialized_start=617
-  _globals['_RESOLVEINCIDENTREQUEST']._serialized_end=679
-  _globals['_RESOLVEINCIDENTRESPONSE']._serialized_start=681
-  _globals['_RESOLVEINCIDENTRESPONSE']._serialized_end=745
-  _globals['_GETINCIDENTREQUEST']._serialized_start=747
-  _globals['_GETINCIDENTREQUEST']._serialized_end=788
-  _globals['_GETINCIDENTRESPONSE']._serialized_start=790
-  _globals['_GETINCIDENTRESPONSE']._serialized_end=850
-  _globals['_LISTINCIDENTSREQUEST']._serialized_start=853
-  _globals['_LISTINCIDENTSREQUEST']._serialized_end=1065
-  _globals['_LISTINCIDENTSRESPONSE']._serialized_start=1067
-  _globals['_LISTINCIDENTSRESPONSE']._serialized_end=1155
-  _globals['_INCIDENTSERVICE']._serialized_start=1158
-  _globals['_INCIDENTSERVICE']._serialized_end=1712
+  _globals['_ADDINCIDENTUPDATEREQUEST']._serialized_end=473
+  _globals['_ADDINCIDENTUPDATERESPONSE']._serialized_start=475
+  _globals['_ADDINCIDENTUPDATERESPONSE']._serialized_end=541
+  _globals['_ACKNOWLEDGEINCIDENTREQUEST']._serialized_start=543
+  _globals['_ACKNOWLEDGEINCIDENTREQUEST']._serialized_end=592
+  _globals['_ACKNOWLEDGEINCIDENTRESPONSE']._serialized_start=594
+  _globals['_ACKNOWLEDGEINCIDENTRESPONSE']._serialized_end=662
+  _globals['_RESOLVEINCIDENTREQUEST']._serialized_start=664
+  _globals['_RESOLVEINCIDENTREQUEST']._serialized_end=726
+  _globals['_RESOLVEINCIDENTRESPONSE']._serialized_start=728
+  _globals['_RESOLVEINCIDENTRESPONSE']._serialized_end=792
+  _globals['_GETINCIDENTREQUEST']._serialized_start=794
+  _globals['_GETINCIDENTREQUEST']._serialized_end=835
+  _globals['_GETINCIDENTRESPONSE']._serialized_start=837
+  _globals['_GETINCIDENTRESPONSE']._serialized_end=897
+  _globals['_LISTINCIDENTSREQUEST']._serialized_start=900
+  _globals['_LISTINCIDENTSREQUEST']._serialized_end=1112
+  _globals['_LISTINCIDENTSRESPONSE']._serialized_start=1114
+  _globals['_LISTINCIDENTSRESPONSE']._serialized_end=1202
+  _globals['_INCIDENTSERVICE']._serialized_start=1205
+  _globals['_INCIDENTSERVICE']._serialized_end=1759
 # @@protoc_insertion_point(module_scope)

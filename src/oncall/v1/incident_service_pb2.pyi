@@ -89,6 +89,7 @@ class AddIncidentUpdateRequest(_message.Message):
     IMPACTS_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    SEVERITY_FIELD_NUMBER: _builtins.int
     incident_id: _builtins.str
     """The incident."""
     status: _incident_pb2.IncidentStatus.ValueType
@@ -99,6 +100,8 @@ class AddIncidentUpdateRequest(_message.Message):
     """The incident's, as it was read; honoured where set."""
     request_id: _builtins.str
     """At most 100 characters, chosen by the caller; a repeat answers the first result."""
+    severity: _incident_pb2.IncidentSeverity.ValueType
+    """How bad it is from now on; unspecified: as before."""
     @_builtins.property
     def impacts(self) -> _containers.RepeatedCompositeFieldContainer[_incident_pb2.ComponentImpact]:
         """The impacts that change; those not named stay. Refused with RESOLVED and POSTMORTEM, but for OPERATIONAL."""
@@ -112,10 +115,11 @@ class AddIncidentUpdateRequest(_message.Message):
         impacts: _abc.Iterable[_incident_pb2.ComponentImpact] | None = ...,
         etag: _builtins.str = ...,
         request_id: _builtins.str = ...,
+        severity: _incident_pb2.IncidentSeverity.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "impacts", b"impacts", "incident_id", b"incident_id", "message", b"message", "request_id", b"request_id", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "impacts", b"impacts", "incident_id", b"incident_id", "message", b"message", "request_id", b"request_id", "severity", b"severity", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

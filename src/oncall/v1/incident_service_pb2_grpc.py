@@ -86,7 +86,8 @@ class IncidentServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def AddIncidentUpdate(self, request, context):
-        """Says something about an incident: where it stands, what it does to components, and a message. RESPONDER.
+        """Says something about an incident: where it stands, how bad it is, what it does to components, and a message.
+        RESPONDER.
 
         RESOLVED ends all impacts. After RESOLVED only POSTMORTEM may follow, or another status, which opens it again.
         Safe to retry with the same `request_id`.

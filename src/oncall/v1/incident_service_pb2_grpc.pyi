@@ -43,7 +43,8 @@ class IncidentServiceStub:
     * `ALREADY_EXISTS`, reason `REQUEST_ID_REUSED`: `request_id` was used with other content.
     """
     AddIncidentUpdate: _grpc.UnaryUnaryMultiCallable[_incident_service_pb2.AddIncidentUpdateRequest, _incident_service_pb2.AddIncidentUpdateResponse]
-    """Says something about an incident: where it stands, what it does to components, and a message. RESPONDER.
+    """Says something about an incident: where it stands, how bad it is, what it does to components, and a message.
+    RESPONDER.
 
     RESOLVED ends all impacts. After RESOLVED only POSTMORTEM may follow, or another status, which opens it again.
     Safe to retry with the same `request_id`.
@@ -74,7 +75,8 @@ class IncidentServiceAsyncStub(IncidentServiceStub):
     * `ALREADY_EXISTS`, reason `REQUEST_ID_REUSED`: `request_id` was used with other content.
     """
     AddIncidentUpdate: _aio.UnaryUnaryMultiCallable[_incident_service_pb2.AddIncidentUpdateRequest, _incident_service_pb2.AddIncidentUpdateResponse]  # type: ignore[assignment]
-    """Says something about an incident: where it stands, what it does to components, and a message. RESPONDER.
+    """Says something about an incident: where it stands, how bad it is, what it does to components, and a message.
+    RESPONDER.
 
     RESOLVED ends all impacts. After RESOLVED only POSTMORTEM may follow, or another status, which opens it again.
     Safe to retry with the same `request_id`.
@@ -114,7 +116,8 @@ class IncidentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _incident_service_pb2.AddIncidentUpdateRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_incident_service_pb2.AddIncidentUpdateResponse, _abc.Awaitable[_incident_service_pb2.AddIncidentUpdateResponse]]:
-        """Says something about an incident: where it stands, what it does to components, and a message. RESPONDER.
+        """Says something about an incident: where it stands, how bad it is, what it does to components, and a message.
+        RESPONDER.
 
         RESOLVED ends all impacts. After RESOLVED only POSTMORTEM may follow, or another status, which opens it again.
         Safe to retry with the same `request_id`.

@@ -22,68 +22,77 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from oncall.v1 import execution_pb2 as oncall_dot_v1_dot_execution__pb2
+from oncall.v1 import incident_pb2 as oncall_dot_v1_dot_incident__pb2
 from oncall.v1 import team_pb2 as oncall_dot_v1_dot_team__pb2
+from oncall.v1 import workflow_pb2 as oncall_dot_v1_dot_workflow__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1concall/v1/team_service.proto\x12\toncall.v1\x1a\x14oncall/v1/team.proto\"\x12\n\x10GetCallerRequest\"^\n\x11GetCallerResponse\x12\x1d\n\x04user\x18\x01 \x01(\x0b\x32\x0f.oncall.v1.User\x12*\n\x0bmemberships\x18\x02 \x03(\x0b\x32\x15.oncall.v1.Membership\"F\n\x11\x43reateUserRequest\x12\x1d\n\x04user\x18\x01 \x01(\x0b\x32\x0f.oncall.v1.User\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"3\n\x12\x43reateUserResponse\x12\x1d\n\x04user\x18\x01 \x01(\x0b\x32\x0f.oncall.v1.User\"9\n\x10ListUsersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"L\n\x11ListUsersResponse\x12\x1e\n\x05users\x18\x01 \x03(\x0b\x32\x0f.oncall.v1.User\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"F\n\x11\x43reateTeamRequest\x12\x1d\n\x04team\x18\x01 \x01(\x0b\x32\x0f.oncall.v1.Team\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"3\n\x12\x43reateTeamResponse\x12\x1d\n\x04team\x18\x01 \x01(\x0b\x32\x0f.oncall.v1.Team\"9\n\x10ListTeamsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"L\n\x11ListTeamsResponse\x12\x1e\n\x05teams\x18\x01 \x03(\x0b\x32\x0f.oncall.v1.Team\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"S\n\x10SetMemberRequest\x12\x0f\n\x07team_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x1d\n\x04role\x18\x03 \x01(\x0e\x32\x0f.oncall.v1.Role\">\n\x11SetMemberResponse\x12)\n\nmembership\x18\x01 \x01(\x0b\x32\x15.oncall.v1.Membership\"7\n\x13RemoveMemberRequest\x12\x0f\n\x07team_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\"\x16\n\x14RemoveMemberResponse\"L\n\x12ListMembersRequest\x12\x0f\n\x07team_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"V\n\x13ListMembersResponse\x12&\n\x07members\x18\x01 \x03(\x0b\x32\x15.oncall.v1.Membership\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"O\n\x14\x43reateServiceRequest\x12#\n\x07service\x18\x01 \x01(\x0b\x32\x12.oncall.v1.Service\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"<\n\x15\x43reateServiceResponse\x12#\n\x07service\x18\x01 \x01(\x0b\x32\x12.oncall.v1.Service\"M\n\x13ListServicesRequest\x12\x0f\n\x07team_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"U\n\x14ListServicesResponse\x12$\n\x08services\x18\x01 \x03(\x0b\x32\x12.oncall.v1.Service\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"S\n\x15\x43reateApiTokenRequest\x12&\n\tapi_token\x18\x01 \x01(\x0b\x32\x13.oncall.v1.ApiToken\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"O\n\x16\x43reateApiTokenResponse\x12&\n\tapi_token\x18\x01 \x01(\x0b\x32\x13.oncall.v1.ApiToken\x12\r\n\x05token\x18\x02 \x01(\t\"N\n\x14ListApiTokensRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"Y\n\x15ListApiTokensResponse\x12\'\n\napi_tokens\x18\x01 \x03(\x0b\x32\x13.oncall.v1.ApiToken\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"-\n\x15RevokeApiTokenRequest\x12\x14\n\x0c\x61pi_token_id\x18\x01 \x01(\t\"@\n\x16RevokeApiTokenResponse\x12&\n\tapi_token\x18\x01 \x01(\x0b\x32\x13.oncall.v1.ApiToken2\x89\x08\n\x0bTeamService\x12\x46\n\tGetCaller\x12\x1b.oncall.v1.GetCallerRequest\x1a\x1c.oncall.v1.GetCallerResponse\x12I\n\nCreateUser\x12\x1c.oncall.v1.CreateUserRequest\x1a\x1d.oncall.v1.CreateUserResponse\x12\x46\n\tListUsers\x12\x1b.oncall.v1.ListUsersRequest\x1a\x1c.oncall.v1.ListUsersResponse\x12I\n\nCreateTeam\x12\x1c.oncall.v1.CreateTeamRequest\x1a\x1d.oncall.v1.CreateTeamResponse\x12\x46\n\tListTeams\x12\x1b.oncall.v1.ListTeamsRequest\x1a\x1c.oncall.v1.ListTeamsResponse\x12\x46\n\tSetMember\x12\x1b.oncall.v1.SetMemberRequest\x1a\x1c.oncall.v1.SetMemberResponse\x12O\n\x0cRemoveMember\x12\x1e.oncall.v1.RemoveMemberRequest\x1a\x1f.oncall.v1.RemoveMemberResponse\x12L\n\x0bListMembers\x12\x1d.oncall.v1.ListMembersRequest\x1a\x1e.oncall.v1.ListMembersResponse\x12R\n\rCreateService\x12\x1f.oncall.v1.CreateServiceRequest\x1a .oncall.v1.CreateServiceResponse\x12O\n\x0cListServices\x12\x1e.oncall.v1.ListServicesRequest\x1a\x1f.oncall.v1.ListServicesResponse\x12U\n\x0e\x43reateApiToken\x12 .oncall.v1.CreateApiTokenRequest\x1a!.oncall.v1.CreateApiTokenResponse\x12R\n\rListApiTokens\x12\x1f.oncall.v1.ListApiTokensRequest\x1a .oncall.v1.ListApiTokensResponse\x12U\n\x0eRevokeApiToken\x12 .oncall.v1.RevokeApiTokenRequest\x1a!.oncall.v1.RevokeApiTokenResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1concall/v1/team_service.proto\x12\toncall.v1\x1a\x19oncall/v1/execution.proto\x1a\x18oncall/v1/incident.proto\x1a\x14oncall/v1/team.proto\x1a\x18oncall/v1/workflow.proto\"\x12\n\x10GetCallerRequest\"^\n\x11GetCallerResponse\x12\x1d\n\x04user\x18\x01 \x01(\x0b\x32\x0f.oncall.v1.User\x12*\n\x0bmemberships\x18\x02 \x03(\x0b\x32\x15.oncall.v1.Membership\"F\n\x11\x43reateUserRequest\x12\x1d\n\x04user\x18\x01 \x01(\x0b\x32\x0f.oncall.v1.User\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"3\n\x12\x43reateUserResponse\x12\x1d\n\x04user\x18\x01 \x01(\x0b\x32\x0f.oncall.v1.User\"9\n\x10ListUsersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"L\n\x11ListUsersResponse\x12\x1e\n\x05users\x18\x01 \x03(\x0b\x32\x0f.oncall.v1.User\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"F\n\x11\x43reateTeamRequest\x12\x1d\n\x04team\x18\x01 \x01(\x0b\x32\x0f.oncall.v1.Team\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"3\n\x12\x43reateTeamResponse\x12\x1d\n\x04team\x18\x01 \x01(\x0b\x32\x0f.oncall.v1.Team\"9\n\x10ListTeamsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"L\n\x11ListTeamsResponse\x12\x1e\n\x05teams\x18\x01 \x03(\x0b\x32\x0f.oncall.v1.Team\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"S\n\x10SetMemberRequest\x12\x0f\n\x07team_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x1d\n\x04role\x18\x03 \x01(\x0e\x32\x0f.oncall.v1.Role\">\n\x11SetMemberResponse\x12)\n\nmembership\x18\x01 \x01(\x0b\x32\x15.oncall.v1.Membership\"7\n\x13RemoveMemberRequest\x12\x0f\n\x07team_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\"\x16\n\x14RemoveMemberResponse\"L\n\x12ListMembersRequest\x12\x0f\n\x07team_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"V\n\x13ListMembersResponse\x12&\n\x07members\x18\x01 \x03(\x0b\x32\x15.oncall.v1.Membership\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"O\n\x14\x43reateServiceRequest\x12#\n\x07service\x18\x01 \x01(\x0b\x32\x12.oncall.v1.Service\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"<\n\x15\x43reateServiceResponse\x12#\n\x07service\x18\x01 \x01(\x0b\x32\x12.oncall.v1.Service\"M\n\x13ListServicesRequest\x12\x0f\n\x07team_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"U\n\x14ListServicesResponse\x12$\n\x08services\x18\x01 \x03(\x0b\x32\x12.oncall.v1.Service\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"S\n\x15\x43reateApiTokenRequest\x12&\n\tapi_token\x18\x01 \x01(\x0b\x32\x13.oncall.v1.ApiToken\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"O\n\x16\x43reateApiTokenResponse\x12&\n\tapi_token\x18\x01 \x01(\x0b\x32\x13.oncall.v1.ApiToken\x12\r\n\x05token\x18\x02 \x01(\t\"N\n\x14ListApiTokensRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"Y\n\x15ListApiTokensResponse\x12\'\n\napi_tokens\x18\x01 \x03(\x0b\x32\x13.oncall.v1.ApiToken\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"-\n\x15RevokeApiTokenRequest\x12\x14\n\x0c\x61pi_token_id\x18\x01 \x01(\t\"@\n\x16RevokeApiTokenResponse\x12&\n\tapi_token\x18\x01 \x01(\x0b\x32\x13.oncall.v1.ApiToken\"#\n\x10WatchTeamRequest\x12\x0f\n\x07team_id\x18\x01 \x01(\t\"\xcb\x01\n\x11WatchTeamResponse\x12)\n\texecution\x18\x01 \x01(\x0b\x32\x14.oncall.v1.ExecutionH\x00\x12\'\n\x08incident\x18\x02 \x01(\x0b\x32\x13.oncall.v1.IncidentH\x00\x12.\n\x0cworkflow_run\x18\x03 \x01(\x0b\x32\x16.oncall.v1.WorkflowRunH\x00\x12(\n\tcaught_up\x18\x04 \x01(\x0b\x32\x13.oncall.v1.CaughtUpH\x00\x42\x08\n\x06\x63hange\"\n\n\x08\x43\x61ughtUp2\xd3\x08\n\x0bTeamService\x12\x46\n\tGetCaller\x12\x1b.oncall.v1.GetCallerRequest\x1a\x1c.oncall.v1.GetCallerResponse\x12I\n\nCreateUser\x12\x1c.oncall.v1.CreateUserRequest\x1a\x1d.oncall.v1.CreateUserResponse\x12\x46\n\tListUsers\x12\x1b.oncall.v1.ListUsersRequest\x1a\x1c.oncall.v1.ListUsersResponse\x12I\n\nCreateTeam\x12\x1c.oncall.v1.CreateTeamRequest\x1a\x1d.oncall.v1.CreateTeamResponse\x12\x46\n\tListTeams\x12\x1b.oncall.v1.ListTeamsRequest\x1a\x1c.oncall.v1.ListTeamsResponse\x12\x46\n\tSetMember\x12\x1b.oncall.v1.SetMemberRequest\x1a\x1c.oncall.v1.SetMemberResponse\x12O\n\x0cRemoveMember\x12\x1e.oncall.v1.RemoveMemberRequest\x1a\x1f.oncall.v1.RemoveMemberResponse\x12L\n\x0bListMembers\x12\x1d.oncall.v1.ListMembersRequest\x1a\x1e.oncall.v1.ListMembersResponse\x12R\n\rCreateService\x12\x1f.oncall.v1.CreateServiceRequest\x1a .oncall.v1.CreateServiceResponse\x12O\n\x0cListServices\x12\x1e.oncall.v1.ListServicesRequest\x1a\x1f.oncall.v1.ListServicesResponse\x12U\n\x0e\x43reateApiToken\x12 .oncall.v1.CreateApiTokenRequest\x1a!.oncall.v1.CreateApiTokenResponse\x12R\n\rListApiTokens\x12\x1f.oncall.v1.ListApiTokensRequest\x1a .oncall.v1.ListApiTokensResponse\x12U\n\x0eRevokeApiToken\x12 .oncall.v1.RevokeApiTokenRequest\x1a!.oncall.v1.RevokeApiTokenResponse\x12H\n\tWatchTeam\x12\x1b.oncall.v1.WatchTeamRequest\x1a\x1c.oncall.v1.WatchTeamResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'oncall.v1.team_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_GETCALLERREQUEST']._serialized_start=65
-  _globals['_GETCALLERREQUEST']._serialized_end=83
-  _globals['_GETCALLERRESPONSE']._serialized_start=85
-  _globals['_GETCALLERRESPONSE']._serialized_end=179
-  _globals['_CREATEUSERREQUEST']._serialized_start=181
-  _globals['_CREATEUSERREQUEST']._serialized_end=251
-  _globals['_CREATEUSERRESPONSE']._serialized_start=253
-  _globals['_CREATEUSERRESPONSE']._serialized_end=304
-  _globals['_LISTUSERSREQUEST']._serialized_start=306
-  _globals['_LISTUSERSREQUEST']._serialized_end=363
-  _globals['_LISTUSERSRESPONSE']._serialized_start=365
-  _globals['_LISTUSERSRESPONSE']._serialized_end=441
-  _globals['_CREATETEAMREQUEST']._serialized_start=443
-  _globals['_CREATETEAMREQUEST']._serialized_end=513
-  _globals['_CREATETEAMRESPONSE']._serialized_start=515
-  _globals['_CREATETEAMRESPONSE']._serialized_end=566
-  _globals['_LISTTEAMSREQUEST']._serialized_start=568
-  _globals['_LISTTEAMSREQUEST']._serialized_end=625
-  _globals['_LISTTEAMSRESPONSE']._serialized_start=627
-  _globals['_LISTTEAMSRESPONSE']._serialized_end=703
-  _globals['_SETMEMBERREQUEST']._serialized_start=705
-  _globals['_SETMEMBERREQUEST']._serialized_end=788
-  _globals['_SETMEMBERRESPONSE']._serialized_start=790
-  _globals['_SETMEMBERRESPONSE']._serialized_end=852
-  _globals['_REMOVEMEMBERREQUEST']._serialized_start=854
-  _globals['_REMOVEMEMBERREQUEST']._serialized_end=909
-  _globals['_REMOVEMEMBERRESPONSE']._serialized_start=911
-  _globals['_REMOVEMEMBERRESPONSE']._serialized_end=933
-  _globals['_LISTMEMBERSREQUEST']._serialized_start=935
-  _globals['_LISTMEMBERSREQUEST']._serialized_end=1011
-  _globals['_LISTMEMBERSRESPONSE']._serialized_start=1013
-  _globals['_LISTMEMBERSRESPONSE']._serialized_end=1099
-  _globals['_CREATESERVICEREQUEST']._serialized_start=1101
-  _globals['_CREATESERVICEREQUEST']._serialized_end=1180
-  _globals['_CREATESERVICERESPONSE']._serialized_start=1182
-  _globals['_CREATESERVICERESPONSE']._serialized_end=1242
-  _globals['_LISTSERVICESREQUEST']._serialized_start=1244
-  _globals['_LISTSERVICESREQUEST']._serialized_end=1321
-  _globals['_LISTSERVICESRESPONSE']._serialized_start=1323
-  _globals['_LISTSERVICESRESPONSE']._serialized_end=1408
-  _globals['_CREATEAPITOKENREQUEST']._serialized_start=1410
-  _globals['_CREATEAPITOKENREQUEST']._serialized_end=1493
-  _globals['_CREATEAPITOKENRESPONSE']._serialized_start=1495
-  _globals['_CREATEAPITOKENRESPONSE']._serialized_end=1574
-  _globals['_LISTAPITOKENSREQUEST']._serialized_start=1576
-  _globals['_LISTAPITOKENSREQUEST']._serialized_end=1654
-  _globals['_LISTAPITOKENSRESPONSE']._serialized_start=1656
-  _globals['_LISTAPITOKENSRESPONSE']._serialized_end=1745
-  _globals['_REVOKEAPITOKENREQUEST']._serialized_start=1747
-  _globals['_REVOKEAPITOKENREQUEST']._serialized_end=1792
-  _globals['_REVOKEAPITOKENRESPONSE']._serialized_start=1794
-  _globals['_REVOKEAPITOKENRESPONSE']._serialized_end=1858
-  _globals['_TEAMSERVICE']._serialized_start=1861
-  _globals['_TEAMSERVICE']._serialized_end=2894
+  _globals['_GETCALLERREQUEST']._serialized_start=144
+  _globals['_GETCALLERREQUEST']._serialized_end=162
+  _globals['_GETCALLERRESPONSE']._serialized_start=164
+  _globals['_GETCALLERRESPONSE']._serialized_end=258
+  _globals['_CREATEUSERREQUEST']._serialized_start=260
+  _globals['_CREATEUSERREQUEST']._serialized_end=330
+  _globals['_CREATEUSERRESPONSE']._serialized_start=332
+  _globals['_CREATEUSERRESPONSE']._serialized_end=383
+  _globals['_LISTUSERSREQUEST']._serialized_start=385
+  _globals['_LISTUSERSREQUEST']._serialized_end=442
+  _globals['_LISTUSERSRESPONSE']._serialized_start=444
+  _globals['_LISTUSERSRESPONSE']._serialized_end=520
+  _globals['_CREATETEAMREQUEST']._serialized_start=522
+  _globals['_CREATETEAMREQUEST']._serialized_end=592
+  _globals['_CREATETEAMRESPONSE']._serialized_start=594
+  _globals['_CREATETEAMRESPONSE']._serialized_end=645
+  _globals['_LISTTEAMSREQUEST']._serialized_start=647
+  _globals['_LISTTEAMSREQUEST']._serialized_end=704
+  _globals['_LISTTEAMSRESPONSE']._serialized_start=706
+  _globals['_LISTTEAMSRESPONSE']._serialized_end=782
+  _globals['_SETMEMBERREQUEST']._serialized_start=784
+  _globals['_SETMEMBERREQUEST']._serialized_end=867
+  _globals['_SETMEMBERRESPONSE']._serialized_start=869
+  _globals['_SETMEMBERRESPONSE']._serialized_end=931
+  _globals['_REMOVEMEMBERREQUEST']._serialized_start=933
+  _globals['_REMOVEMEMBERREQUEST']._serialized_end=988
+  _globals['_REMOVEMEMBERRESPONSE']._serialized_start=990
+  _globals['_REMOVEMEMBERRESPONSE']._serialized_end=1012
+  _globals['_LISTMEMBERSREQUEST']._serialized_start=1014
+  _globals['_LISTMEMBERSREQUEST']._serialized_end=1090
+  _globals['_LISTMEMBERSRESPONSE']._serialized_start=1092
+  _globals['_LISTMEMBERSRESPONSE']._serialized_end=1178
+  _globals['_CREATESERVICEREQUEST']._serialized_start=1180
+  _globals['_CREATESERVICEREQUEST']._serialized_end=1259
+  _globals['_CREATESERVICERESPONSE']._serialized_start=1261
+  _globals['_CREATESERVICERESPONSE']._serialized_end=1321
+  _globals['_LISTSERVICESREQUEST']._serialized_start=1323
+  _globals['_LISTSERVICESREQUEST']._serialized_end=1400
+  _globals['_LISTSERVICESRESPONSE']._serialized_start=1402
+  _globals['_LISTSERVICESRESPONSE']._serialized_end=1487
+  _globals['_CREATEAPITOKENREQUEST']._serialized_start=1489
+  _globals['_CREATEAPITOKENREQUEST']._serialized_end=1572
+  _globals['_CREATEAPITOKENRESPONSE']._serialized_start=1574
+  _globals['_CREATEAPITOKENRESPONSE']._serialized_end=1653
+  _globals['_LISTAPITOKENSREQUEST']._serialized_start=1655
+  _globals['_LISTAPITOKENSREQUEST']._serialized_end=1733
+  _globals['_LISTAPITOKENSRESPONSE']._serialized_start=1735
+  _globals['_LISTAPITOKENSRESPONSE']._serialized_end=1824
+  _globals['_REVOKEAPITOKENREQUEST']._serialized_start=1826
+  _globals['_REVOKEAPITOKENREQUEST']._serialized_end=1871
+  _globals['_REVOKEAPITOKENRESPONSE']._serialized_start=1873
+  _globals['_REVOKEAPITOKENRESPONSE']._serialized_end=1937
+  _globals['_WATCHTEAMREQUEST']._serialized_start=1939
+  _globals['_WATCHTEAMREQUEST']._serialized_end=1974
+  _globals['_WATCHTEAMRESPONSE']._serialized_start=1977
+  _globals['_WATCHTEAMRESPONSE']._serialized_end=2180
+  _globals['_CAUGHTUP']._serialized_start=2182
+  _globals['_CAUGHTUP']._serialized_end=2192
+  _globals['_TEAMSERVICE']._serialized_start=2195
+  _globals['_TEAMSERVICE']._serialized_end=3302
 # @@protoc_insertion_point(module_scope)

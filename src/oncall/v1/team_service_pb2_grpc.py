@@ -102,6 +102,11 @@ class TeamServiceStub:
                 request_serializer=oncall_dot_v1_dot_team__service__pb2.RevokeApiTokenRequest.SerializeToString,
                 response_deserializer=oncall_dot_v1_dot_team__service__pb2.RevokeApiTokenResponse.FromString,
                 _registered_method=True)
+        self.WatchTeam = channel.unary_stream(
+                '/oncall.v1.TeamService/WatchTeam',
+                request_serializer=oncall_dot_v1_dot_team__service__pb2.WatchTeamRequest.SerializeToString,
+                response_deserializer=oncall_dot_v1_dot_team__service__pb2.WatchTeamResponse.FromString,
+                _registered_method=True)
 
 
 class TeamServiceServicer:
@@ -210,6 +215,19 @@ class TeamServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchTeam(self, request, context):
+        """Answers what goes on in a team, for as long as it is read: first the executions, incidents and workflow runs that
+        have not ended, each as it is, then `caught_up`, and from then on each that is new or has changed. OBSERVER; of
+        incidents only those hear who may list them, RESPONDER.
+
+        Changes that follow one another fast may be answered as one, and a thing may be answered again as it was. What a
+        watcher is too slow for it is answered later, as it is then. A role that is taken away meanwhile ends the stream.
+        * `UNAVAILABLE`: the server stops; watch again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TeamServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -277,6 +295,11 @@ def add_TeamServiceServicer_to_server(servicer, server):
                     servicer.RevokeApiToken,
                     request_deserializer=oncall_dot_v1_dot_team__service__pb2.RevokeApiTokenRequest.FromString,
                     response_serializer=oncall_dot_v1_dot_team__service__pb2.RevokeApiTokenResponse.SerializeToString,
+            ),
+            'WatchTeam': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchTeam,
+                    request_deserializer=oncall_dot_v1_dot_team__service__pb2.WatchTeamRequest.FromString,
+                    response_serializer=oncall_dot_v1_dot_team__service__pb2.WatchTeamResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -633,6 +656,33 @@ class TeamService:
             '/oncall.v1.TeamService/RevokeApiToken',
             oncall_dot_v1_dot_team__service__pb2.RevokeApiTokenRequest.SerializeToString,
             oncall_dot_v1_dot_team__service__pb2.RevokeApiTokenResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchTeam(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/oncall.v1.TeamService/WatchTeam',
+            oncall_dot_v1_dot_team__service__pb2.WatchTeamRequest.SerializeToString,
+            oncall_dot_v1_dot_team__service__pb2.WatchTeamResponse.FromString,
             options,
             channel_credentials,
             insecure,

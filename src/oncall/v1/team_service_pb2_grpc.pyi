@@ -75,6 +75,15 @@ class TeamServiceStub:
     """Lists the caller's tokens; a platform admin may list anybody's; newest first."""
     RevokeApiToken: _grpc.UnaryUnaryMultiCallable[_team_service_pb2.RevokeApiTokenRequest, _team_service_pb2.RevokeApiTokenResponse]
     """Revokes a token, at once and for good; revoking twice changes nothing. Its owner or a platform admin."""
+    WatchTeam: _grpc.UnaryStreamMultiCallable[_team_service_pb2.WatchTeamRequest, _team_service_pb2.WatchTeamResponse]
+    """Answers what goes on in a team, for as long as it is read: first the executions, incidents and workflow runs that
+    have not ended, each as it is, then `caught_up`, and from then on each that is new or has changed. OBSERVER; of
+    incidents only those hear who may list them, RESPONDER.
+
+    Changes that follow one another fast may be answered as one, and a thing may be answered again as it was. What a
+    watcher is too slow for it is answered later, as it is then. A role that is taken away meanwhile ends the stream.
+    * `UNAVAILABLE`: the server stops; watch again.
+    """
 
 @_typing.type_check_only
 class TeamServiceAsyncStub(TeamServiceStub):
@@ -123,6 +132,15 @@ class TeamServiceAsyncStub(TeamServiceStub):
     """Lists the caller's tokens; a platform admin may list anybody's; newest first."""
     RevokeApiToken: _aio.UnaryUnaryMultiCallable[_team_service_pb2.RevokeApiTokenRequest, _team_service_pb2.RevokeApiTokenResponse]  # type: ignore[assignment]
     """Revokes a token, at once and for good; revoking twice changes nothing. Its owner or a platform admin."""
+    WatchTeam: _aio.UnaryStreamMultiCallable[_team_service_pb2.WatchTeamRequest, _team_service_pb2.WatchTeamResponse]  # type: ignore[assignment]
+    """Answers what goes on in a team, for as long as it is read: first the executions, incidents and workflow runs that
+    have not ended, each as it is, then `caught_up`, and from then on each that is new or has changed. OBSERVER; of
+    incidents only those hear who may list them, RESPONDER.
+
+    Changes that follow one another fast may be answered as one, and a thing may be answered again as it was. What a
+    watcher is too slow for it is answered later, as it is then. A role that is taken away meanwhile ends the stream.
+    * `UNAVAILABLE`: the server stops; watch again.
+    """
 
 class TeamServiceServicer(metaclass=_abc_1.ABCMeta):
     """Who calls: users, teams, memberships, services and API tokens.
@@ -246,5 +264,20 @@ class TeamServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_team_service_pb2.RevokeApiTokenResponse, _abc.Awaitable[_team_service_pb2.RevokeApiTokenResponse]]:
         """Revokes a token, at once and for good; revoking twice changes nothing. Its owner or a platform admin."""
+
+    @_abc_1.abstractmethod
+    def WatchTeam(
+        self,
+        request: _team_service_pb2.WatchTeamRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_team_service_pb2.WatchTeamResponse], _abc.AsyncIterator[_team_service_pb2.WatchTeamResponse]]:
+        """Answers what goes on in a team, for as long as it is read: first the executions, incidents and workflow runs that
+        have not ended, each as it is, then `caught_up`, and from then on each that is new or has changed. OBSERVER; of
+        incidents only those hear who may list them, RESPONDER.
+
+        Changes that follow one another fast may be answered as one, and a thing may be answered again as it was. What a
+        watcher is too slow for it is answered later, as it is then. A role that is taken away meanwhile ends the stream.
+        * `UNAVAILABLE`: the server stops; watch again.
+        """
 
 def add_TeamServiceServicer_to_server(servicer: TeamServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

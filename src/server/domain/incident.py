@@ -116,11 +116,12 @@ class Incident:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What somebody says of an incident; no status: it stands where it stood."""
+    """What somebody says of an incident; no status, no severity: it stands where it stood."""
 
     message: str
     status: IncidentStatus | None = None
     impacts: Mapping[UUID, ComponentStatus] = field(default_factory=dict)
+    severity: IncidentSeverity | None = None
 
 
 def tell(incident: Incident, said: Said, *, update_id: UUID, by: UUID | None, at: datetime) -> Incident:
@@ -142,6 +143,7 @@ def tell(incident: Incident, said: Said, *, update_id: UUID, by: UUID | None, at
     return incident.changed(
         at,
         status=to,
+        severity=said.severity or incident.severity,
         monitoring_at=incident.monitoring_at or (at if to is MONITORING else None),
         resolved_at=None if to in OPEN else incident.resolved_at or at,
         impacts=_after(before, changes),

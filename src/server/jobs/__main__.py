@@ -12,20 +12,25 @@ from kernel.database import sessions
 from kernel.queue import Doorbell
 from kernel.settings import load, write_ready_file
 from kernel.telemetry import configure
+from server.domain.page import Pager
 from server.domain.retention import Retention
 from server.jobs.retention import forget_ended_sessions, forget_expired_watches, forget_old_accesses
 from server.jobs.rounds import repeat
+from server.jobs.runs import RunMoves
 from server.jobs.sweep import end_lost_attempts, forget_executors, ring_again
 from server.operations.announce import Announcer
+from server.operations.begin_node import Mover
+from server.operations.environment import Environment
 from server.operations.move_with_time import move_due_maintenances, note_silent_checks
 from server.operations.remove_expired import (
     expire_logs,
     forget_request_ids,
     remove_expired_logs,
     remove_old_executions,
+    remove_old_runs,
 )
 from server.operations.seal_audit import seal_audit
-from server.process import open_engine, open_redis, require_migrated, stop_signal
+from server.process import derived_key, open_cipher, open_engine, open_redis, require_migrated, stop_signal
 from server.settings import JobsSettings
 
 log = structlog.get_logger()
@@ -41,6 +46,8 @@ async def main(settings: JobsSettings) -> None:
     await require_migrated(engine)
     redis, broker = open_redis(settings)
     announcer, make_session = Announcer(redis, Doorbell(broker)), sessions(engine)
+    env = Environment(make_session, Pager(derived_key(settings, b"oncall page tokens v1")))
+    moves = RunMoves(Mover(env, open_cipher(settings), announcer), redis)
     retention = Retention.of_days(
         logs=settings.log_retention_days,
         executions=settings.execution_retention_days,
@@ -48,16 +55,19 @@ async def main(settings: JobsSettings) -> None:
     )
     write_ready_file(settings.ready_file, {})
     log.info("sweeping")
-    jobs = [
+    jobs = [asyncio.create_task(moves.hear(stop))]
+    jobs += [
         asyncio.create_task(repeat(name, job, every=SWEEP_SECONDS, stop=stop))
         for name, job in (
             ("end_lost_attempts", partial(end_lost_attempts, make_session, announcer)),
             ("ring_again", partial(ring_again, make_session, announcer)),
+            ("move_due_runs", moves.sweep),
             ("forget_executors", partial(forget_executors, make_session)),
             ("seal_audit", partial(seal_audit, make_session)),
             ("expire_logs", partial(expire_logs, make_session, retention)),
             ("remove_expired_logs", partial(remove_expired_logs, make_session)),
             ("remove_old_executions", partial(remove_old_executions, make_session, retention)),
+            ("remove_old_runs", partial(remove_old_runs, make_session, retention)),
             ("forget_request_ids", partial(forget_request_ids, make_session, retention)),
             ("move_due_maintenances", partial(move_due_maintenances, make_session)),
             ("note_silent_checks", partial(note_silent_checks, make_session)),

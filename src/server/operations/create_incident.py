@@ -31,9 +31,12 @@ from server.domain.incident_content import (
 from server.domain.permission import Call, not_found
 from server.domain.request_key import RequestKey
 from server.domain.violation import Violations
+from server.domain.workflow.definition import Event
+from server.operations.announce import Announcer
 from server.operations.change import change
 from server.operations.create_runbook import require_service
 from server.operations.environment import Environment
+from server.operations.note_incident_event import note_incident_event
 from server.operations.once import first_result, remember
 from server.operations.read_incidents import load_incident, with_updates
 from server.operations.settle_page import lock_page, settle_page
@@ -66,7 +69,9 @@ class _Checked:
     said: Said
 
 
-async def create_incident(env: Environment, call: Call, draft: IncidentDraft, key: RequestKey) -> Incident:
+async def create_incident(
+    env: Environment, call: Call, announcer: Announcer, draft: IncidentDraft, key: RequestKey
+) -> Incident:
     """Opens an incident with its first update; one without a message gets the platform's sentence."""
     now = env.now()
     checked = _check(draft, key, now)
@@ -94,6 +99,9 @@ async def create_incident(env: Environment, call: Call, draft: IncidentDraft, ke
             severity=incident.severity,
             status=incident.status,
         )
+        by = call.caller.user_id
+        created = Event.INCIDENT_CREATED
+        await note_incident_event(tx, announcer, created, incident, event_id=env.new_id(), by=by, at=now)
         if incident.status_page_id is not None:
             await settle_page(tx, incident.status_page_id, now)
     return incident

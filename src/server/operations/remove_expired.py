@@ -17,7 +17,7 @@ import structlog
 
 from kernel.database import Sessions, transaction
 from server.domain.retention import Retention
-from server.storage import expired_executions, request_ids
+from server.storage import expired_executions, expired_runs, incident_events, request_ids
 
 log = structlog.get_logger()
 
@@ -58,6 +58,17 @@ async def remove_old_executions(make_session: Sessions, retention: Retention) ->
     return removed
 
 
+async def remove_old_runs(make_session: Sessions, retention: Retention) -> int:
+    """Removes runs that ended as long ago as executions are kept, and what happened to incidents; answers how many runs."""
+    if (age := retention.executions) is None:
+        return 0
+    await in_batches(lambda: _forget_events_batch(make_session, age))
+    removed = await in_batches(lambda: _remove_runs_batch(make_session, age))
+    if removed:
+        log.info("runs_removed", runs=removed)
+    return removed
+
+
 async def forget_request_ids(make_session: Sessions, retention: Retention) -> int:
     """Removes request ids that are due; answers how many. Whoever uses one of them again makes a new call."""
     if (age := retention.request_ids) is None:
@@ -87,6 +98,19 @@ async def _remove_records_batch(make_session: Sessions, age: timedelta) -> int:
         if taken:
             await expired_executions.remove_records(tx.session, taken)
     return len(taken)
+
+
+async def _remove_runs_batch(make_session: Sessions, age: timedelta) -> int:
+    async with transaction(make_session) as tx:
+        taken = await expired_runs.take(tx.session, expired_runs.runs_due(age, RECORDS_A_BATCH))
+        if taken:
+            await expired_runs.remove(tx.session, taken)
+    return len(taken)
+
+
+async def _forget_events_batch(make_session: Sessions, age: timedelta) -> int:
+    async with transaction(make_session) as tx:
+        return await incident_events.forget(tx.session, age, EVENTS_A_BATCH)
 
 
 async def _forget_batch(make_session: Sessions, age: timedelta) -> int:

@@ -9,14 +9,26 @@ from datetime import datetime
 from uuid import UUID
 
 from kernel.errors import FieldViolation, InvalidArgument
-from server.domain.incident import OPEN, RESOLVED, RESOLVED_SENTENCE, Incident, IncidentStatus, Said, tell
+from server.domain.incident import (
+    OPEN,
+    RESOLVED,
+    RESOLVED_SENTENCE,
+    Incident,
+    IncidentSeverity,
+    IncidentStatus,
+    Said,
+    tell,
+)
 from server.domain.incident_content import check_impacts, check_message
 from server.domain.permission import Call
 from server.domain.request_key import RequestKey
 from server.domain.violation import Violations, require_uuid
+from server.domain.workflow.definition import Event
+from server.operations.announce import Announcer
 from server.operations.change import Change, change
 from server.operations.create_incident import require_impacts
 from server.operations.environment import Environment
+from server.operations.note_incident_event import note_incident_event
 from server.operations.once import first_result, remember
 from server.operations.read_incidents import load_incident, with_updates
 from server.operations.settle_page import find_and_lock_page, settle_page
@@ -25,16 +37,19 @@ from server.storage import incidents
 
 @dataclass(frozen=True, slots=True)
 class UpdateDraft:
-    """What somebody says of an incident, as sent; an empty status: it stands where it stood."""
+    """What somebody says of an incident, as sent; an empty status or severity: it stands where it stood."""
 
     incident_id: str
     status: str
     message: str
     impacts: Sequence[tuple[str, str]]
     etag: str
+    severity: str = ""
 
 
-async def add_incident_update(env: Environment, call: Call, draft: UpdateDraft, key: RequestKey) -> Incident:
+async def add_incident_update(
+    env: Environment, call: Call, announcer: Announcer, draft: UpdateDraft, key: RequestKey
+) -> Incident:
     """Says something of an incident, once for a request id."""
     wanted, said = _check(draft, key)
     now = env.now()
@@ -43,12 +58,16 @@ async def add_incident_update(env: Environment, call: Call, draft: UpdateDraft, 
             return await with_updates(tx.session, incident)
         incident.require_etag(draft.etag)
         await _require_known(tx, incident, said)
-        told = await _tell(tx, env, incident, said, by=call.caller.user_id, at=now)
+        told = await _tell(
+            tx, env, announcer, incident, said, by=call.caller.user_id, author=call.caller.user_id, at=now
+        )
         await remember(tx.session, call, key, {"incident_id": str(incident.id)})
     return told
 
 
-async def resolve_incident(env: Environment, call: Call, incident_id: str, message: str) -> Incident:
+async def resolve_incident(
+    env: Environment, call: Call, announcer: Announcer, incident_id: str, message: str
+) -> Incident:
     """Resolves an incident; one that is resolved stays as it is, and what is said then is not told."""
     violations = Violations()
     wanted = violations.uuid("incident_id", incident_id)
@@ -59,10 +78,11 @@ async def resolve_incident(env: Environment, call: Call, incident_id: str, messa
         if incident.status not in OPEN:
             return await with_updates(tx.session, incident)
         said = Said(message or RESOLVED_SENTENCE, RESOLVED)
-        return await _tell(tx, env, incident, said, by=call.caller.user_id if message else None, at=now)
+        by = call.caller.user_id
+        return await _tell(tx, env, announcer, incident, said, by=by, author=by if message else None, at=now)
 
 
-async def acknowledge_incident(env: Environment, call: Call, incident_id: str) -> Incident:
+async def acknowledge_incident(env: Environment, call: Call, announcer: Announcer, incident_id: str) -> Incident:
     """Notes who takes an incident on; whoever did so first stays it. Readers of pages do not hear of it."""
     wanted = require_uuid("incident_id", incident_id)
     async with change(env.sessions, call) as tx:
@@ -72,6 +92,8 @@ async def acknowledge_incident(env: Environment, call: Call, incident_id: str) -
             incident = incident.changed(now, acknowledged_at=now, acknowledged_by=call.caller.user_id)
             await incidents.save(tx.session, incident)
             await tx.audit("incident.acknowledged", incident.id, team_id=incident.team_id, title=incident.title)
+            updated, by = Event.INCIDENT_UPDATED, call.caller.user_id
+            await note_incident_event(tx, announcer, updated, incident, event_id=env.new_id(), by=by, at=now)
         return await with_updates(tx.session, incident)
 
 
@@ -88,14 +110,32 @@ async def _changing(
 
 
 async def _tell(
-    tx: Change, env: Environment, incident: Incident, said: Said, *, by: UUID | None, at: datetime
+    tx: Change,
+    env: Environment,
+    announcer: Announcer,
+    incident: Incident,
+    said: Said,
+    *,
+    by: UUID,
+    author: UUID | None,
+    at: datetime,
 ) -> Incident:
-    told = tell(incident, said, update_id=env.new_id(), by=by, at=at)
+    """Stores what `by` does to an incident; `author` is who said it, None where the sentence is the platform's."""
+    told = tell(incident, said, update_id=env.new_id(), by=author, at=at)
     await incidents.save(tx.session, told)
     await incidents.add_update(tx.session, told.updates[0])
+    severities = {"from_severity": incident.severity, "to_severity": told.severity}
     await tx.audit(
-        "incident.updated", told.id, team_id=told.team_id, from_status=incident.status, to_status=told.status
+        "incident.updated",
+        told.id,
+        team_id=told.team_id,
+        from_status=incident.status,
+        to_status=told.status,
+        **(severities if told.severity is not incident.severity else {}),
     )
+    resolved = incident.status in OPEN and told.status is RESOLVED
+    event = Event.INCIDENT_RESOLVED if resolved else Event.INCIDENT_UPDATED
+    await note_incident_event(tx, announcer, event, told, event_id=env.new_id(), by=by, at=at)
     if told.status_page_id is not None:
         await settle_page(tx, told.status_page_id, at)
     return await with_updates(tx.session, told)
@@ -118,7 +158,10 @@ def _check(draft: UpdateDraft, key: RequestKey) -> tuple[UUID, Said]:
     status = IncidentStatus.__members__.get(draft.status)
     if draft.status and status is None:
         violations.add("status", "must be one of " + ", ".join(IncidentStatus))
+    severity = IncidentSeverity.__members__.get(draft.severity)
+    if draft.severity and severity is None:
+        violations.add("severity", "must be one of " + ", ".join(IncidentSeverity))
     impacts = check_impacts(violations, "impacts", draft.impacts)
     key.check(violations)
     violations.raise_if_any()
-    return wanted, Said(draft.message, status, impacts)
+    return wanted, Said(draft.message, status, impacts, severity)

@@ -43,6 +43,7 @@ def update_from_pb(request: incident_service_pb2.AddIncidentUpdateRequest) -> Up
         message=request.message,
         impacts=_impacts_from_pb(request.impacts),
         etag=request.etag,
+        severity=severity_from_pb(request.severity),
     )
 
 

@@ -9,6 +9,7 @@ import grpc
 from oncall.v1 import incident_service_pb2 as pb
 from oncall.v1 import incident_service_pb2_grpc
 from server.operations import read_incidents, update_incident
+from server.operations.announce import Announcer
 from server.operations.create_incident import create_incident
 from server.operations.environment import Environment
 from server.rpc.conversion import page_request, request_key
@@ -19,30 +20,35 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class IncidentService(incident_service_pb2_grpc.IncidentServiceServicer):
-    def __init__(self, env: Environment) -> None:
+    def __init__(self, env: Environment, announcer: Announcer) -> None:
         self._env = env
+        self._announcer = announcer
 
     async def CreateIncident(self, request: pb.CreateIncidentRequest, context: Context) -> pb.CreateIncidentResponse:
-        incident = await create_incident(self._env, current_call(), incident_from_pb(request), request_key(request))
+        incident = await create_incident(
+            self._env, current_call(), self._announcer, incident_from_pb(request), request_key(request)
+        )
         return pb.CreateIncidentResponse(incident=incident_to_pb(incident))
 
     async def AddIncidentUpdate(
         self, request: pb.AddIncidentUpdateRequest, context: Context
     ) -> pb.AddIncidentUpdateResponse:
         incident = await update_incident.add_incident_update(
-            self._env, current_call(), update_from_pb(request), request_key(request)
+            self._env, current_call(), self._announcer, update_from_pb(request), request_key(request)
         )
         return pb.AddIncidentUpdateResponse(incident=incident_to_pb(incident))
 
     async def AcknowledgeIncident(
         self, request: pb.AcknowledgeIncidentRequest, context: Context
     ) -> pb.AcknowledgeIncidentResponse:
-        incident = await update_incident.acknowledge_incident(self._env, current_call(), request.incident_id)
+        incident = await update_incident.acknowledge_incident(
+            self._env, current_call(), self._announcer, request.incident_id
+        )
         return pb.AcknowledgeIncidentResponse(incident=incident_to_pb(incident))
 
     async def ResolveIncident(self, request: pb.ResolveIncidentRequest, context: Context) -> pb.ResolveIncidentResponse:
         incident = await update_incident.resolve_incident(
-            self._env, current_call(), request.incident_id, request.message
+            self._env, current_call(), self._announcer, request.incident_id, request.message
         )
         return pb.ResolveIncidentResponse(incident=incident_to_pb(incident))
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+
 from oncall.v1 import team_service_pb2 as pb
 from oncall.v1 import team_service_pb2_grpc
 from server.operations import administer_api_tokens, administer_services, administer_teams, administer_users
 from server.operations.environment import Environment
+from server.operations.watch_team import TeamWatches, open_team
 from server.rpc.conversion import page_request, request_key, time_from_pb
 from server.rpc.current_call import current_call
 from server.rpc.interception import Context
+from server.rpc.team_change_conversion import team_change_to_pb
 from server.rpc.team_conversion import (
     api_token_to_pb,
     membership_to_pb,
@@ -22,8 +27,9 @@ from server.rpc.team_conversion import (
 
 
 class TeamService(team_service_pb2_grpc.TeamServiceServicer):
-    def __init__(self, env: Environment) -> None:
+    def __init__(self, env: Environment, watches: TeamWatches) -> None:
         self._env = env
+        self._watches = watches
 
     async def GetCaller(self, request: pb.GetCallerRequest, context: Context) -> pb.GetCallerResponse:
         user, memberships = await administer_users.get_caller(self._env, current_call())
@@ -96,3 +102,10 @@ class TeamService(team_service_pb2_grpc.TeamServiceServicer):
     async def RevokeApiToken(self, request: pb.RevokeApiTokenRequest, context: Context) -> pb.RevokeApiTokenResponse:
         record = await administer_api_tokens.revoke_api_token(self._env, current_call(), request.api_token_id)
         return pb.RevokeApiTokenResponse(api_token=api_token_to_pb(record))
+
+    async def WatchTeam(self, request: pb.WatchTeamRequest, context: Context) -> AsyncIterator[pb.WatchTeamResponse]:
+        call = current_call()
+        team_id = await open_team(self._env, call, request.team_id)
+        async with aclosing(self._watches.watch(call, team_id)) as changes:
+            async for seen in changes:
+                yield team_change_to_pb(seen)

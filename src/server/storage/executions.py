@@ -69,6 +69,12 @@ async def find(session: AsyncSession, execution_id: UUID, *, output: bool = Fals
     return _execution(row) if row else None
 
 
+async def some(session: AsyncSession, execution_ids: Collection[UUID]) -> list[Execution]:
+    """Answers those of the executions that there are, without output."""
+    rows = await session.execute(select(*_HEAD).where(executions.c.id.in_(execution_ids)))
+    return [_execution(row) for row in rows.mappings()]
+
+
 def new(row: Mapping[str, Any]) -> Execution:
     """Answers the execution that `kernel.lifecycle.create_pending` stores of `row`, which has what never changes."""
     return Execution(**{name: row[name] for name in _FIXED}, state=NEVER_CLAIMED)

@@ -63,6 +63,13 @@ async def page(session: AsyncSession, wanted: IncidentFilter, *, before: UUID | 
     return [_incident(row, impacts.get(row["id"], ())) for row in rows]
 
 
+async def some(session: AsyncSession, incident_ids: Collection[UUID]) -> list[Incident]:
+    """Answers those of the incidents that there are, with their impacts and without their updates."""
+    rows = (await session.execute(select(incidents).where(incidents.c.id.in_(incident_ids)))).mappings().all()
+    impacts = await _impacts(session, [row["id"] for row in rows])
+    return [_incident(row, impacts.get(row["id"], ())) for row in rows]
+
+
 def page_query(wanted: IncidentFilter, *, before: UUID | None, limit: int) -> Select[Any]:
     values = {
         "service_id": wanted.service_id,
@@ -133,7 +140,6 @@ async def add(session: AsyncSession, incident: Incident) -> None:
         "status_page_id": incident.status_page_id,
         "title": incident.title,
         "description": incident.description,
-        "severity": incident.severity,
         "labels": dict(incident.labels),
         "started_at": incident.started_at,
         "created_by": incident.created_by,
@@ -212,8 +218,8 @@ def _seen(components: Collection[UUID] | None) -> Sequence[ColumnElement[bool]]:
 
 
 def _moving(incident: Incident) -> dict[str, object]:
-    names = ("status", "acknowledged_at", "acknowledged_by", "monitoring_at", "resolved_at", "revision", "updated_at")
-    return {name: getattr(incident, name) for name in names}
+    names = ("status", "severity", "acknowledged_at", "acknowledged_by", "monitoring_at", "resolved_at", "revision")
+    return {name: getattr(incident, name) for name in (*names, "updated_at")}
 
 
 def _incident(row: RowMapping, impacts: Sequence[Impact]) -> Incident:

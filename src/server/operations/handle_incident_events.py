@@ -1,0 +1,90 @@
+"""Starts the workflows of what happened to incidents, and has their runs look whether they are to stop.
+
+Each event is handled in a transaction of its own, under the lock of its row; it may be handled twice, for of one event
+and one workflow there is only one run.
+"""
+
+from __future__ import annotations
+
+import structlog
+
+from server.domain.workflow.guard import brake_reason, trigger_holds
+from server.domain.workflow.language import TemplateProblem
+from server.domain.workflow.workflow import Workflow
+from server.operations.begin_node import Mover
+from server.operations.change import Change, change
+from server.operations.run_context import Surroundings, surroundings
+from server.operations.start_run import Cause, start_run
+from server.storage import due_runs, incident_events, workflow_runs, workflows
+from server.storage.incident_events import IncidentEvent
+
+log = structlog.get_logger()
+
+
+async def handle_incident_events(mover: Mover) -> int:
+    """Handles events until none is left that nobody handles; answers how many."""
+    handled = 0
+    while await _handle_one(mover):
+        handled += 1
+    return handled
+
+
+async def _handle_one(mover: Mover) -> bool:
+    async with change(mover.env.sessions, None) as tx:
+        happened = await incident_events.take(tx.session)
+        if happened is None:
+            return False
+        around: Surroundings | None = None
+        for workflow in await workflows.started_by(tx.session, happened.team_id, happened.event):
+            around = around or await _around(tx, happened)
+            if await _starts(tx, workflow, happened, around):
+                await _start(mover, tx, workflow, happened)
+        await _wake_runs(mover, tx, happened)
+        await incident_events.mark_handled(tx.session, happened.id)
+    return True
+
+
+async def _around(tx: Change, happened: IncidentEvent) -> Surroundings:
+    return await surroundings(
+        tx.session,
+        team_id=happened.team_id,
+        event=happened.event,
+        by=happened.caused_by,
+        incident_id=happened.incident_id,
+        then=happened.incident,
+    )
+
+
+async def _starts(tx: Change, workflow: Workflow, happened: IncidentEvent, around: Surroundings) -> bool:
+    context = around.context({})
+    try:
+        if not trigger_holds(workflow.definition, happened.event, context):
+            return False
+        why_not = brake_reason(workflow.definition, context, workflow.failed_runs)
+    except TemplateProblem as problem:
+        why_not = f"its condition has no answer: {problem}"
+    if why_not:
+        await tx.audit(
+            "workflow.not_started",
+            workflow.id,
+            team_id=workflow.team_id,
+            name=workflow.name,
+            reason=why_not,
+            incident_id=str(happened.incident_id),
+            event=happened.event,
+        )
+        log.warning("workflow_not_started", workflow_id=str(workflow.id), incident_id=str(happened.incident_id))
+    return not why_not
+
+
+async def _start(mover: Mover, tx: Change, workflow: Workflow, happened: IncidentEvent) -> None:
+    cause = Cause(happened.event, happened.caused_by, happened.incident_id, happened.incident, happened.id)
+    await start_run(tx, mover.announcer, workflow, cause, run_id=mover.env.new_id(), at=mover.env.now())
+
+
+async def _wake_runs(mover: Mover, tx: Change, happened: IncidentEvent) -> None:
+    """Has the incident's runs look again, since brakes go by the incident as it is."""
+    about = await due_runs.unended_about(tx.session, happened.incident_id)
+    await workflow_runs.request_wake(tx.session, about, mover.env.now())
+    for run_id in about:
+        tx.after_commit(lambda run_id=run_id: mover.announcer.run_waits(run_id))  # type: ignore[misc]
