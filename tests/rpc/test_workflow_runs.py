@@ -21,6 +21,7 @@ from tests.builders import TeamWithPeople, an_approved_runbook
 from tests.executors import an_executor, settings_of
 from tests.rpc.audited import audited
 from tests.rpc.conftest import Refusal, RunningServer, refusal_of
+from tests.waiting import eventually
 from tests.workflows import (
     ALWAYS,
     FAILURE,
@@ -299,4 +300,8 @@ async def test_watching_a_run_shows_every_state_until_it_has_ended(workflows: Wo
     for states in seen:
         assert states[-1] == {"ask": "SUCCEEDED", "go": "SUCCEEDED"}
         assert {"ask": "SUCCEEDED", "go": "RUNNING"} in states
-    assert workflows.server.platform.run_watches.followed == 0
+
+    async def nobody_is_read() -> bool:
+        return workflows.server.platform.run_watches.followed == 0
+
+    await eventually(nobody_is_read)

@@ -38,9 +38,7 @@ async def move_compensation(mover: Mover, tx: Change, run: WorkflowRun, now: dat
     else:
         offered = replace(offered, state=settle(offered.state, ended, now))
     waits = offered.state.status is NodeStatus.WAITING
-    return replace(
-        run, nodes={**run.nodes, COMPENSATION: offered}, wake_at=offered.state.due_at if waits else None
-    )
+    return replace(run, nodes={**run.nodes, COMPENSATION: offered}, wake_at=offered.state.due_at if waits else None)
 
 
 async def _take(mover: Mover, ground: Ground, compensation: Compensation, offered: NodeRun) -> NodeRun:

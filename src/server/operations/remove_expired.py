@@ -59,7 +59,7 @@ async def remove_old_executions(make_session: Sessions, retention: Retention) ->
 
 
 async def remove_old_runs(make_session: Sessions, retention: Retention) -> int:
-    """Removes runs that ended as long ago as executions are kept, and what happened to incidents; answers how many runs."""
+    """Removes runs that are due, and what happened to incidents as long ago; answers how many runs."""
     if (age := retention.executions) is None:
         return 0
     await in_batches(lambda: _forget_events_batch(make_session, age))

@@ -1,0 +1,254 @@
+"""What happens to an incident starts workflows, once each, and may stop those that run."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from sqlalchemy import update
+
+from kernel.database import transaction
+from kernel.workflow_tables import incident_events
+from oncall.v1 import incident_service_pb2, runbook_service_pb2, workflow_service_pb2
+from oncall.v1 import workflow_pb2 as pb
+from server.operations.handle_incident_events import handle_incident_events
+from tests.builders import TeamWithPeople, a_team, an_approved_runbook
+from tests.rpc.audited import audited
+from tests.rpc.conftest import RunningServer
+from tests.waiting import eventually
+from tests.workflows import (
+    CREATED,
+    SEV1,
+    SEV2,
+    WorkflowDesk,
+    a_mover,
+    approval,
+    condition,
+    delay,
+    edge,
+    jobs_of,
+    runbook,
+    status,
+    statuses,
+)
+
+UPDATED, RESOLVED = pb.WORKFLOW_EVENT_INCIDENT_UPDATED, pb.WORKFLOW_EVENT_INCIDENT_RESOLVED
+
+
+@pytest.fixture
+def workflows(running_server: RunningServer, team: TeamWithPeople) -> WorkflowDesk:
+    return WorkflowDesk(running_server, team)
+
+
+async def handled(workflows: WorkflowDesk) -> int:
+    return await handle_incident_events(a_mover(workflows.server))
+
+
+async def says(workflows: WorkflowDesk, incident_id: str, **fields: object) -> None:
+    request = incident_service_pb2.AddIncidentUpdateRequest(
+        incident_id=incident_id,
+        message="We know more.",
+        **fields,  # type: ignore[arg-type]
+    )
+    await workflows.incidents.AddIncidentUpdate(request, metadata=workflows.team.responder.metadata)
+
+
+async def test_a_created_incident_starts_what_it_matches_and_nothing_else(workflows: WorkflowDesk) -> None:
+    ask = [approval("ask")]
+    bad = await workflows.creates(ask, event=CREATED, condition='incident.severity in ["SEV1"]')
+    every = await workflows.creates(ask, event=CREATED)
+    labelled = await workflows.creates(ask, event=CREATED, condition='incident.labels.env == "prod"')
+    await workflows.creates(ask, event=CREATED, enabled=False)
+    await workflows.creates(ask, event=UPDATED)
+    await workflows.creates(ask)
+    others = WorkflowDesk(workflows.server, await a_team(workflows.server.sessions))
+    await others.creates(ask, event=CREATED)
+
+    incident = await workflows.an_incident(SEV1)
+    assert await handled(workflows) == 1
+    runs = await workflows.runs_of(incident_id=incident.id)
+    assert {run.workflow_id for run in runs} == {bad.id, every.id}
+    assert {run.triggered_by for run in runs} == {str(workflows.team.responder.id)}
+
+    mild = await workflows.an_incident(SEV2, labels={"env": "prod"})
+    assert await handled(workflows) == 1
+    runs = await workflows.runs_of(incident_id=mild.id)
+    assert {run.workflow_id for run in runs} == {every.id, labelled.id}
+
+
+async def test_updates_and_the_end_of_an_incident_start_workflows(workflows: WorkflowDesk) -> None:
+    ask = [approval("ask")]
+    updated = await workflows.creates(ask, event=UPDATED)
+    worse = await workflows.creates(ask, event=UPDATED, condition='incident.severity == "SEV1"')
+    resolved = await workflows.creates(ask, event=RESOLVED)
+    incident = await workflows.an_incident(SEV2)
+    metadata = workflows.team.responder.metadata
+    acknowledge = incident_service_pb2.AcknowledgeIncidentRequest(incident_id=incident.id)
+    await workflows.incidents.AcknowledgeIncident(acknowledge, metadata=metadata)
+    await workflows.incidents.AcknowledgeIncident(acknowledge, metadata=metadata)  # changes nothing
+    await handled(workflows)
+    assert [run.workflow_id for run in await workflows.runs_of(incident_id=incident.id)] == [updated.id]
+    await says(workflows, incident.id, severity=SEV1)
+    await handled(workflows)
+    runs = [run.workflow_id for run in await workflows.runs_of(incident_id=incident.id)]
+    assert sorted(runs) == sorted([updated.id, updated.id, worse.id])
+    resolve = incident_service_pb2.ResolveIncidentRequest(incident_id=incident.id)
+    await workflows.incidents.ResolveIncident(resolve, metadata=metadata)
+    await workflows.incidents.ResolveIncident(resolve, metadata=metadata)
+    await handled(workflows)
+    runs = [run.workflow_id for run in await workflows.runs_of(incident_id=incident.id)]
+    assert runs.count(resolved.id) == 1
+    assert len(runs) == 4
+
+
+async def test_an_event_that_is_handled_again_starts_nothing_twice(workflows: WorkflowDesk) -> None:
+    await workflows.creates([approval("ask")], event=CREATED)
+    incident = await workflows.an_incident()
+    await asyncio.gather(*(handled(workflows) for _ in range(4)))
+    async with transaction(workflows.server.sessions) as tx:
+        await tx.session.execute(update(incident_events).values(handled_at=None))
+    assert await handled(workflows) == 1
+    assert len(await workflows.runs_of(incident_id=incident.id)) == 1
+
+
+async def test_a_run_sees_the_incident_as_it_was_and_as_it_is(workflows: WorkflowDesk) -> None:
+    workflow = await workflows.creates(
+        [
+            approval("ask", "{{ trigger.incident.severity }} then, {{ incident.severity }} now"),
+            condition("worse", "incident.severity < trigger.incident.severity"),
+        ],
+        edge("ask", "worse"),
+        event=CREATED,
+    )
+    incident = await workflows.an_incident(SEV2)
+    await says(workflows, incident.id, severity=SEV1)
+    await handled(workflows)
+    (run,) = await workflows.runs_of(workflow_id=workflow.id)
+    await workflows.moves(run.id)
+    assert (await workflows.run(run.id)).nodes[0].question == "SEV2 then, SEV1 now"
+    await workflows.decides(run.id, "ask")
+    await workflows.moves(run.id)
+    assert (await workflows.run(run.id)).nodes[1].output["result"] is True
+
+
+async def test_a_condition_without_an_answer_starts_nothing_and_says_so(workflows: WorkflowDesk) -> None:
+    workflow = await workflows.creates([approval("ask")], event=CREATED, condition='incident.title * 2 == "x"')
+    incident = await workflows.an_incident()
+    await handled(workflows)
+    assert await workflows.runs_of(incident_id=incident.id) == []
+    (row,) = await audited(workflows.server.sessions, action="workflow.not_started")
+    assert row["resource_id"] == workflow.id
+    assert "no answer" in row["detail"]["reason"]
+
+
+async def test_a_worse_incident_stops_what_its_brake_names(workflows: WorkflowDesk) -> None:
+    slow = await an_approved_runbook(workflows.server.sessions, workflows.team)
+    workflow = await workflows.creates(
+        [runbook("slow", slow.id), delay("after")],
+        edge("slow", "after"),
+        event=CREATED,
+        brake=pb.WorkflowBrake(condition="incident.severity < trigger.incident.severity"),
+    )
+    incident = await workflows.an_incident(SEV2)
+    async with jobs_of(workflows.server):
+        await workflows.until((await first_run(workflows, workflow)).id, lambda run: run.nodes[0].execution_id)
+        await says(workflows, incident.id)  # not worse
+        await says(workflows, incident.id, severity=SEV1)
+        run = await workflows.ended((await first_run(workflows, workflow)).id)
+    assert (status(run), statuses(run)) == ("STOPPED", {"slow": "CANCELLED", "after": "CANCELLED"})
+    assert run.problem
+
+
+async def first_run(workflows: WorkflowDesk, workflow: pb.Workflow) -> pb.WorkflowRun:
+    async def there_is_one() -> bool:
+        return bool(await workflows.runs_of(workflow_id=workflow.id))
+
+    await eventually(there_is_one)
+    return (await workflows.runs_of(workflow_id=workflow.id))[0]
+
+
+async def test_so_many_failed_runs_stop_a_workflow_until_it_is_changed(workflows: WorkflowDesk) -> None:
+    fails = [approval("ask")]
+    workflow = await workflows.creates(fails, event=CREATED, brake=pb.WorkflowBrake(failed_runs=2))
+    for _ in range(3):
+        await workflows.an_incident()
+    await handled(workflows)
+    runs = await workflows.runs_of(workflow_id=workflow.id)
+    for run in runs:
+        await workflows.moves(run.id)
+    for run in runs[:2]:
+        await workflows.decides(run.id, "ask", approve=False)
+        await workflows.moves(run.id)
+    assert [status(await workflows.run(run.id)) for run in runs] == ["FAILED", "FAILED", "RUNNING"]
+    async with jobs_of(workflows.server, hears=False):  # the ring for it is lost: the sweep stops it
+        assert status(await workflows.ended(runs[2].id)) == "STOPPED"
+    incident = await workflows.an_incident()
+    await handled(workflows)
+    assert await workflows.runs_of(incident_id=incident.id) == []
+    (row,) = await audited(workflows.server.sessions, action="workflow.not_started")
+    assert row["detail"]["incident_id"] == incident.id
+    update = workflow_service_pb2.UpdateWorkflowRequest(
+        workflow=pb.Workflow(id=workflow.id, nodes=[approval("ask", "again?")]), update_mask={"paths": ["nodes"]}
+    )
+    await workflows.workflows.UpdateWorkflow(update, metadata=workflows.team.author.metadata)
+    incident = await workflows.an_incident()
+    await handled(workflows)
+    assert len(await workflows.runs_of(incident_id=incident.id)) == 1
+
+
+async def test_a_run_that_completes_lets_the_brake_count_anew(workflows: WorkflowDesk) -> None:
+    workflow = await workflows.creates([approval("ask")], brake=pb.WorkflowBrake(failed_runs=2))
+    for approve in (False, True, False):
+        run = await workflows.runs(workflow)
+        await workflows.moves(run.id)
+        await workflows.decides(run.id, "ask", approve=approve)
+        await workflows.moves(run.id)
+    run = await workflows.runs(workflow)
+    await workflows.moves(run.id)
+    assert status(await workflows.run(run.id)) == "RUNNING"
+
+
+async def test_what_a_run_did_is_undone_once_somebody_approves_it(workflows: WorkflowDesk) -> None:
+    undo = await an_approved_runbook(workflows.server.sessions, workflows.team)
+    workflow = await workflows.creates(
+        [runbook("do", undo.id, detached=True), approval("ask")],
+        edge("do", "ask"),
+        compensation=pb.WorkflowCompensation(runbook=pb.RunbookWork(runbook_id=str(undo.id), detached=True)),
+    )
+    run_id = (await workflows.runs(workflow)).id
+    await workflows.moves(run_id)
+    await workflows.decides(run_id, "ask", approve=False)
+    await workflows.moves(run_id)
+    run = await workflows.run(run_id)
+    assert status(run) == "FAILED"
+    assert run.compensation.status == pb.WORKFLOW_NODE_STATUS_WAITING
+    await workflows.decides(run_id, "")
+    await workflows.moves(run_id)
+    run = await workflows.run(run_id)
+    assert run.compensation.status == pb.WORKFLOW_NODE_STATUS_SUCCEEDED
+    assert run.compensation.execution_id
+
+
+async def test_a_run_that_executed_nothing_has_nothing_to_undo(workflows: WorkflowDesk) -> None:
+    undo = await an_approved_runbook(workflows.server.sessions, workflows.team)
+    compensation = pb.WorkflowCompensation(runbook=pb.RunbookWork(runbook_id=str(undo.id)))
+    workflow = await workflows.creates([approval("ask")], compensation=compensation)
+    run_id = (await workflows.runs(workflow)).id
+    await workflows.moves(run_id)
+    await workflows.decides(run_id, "ask", approve=False)
+    await workflows.moves(run_id)
+    assert not (await workflows.run(run_id)).HasField("compensation")
+
+
+async def test_an_incident_has_what_belongs_to_it(workflows: WorkflowDesk) -> None:
+    made = await an_approved_runbook(workflows.server.sessions, workflows.team)
+    await workflows.creates([runbook("do", made.id, detached=True)], event=CREATED)
+    incident = await workflows.an_incident()
+    await handled(workflows)
+    (run,) = await workflows.runs_of(incident_id=incident.id)
+    await workflows.moves(run.id)
+    request = runbook_service_pb2.ListExecutionsRequest(incident_id=incident.id)
+    metadata = workflows.team.observer.metadata
+    (execution,) = (await workflows.server.runbooks.ListExecutions(request, metadata=metadata)).executions
+    assert execution.workflow_run_id == run.id
+    assert execution.id == (await workflows.run(run.id)).nodes[0].execution_id
