@@ -109,7 +109,7 @@ def total(budget: Budget, value: Value) -> Value:
     items = _items(budget, value)
     if not all(map(is_number, items)):
         raise TemplateProblem("sum wants a list of numbers")
-    return in_bounds(sum(items))
+    return in_bounds(sum(map(in_bounds, items)))
 
 
 def absolute(budget: Budget, value: Value) -> Value:

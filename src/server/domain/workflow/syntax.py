@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeAlias, TypeVar
 
@@ -12,7 +11,7 @@ from jinja2.lexer import Token, TokenStream
 from jinja2.parser import Parser
 
 from server.domain.workflow.filters import FILTERS, TESTS, takes
-from server.domain.workflow.value import GREATEST_NUMBER, TemplateProblem
+from server.domain.workflow.value import TemplateProblem, is_bounded
 
 Tree = TypeVar("Tree", bound=nodes.Node)
 Path: TypeAlias = "tuple[str, ...]"
@@ -166,7 +165,7 @@ def _check(node: nodes.Node) -> None:
 
 
 def _check_constant(value: object) -> None:
-    if isinstance(value, int | float) and not (math.isfinite(value) and abs(value) <= GREATEST_NUMBER):
+    if isinstance(value, int | float) and not is_bounded(value):
         raise TemplateProblem("it has a number of more than 53 bits")
     if not isinstance(value, str | int | float | None):
         raise TemplateProblem("it has a constant of an unknown kind")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -107,8 +106,13 @@ def truth(value: Value) -> bool:
     return bool(there(value))
 
 
+def is_bounded(number: float) -> bool:
+    """Whether a number has at most 53 bits; infinity and what is no number have not."""
+    return abs(number) <= GREATEST_NUMBER
+
+
 def in_bounds(number: float) -> float:
-    if not math.isfinite(number) or abs(number) > GREATEST_NUMBER:
+    if not is_bounded(number):
         raise TemplateProblem("it makes a number of more than 53 bits")
     return number
 
