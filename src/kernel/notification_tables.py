@@ -64,7 +64,9 @@ deliveries = Table(
     id_column(),
     Column("dedupe_key", Text, nullable=False, unique=True),  # the same thing is told once
     Column("team_id", Uuid, ForeignKey("teams.id"), nullable=False),
-    Column("channel_id", Uuid),  # no foreign key: what was sent stays when a channel goes; NULL: `webhook` says where to
+    Column(
+        "channel_id", Uuid
+    ),  # no foreign key: what was sent stays when a channel goes; NULL: `webhook` says where to
     Column("webhook", JSONB(none_as_null=True)),  # server.domain.delivery.WebhookRequest
     Column("event", Text, nullable=False),
     Column("subject", Text, nullable=False),
@@ -74,6 +76,7 @@ deliveries = Table(
     Column("node", Text),
     Column("incident_id", Uuid),
     Column("execution_id", Uuid),
+    Column("give_up_at", Timestamp),  # NULL: after the last attempt
     created_at(),
     # What sending changes:
     Column("status", Text, nullable=False, server_default="PENDING"),

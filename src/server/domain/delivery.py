@@ -107,6 +107,8 @@ class NewDelivery:
     node: str | None = None
     incident_id: UUID | None = None
     execution_id: UUID | None = None
+    give_up_at: datetime | None = None
+    """From then on it is not tried again but DEAD; None: when the attempts are used up, hours later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,7 @@ def pause(tries: int, jitter: float, *, retry_after: timedelta | None = None) ->
     `jitter`, 0 to 1, takes off up to half, so that what failed together does not come back together. A receiver's own
     wish (`Retry-After`) is kept where it is longer, up to six hours.
     """
-    doubled = min(FIRST_PAUSE * 2 ** min(tries - 1, 20), LONGEST_PAUSE)
+    doubled = min(FIRST_PAUSE * (1 << min(tries - 1, 20)), LONGEST_PAUSE)
     own = doubled * (1 - jitter / 2)
     return max(own, min(retry_after, LONGEST_RETRY_AFTER)) if retry_after else own
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
+from uuid import UUID
 
 import structlog
 import uvloop
@@ -12,11 +13,19 @@ from kernel.database import sessions
 from kernel.queue import Doorbell
 from kernel.settings import load, write_ready_file
 from kernel.telemetry import configure
+from server.domain.page import Pager
 from server.domain.retention import Retention
-from server.jobs.retention import forget_ended_sessions, forget_expired_watches, forget_old_accesses
+from server.jobs.doorbell import hear
+from server.jobs.retention import (
+    forget_deliveries,
+    forget_ended_sessions,
+    forget_expired_watches,
+    forget_old_accesses,
+)
 from server.jobs.rounds import repeat
 from server.jobs.sweep import end_lost_attempts, forget_executors, ring_again
 from server.operations.announce import Announcer
+from server.operations.environment import Environment
 from server.operations.move_with_time import move_due_maintenances, note_silent_checks
 from server.operations.remove_expired import (
     expire_logs,
@@ -25,8 +34,12 @@ from server.operations.remove_expired import (
     remove_old_executions,
 )
 from server.operations.seal_audit import seal_audit
-from server.process import open_engine, open_redis, require_migrated, stop_signal
+from server.operations.send_deliveries import DeliverySender
+from server.operations.tell_failures import tell_failures
+from server.outbound.opening import open_ways
+from server.process import open_cipher, open_engine, open_redis, require_migrated, stop_signal
 from server.settings import JobsSettings
+from server.storage import deliveries
 
 log = structlog.get_logger()
 
@@ -41,6 +54,15 @@ async def main(settings: JobsSettings) -> None:
     await require_migrated(engine)
     redis, broker = open_redis(settings)
     announcer, make_session = Announcer(redis, Doorbell(broker)), sessions(engine)
+    cipher, env = open_cipher(settings), Environment(make_session, Pager(b""))
+    ways = open_ways(settings)
+
+    async def ring_run(run_id: UUID) -> None:
+        """Nobody runs workflows yet."""
+
+    sender = DeliverySender(
+        env, cipher, ways, ring_run, seconds=settings.delivery_seconds, limit=settings.delivery_attempts
+    )
     retention = Retention.of_days(
         logs=settings.log_retention_days,
         executions=settings.execution_retention_days,
@@ -61,6 +83,7 @@ async def main(settings: JobsSettings) -> None:
             ("forget_request_ids", partial(forget_request_ids, make_session, retention)),
             ("move_due_maintenances", partial(move_due_maintenances, make_session)),
             ("note_silent_checks", partial(note_silent_checks, make_session)),
+            ("tell_failures", partial(tell_failures, env)),
         )
     ] + [
         asyncio.create_task(repeat(name, job, every=RETENTION_SECONDS, stop=stop))
@@ -68,13 +91,19 @@ async def main(settings: JobsSettings) -> None:
             ("forget_old_accesses", partial(forget_old_accesses, make_session)),
             ("forget_expired_watches", partial(forget_expired_watches, make_session)),
             ("forget_ended_sessions", partial(forget_ended_sessions, make_session)),
+            ("forget_deliveries", partial(forget_deliveries, make_session, settings.delivery_retention_days)),
         )
+    ]
+    jobs += [
+        asyncio.create_task(sender.run(stop)),
+        asyncio.create_task(hear(engine, deliveries.CHANNEL, sender.wake, stop)),
     ]
     await stop.wait()
     log.info("stopping")
     _, unfinished = await asyncio.wait(jobs, timeout=GRACE_SECONDS)
     for job in unfinished:  # what it did not commit, the next start does
         job.cancel()
+    await ways.close()
     await broker.shutdown()
     await redis.aclose()
     await engine.dispose()

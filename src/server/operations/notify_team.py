@@ -20,8 +20,8 @@ class Happening:
     """One thing that happened in a team, and what is said of it.
 
     `dedupe_key` names it among all that ever happens, in at most 250 characters, such as `execution:{id}:failed`:
-    whoever tells of it twice is heard once. Channels that want a severity hear only of what has one; None: it has none,
-    and then every channel that subscribes to `event` hears of it. Neither text nor `data` may have a secret in it.
+    whoever tells of it twice is heard once. Of what has a severity, channels with a least severity hear where it is as
+    bad; of what has none, all hear. Neither text nor `data` may have a secret in it.
     """
 
     dedupe_key: str
@@ -42,9 +42,7 @@ async def notify_team(session: AsyncSession, happening: Happening, now: datetime
 
     Belongs into the transaction of what happened, so that neither is there without the other.
     """
-    channels = await notification_channels.subscribed(
-        session, happening.team_id, happening.event, happening.severity
-    )
+    channels = await notification_channels.subscribed(session, happening.team_id, happening.event, happening.severity)
     return await deliveries.add_deliveries(session, [_to(channel, happening) for channel in channels], now)
 
 

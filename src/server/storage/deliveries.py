@@ -131,6 +131,7 @@ def _row(delivery: NewDelivery, now: datetime) -> dict[str, object]:
         "node": delivery.node,
         "incident_id": delivery.incident_id,
         "execution_id": delivery.execution_id,
+        "give_up_at": delivery.give_up_at,
         "created_at": now,
         "next_attempt_at": now,
     }
