@@ -57,7 +57,7 @@ class JobsSettings(CoreSettings):
     delivery_retention_days: Days = 30
     """How long after its end a delivery is listed."""
     delivery_attempts: int = Field(default=10, ge=1, le=100)
-    """How often a notification or a webhook is tried before it is given up: with ten, within 22 to 43 minutes."""
+    """How often a notification or a webhook is tried: the tenth time is 21 to 43 minutes after the first."""
     delivery_seconds: float = Field(default=30.0, ge=1, le=300)
     """How long one try may take."""
     outbound_allow: str = ""

@@ -81,7 +81,8 @@ def _refusal(kind: ChannelKind, target: str) -> str | None:
         return _refusal_of_name(kind, target)
     try:
         url = urlsplit(target)
-        _ = url.port
+        if url.scheme in {"http", "https"}:
+            _ = url.port  # of others, what stands there may be half a token
     except ValueError:
         return "must be a URL"
     if url.scheme not in _SCHEMES[kind]:

@@ -6,7 +6,6 @@ The special-purpose registries of IANA are what `ipaddress` goes by; what they l
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
@@ -17,19 +16,19 @@ _INSIDE: tuple[Network, ...] = (
     ip_network("168.63.129.16/32"),  # Azure's own service in every machine, on an address that looks public
     ip_network("192.0.0.0/24"),  # protocol assignments; Oracle's metadata service is at .192
     ip_network("192.88.99.0/24"),  # relays to 6to4, long given up
+    ip_network("::/96"),  # IPv4-compatible, long given up
+    ip_network("64:ff9b:1::/48"),  # NAT64 of a network's own, RFC 8215: where it leads is known to that network alone
+    ip_network("2001::/32"),  # Teredo
     ip_network("fec0::/10"),  # site-local, as private networks were once
 )
-_EMBEDDING: tuple[tuple[IPv6Network, int], ...] = (
-    (IPv6Network("64:ff9b::/96"), 0),  # NAT64, RFC 6052
-    (IPv6Network("64:ff9b:1::/48"), 0),  # NAT64 of a network's own, RFC 8215; taken as of 96 bits
-    (IPv6Network("::/96"), 0),  # IPv4-compatible, given up
-    (IPv6Network("2002::/16"), 80),  # 6to4
-)
-"""Networks whose addresses stand for one of IPv4, and how many bits to the right of it they have."""
+_NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052
 
 
-class AddressRefused(Exception):
-    """An address that this installation does not connect to; the text names neither it nor whose it was."""
+class AddressRefused(OSError):
+    """An address that this installation does not connect to; the text names neither it nor whose it was.
+
+    An OSError, so that whoever wanted to connect goes on as after any that cannot be reached.
+    """
 
     def __init__(self) -> None:
         super().__init__("the address is inside, or special, and not among those of ONCALL_OUTBOUND_ALLOW")
@@ -69,31 +68,19 @@ class OutboundPolicy:
             return True
         if isinstance(found, IPv6Address) and found.scope_id:
             found = IPv6Address(int(found))
-        if any(found in network for network in self.networks):
+        meant = _meant(found)
+        if any(address in network for network in self.networks for address in (found, meant)):
             return True
-        return all(self._is_outside(one) for one in _meanings(found))
-
-    def _is_outside(self, address: Address) -> bool:
-        if any(address in network for network in self.networks):
-            return True
-        return address.is_global and not address.is_multicast and not any(address in inside for inside in _INSIDE)
+        return meant.is_global and not meant.is_multicast and not any(meant in inside for inside in _INSIDE)
 
 
-def _meanings(address: Address) -> Iterator[Address]:
-    """Yields every address that this one may end at: itself, or the one of IPv4 that it stands for."""
-    if isinstance(address, IPv4Address):
-        yield address
-        return
-    if address.ipv4_mapped is not None:
-        yield address.ipv4_mapped
-        return
-    embedded = [IPv4Address(int(address) >> right & 0xFFFFFFFF) for network, right in _EMBEDDING if address in network]
-    if address.teredo is not None:
-        embedded += address.teredo
-    yield from embedded
-    # What stands for an address of IPv4 is as public as that one; anything else as public as it is itself.
-    if not embedded or address in _EMBEDDING[2][0]:
-        yield address
+def _meant(address: Address) -> Address:
+    """Answers the address that this one ends at: itself, or the one of IPv4 that it stands for."""
+    if isinstance(address, IPv6Address):
+        if address in _NAT64:
+            return IPv4Address(int(address) & 0xFFFFFFFF)
+        return address.ipv4_mapped or address.sixtofour or address
+    return address
 
 
 def _could_be_host(entry: str) -> bool:

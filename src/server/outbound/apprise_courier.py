@@ -6,6 +6,7 @@ import asyncio
 import logging
 import re
 import threading
+import warnings
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -127,8 +128,6 @@ def _deliver(url: str, message: Message) -> tuple[bool | None, int | None]:
 
 
 def _attempt(running: asyncio.Future[tuple[bool | None, int | None]], confinement: Confinement) -> Attempt:
-    if confinement.address_refused:
-        return failed(str(AddressRefused()), final=True)
     if error := running.exception():
         return failed(f"the message could not be sent: {type(error).__name__}")
     taken, status = running.result()
@@ -136,6 +135,8 @@ def _attempt(running: asyncio.Future[tuple[bool | None, int | None]], confinemen
         return failed("the target is not understood: no such service, or a part of it is missing", final=True)
     if taken:
         return Attempt()
+    if confinement.address_refused:
+        return failed(str(AddressRefused()), final=True)
     if status is not None:
         return Attempt(f"the service answered with the HTTP status {status}", response_status=status)
     return failed("the service did not take the message, or could not be reached")
@@ -176,7 +177,9 @@ _heard = _Heard()
 
 def _prepare_apprise() -> None:
     """Loads all services, which a confined thread could not, and keeps what they log, targets for example, to us."""
-    Apprise.instantiate("json://localhost")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of modules that some services import
+        Apprise.instantiate("json://localhost")
     log = logging.getLogger("apprise")
     log.propagate = False
     if not any(isinstance(handler, _StatusHandler) for handler in log.handlers):

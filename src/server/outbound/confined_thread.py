@@ -30,8 +30,8 @@ _READABLE = tuple(
 _REFUSED_PREFIXES = ("subprocess.", "os.exec", "os.posix_spawn", "os.fork", "os.system", "os.remove", "os.rename")
 _REFUSED = frozenset(
     {
-        "_thread.start_new_thread",  # it would not be confined
-        "_thread.start_joinable_thread",
+        "_thread.start_joinable_thread",  # it would not be confined; before Python 3.12 nobody is told of it
+        "_thread.start_new_thread",
         "os.chmod",
         "os.link",
         "os.mkdir",
@@ -45,12 +45,13 @@ _REFUSED = frozenset(
 
 
 class Confinement:
-    """What one thread may do, and what it did: the sockets that it connected, and whether it was refused an address."""
+    """What one thread may do, and what it did."""
 
     def __init__(self, policy: OutboundPolicy) -> None:
         self._policy = policy
         self._host = ""
         self.address_refused = False
+        """Whether the last address that it wanted was refused."""
         self._sockets: list[socket.socket] = []
         self._ended = False
 
@@ -89,6 +90,7 @@ class Confinement:
         if not isinstance(target, str) or not self._policy.permits(target, host=self._host):
             self.address_refused = True
             raise AddressRefused
+        self.address_refused = False
         self._sockets.append(connecting)
 
 
