@@ -211,6 +211,7 @@ def test_nothing_that_apprise_logs_reaches_our_logs() -> None:
     """In a process of its own, where nobody else has set up logging."""
     code = """
 import asyncio
+from kernel import telemetry
 from server.domain.notification_channel import ChannelKind
 from server.domain.outbound import OutboundPolicy
 from server.outbound.apprise_courier import AppriseCourier, Message
@@ -226,7 +227,7 @@ async def main():
 
 asyncio.run(main())
 """
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (ran.stdout, ran.stderr) == ("done\n", "")
 
 
