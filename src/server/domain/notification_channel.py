@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import base64
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -104,3 +105,8 @@ def checked_kind(violations: Violations, field: str, name: str) -> ChannelKind:
         violations.add(field, "must be one of " + ", ".join(ChannelKind))
         return ChannelKind.WEBHOOK
     return ChannelKind[name]
+
+
+def new_signing_secret(random_bytes: Callable[[int], bytes]) -> str:
+    """Answers a secret as Standard Webhooks spells it, of 32 random bytes."""
+    return f"whsec_{base64.b64encode(random_bytes(32)).decode()}"

@@ -37,6 +37,7 @@ from server.operations.environment import Environment
 from server.operations.once import first_result, remember
 from server.operations.read_incidents import load_incident, with_updates
 from server.operations.settle_page import lock_page, settle_page
+from server.operations.tell_incident import CREATED, tell_incident
 from server.storage import components, incidents, status_pages, teams
 
 
@@ -94,6 +95,7 @@ async def create_incident(env: Environment, call: Call, draft: IncidentDraft, ke
             severity=incident.severity,
             status=incident.status,
         )
+        await tell_incident(tx.session, incident, CREATED, incident.updates[0].message, now)
         if incident.status_page_id is not None:
             await settle_page(tx, incident.status_page_id, now)
     return incident

@@ -20,7 +20,10 @@ from server.operations.environment import Environment
 from server.operations.once import first_result, remember
 from server.operations.read_incidents import load_incident, with_updates
 from server.operations.settle_page import find_and_lock_page, settle_page
+from server.operations.tell_incident import UPDATED, event_of, tell_incident
 from server.storage import incidents
+
+TAKEN_ON = "Somebody has taken it on."
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,7 @@ async def acknowledge_incident(env: Environment, call: Call, incident_id: str) -
             incident = incident.changed(now, acknowledged_at=now, acknowledged_by=call.caller.user_id)
             await incidents.save(tx.session, incident)
             await tx.audit("incident.acknowledged", incident.id, team_id=incident.team_id, title=incident.title)
+            await tell_incident(tx.session, incident, UPDATED, TAKEN_ON, now)
         return await with_updates(tx.session, incident)
 
 
@@ -96,6 +100,7 @@ async def _tell(
     await tx.audit(
         "incident.updated", told.id, team_id=told.team_id, from_status=incident.status, to_status=told.status
     )
+    await tell_incident(tx.session, told, event_of(incident, told), told.updates[0].message, at)
     if told.status_page_id is not None:
         await settle_page(tx, told.status_page_id, at)
     return await with_updates(tx.session, told)

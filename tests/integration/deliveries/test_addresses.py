@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import subprocess
 import sys
-import threading
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -18,19 +15,12 @@ from server.domain.delivery_attempt import Attempt
 from server.domain.notification_channel import ChannelKind
 from server.domain.outbound import AddressRefused, OutboundPolicy
 from server.outbound.apprise_courier import AppriseCourier, MailServer, Message
-from server.outbound.confined_thread import Confinement
 from server.outbound.guarded_network import resolve
 from server.outbound.webhook import OutgoingWebhook, WebhookSender
-from tests.receivers import MailReceiver, WebhookReceiver, a_mail_receiver, a_webhook_receiver, answering, silent
+from tests.receivers import MailReceiver, WebhookReceiver, a_webhook_receiver, answering, silent
 
 NOTHING, HERE = OutboundPolicy(), OutboundPolicy.parse("127.0.0.1")
 REFUSED = str(AddressRefused())
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[WebhookReceiver]:
-    async with a_webhook_receiver() as receiver:
-        yield receiver
 
 
 async def sent(
@@ -231,12 +221,6 @@ asyncio.run(main())
     assert (ran.stdout, ran.stderr) == ("done\n", "")
 
 
-@pytest.fixture
-def mails() -> object:
-    with a_mail_receiver() as receiver:
-        yield receiver
-
-
 async def test_mail_goes_through_the_mail_server_of_the_installation(mails: MailReceiver) -> None:
     mail = MailServer(f"mailto://127.0.0.1:{mails.port}", "oncall@example.org")
     assert (await posted("a@example.com,b@example.net", HERE, mail=mail)).delivered
@@ -245,82 +229,3 @@ async def test_mail_goes_through_the_mail_server_of_the_installation(mails: Mail
     assert {one["from"].addresses[0].addr_spec for one in mails.mails} == {"oncall@example.org"}
     assert (await posted("a@example.com", NOTHING, mail=mail)).error == REFUSED
     assert "ONCALL_SMTP_URL" in (await posted("a@example.com", HERE)).error
-
-
-# --- what a confined thread may do
-
-
-def confined(action: Callable[[], object]) -> BaseException | None:
-    """Does something in a confined thread of its own; answers what it raised."""
-    raised: list[BaseException | None] = []
-
-    def run() -> None:
-        try:
-            Confinement(NOTHING).run(action)
-            raised.append(None)
-        except BaseException as error:  # noqa: BLE001 - it is the answer
-            raised.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
-    return raised[0]
-
-
-def connects(address: object, family: int = socket.AF_INET, kind: int = socket.SOCK_STREAM) -> Callable[[], object]:
-    def action() -> object:
-        with socket.socket(family, kind) as one:
-            return one.connect(address)
-
-    return action
-
-
-def binds() -> None:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-
-
-def sends() -> None:
-    with socket.socket(type=socket.SOCK_DGRAM) as one:
-        one.sendto(b"x", ("127.0.0.1", 9))
-
-
-@pytest.mark.parametrize(
-    "action",
-    [
-        connects(("127.0.0.1", 9)),
-        connects(("localhost", 9)),
-        connects(("127.0.0.1", 9), kind=socket.SOCK_DGRAM),
-        connects(("::1", 9, 0, 0), socket.AF_INET6),
-        connects("/run/nobody", socket.AF_UNIX),
-        lambda: socket.create_connection(("localhost", 9)),
-        sends,
-    ],
-)
-def test_a_confined_thread_connects_to_nothing_inside(action: Callable[[], object]) -> None:
-    assert isinstance(confined(action), AddressRefused)
-
-
-@pytest.mark.parametrize(
-    "action",
-    [
-        lambda: Path("/etc/passwd").read_text(),
-        lambda: Path("/proc/self/environ").read_bytes(),
-        lambda: Path(__file__).read_text(),
-        lambda: Path(pytest.__file__, "..", "..", "..", "..", "..", "..", "etc", "passwd").resolve().read_text(),
-        lambda: Path("/tmp/confined").write_text("x"),  # noqa: S108 - nothing is written
-        lambda: subprocess.run(["true"], check=True),
-        binds,
-    ],
-)
-def test_a_confined_thread_reads_no_files_writes_none_and_starts_nothing(action: Callable[[], object]) -> None:
-    assert isinstance(confined(action), PermissionError)
-
-
-def test_a_confined_thread_reads_what_python_is_made_of() -> None:
-    assert confined(lambda: Path(pytest.__file__).read_text()) is None
-
-
-def test_other_threads_are_not_confined(tmp_path: Path) -> None:
-    assert isinstance(confined(lambda: Path("/etc/passwd").read_text()), PermissionError)
-    (tmp_path / "file").write_text("x")
