@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from kernel.settings import CoreSettings, together
+from server.domain.outbound import OutboundPolicy
 
 Days = Annotated[int, Field(ge=0, le=36_500)]
 """A number of days, a century at most; 0: for ever."""
@@ -53,3 +54,29 @@ class JobsSettings(CoreSettings):
     """How long after its end an execution is kept at all."""
     request_id_days: Days = 7
     """How long a repeated call answers what the first one made; after that it counts as a new call."""
+    delivery_retention_days: Days = 30
+    """How long after its end a delivery is listed."""
+    delivery_attempts: int = Field(default=10, ge=1, le=100)
+    """How often a notification or a webhook is tried: the tenth time is 21 to 43 minutes after the first."""
+    delivery_seconds: float = Field(default=30.0, ge=1, le=300)
+    """How long one try may take."""
+    outbound_allow: str = ""
+    """Addresses, networks and host names, separated by commas, that notifications and webhooks may reach although they
+    are not public; see `docs/notifications.md`."""
+    smtp_url: SecretStr | None = None
+    """The mail server for channels that name addresses only: `mailto://` or `mailtos://`, with user and password."""
+    smtp_from: str | None = None
+    """Whom that mail is from."""
+
+    @field_validator("outbound_allow")
+    @classmethod
+    def _readable(cls, value: str) -> str:
+        OutboundPolicy.parse(value)
+        return value
+
+    @model_validator(mode="after")
+    def _mail_is_whole(self) -> Self:
+        together(("smtp_url", self.smtp_url), ("smtp_from", self.smtp_from))
+        if self.smtp_url and not self.smtp_url.get_secret_value().startswith(("mailto://", "mailtos://")):
+            raise ValueError("ONCALL_SMTP_URL must begin with mailto:// or mailtos://")
+        return self

@@ -26,6 +26,8 @@ from oncall.v1 import (
     executor_service_pb2_grpc,
     incident_service_pb2,
     incident_service_pb2_grpc,
+    notification_service_pb2,
+    notification_service_pb2_grpc,
     partner_service_pb2,
     partner_service_pb2_grpc,
     runbook_service_pb2,
@@ -48,6 +50,7 @@ from server.issuers.configuration import UnusableIssuers, read_issuers
 from server.issuers.trusted_issuers import TrustedIssuers
 from server.operations.announce import Announcer
 from server.operations.authenticate import authenticate
+from server.operations.create_channel import ChannelKeys
 from server.operations.environment import Environment
 from server.operations.follow_execution import ExecutionLogs
 from server.operations.limit_requests import RequestRates
@@ -65,6 +68,7 @@ from server.rpc.authentication_interceptor import AuthenticationInterceptor
 from server.rpc.error_interceptor import ErrorInterceptor
 from server.rpc.executor_service import ExecutorService
 from server.rpc.incident_service import IncidentService
+from server.rpc.notification_service import NotificationService
 from server.rpc.partner_service import PartnerService
 from server.rpc.runbook_service import RunbookService
 from server.rpc.secret_service import SecretService
@@ -194,6 +198,9 @@ def build(settings: ServerSettings) -> Platform:
     status_page_service_pb2_grpc.add_StatusPageServiceServicer_to_server(pages, server)
     incident_service_pb2_grpc.add_IncidentServiceServicer_to_server(IncidentService(env, announcer), server)
     names += (_name(incident_service_pb2, "IncidentService"),)
+    notifications = NotificationService(env, ChannelKeys(cipher, secrets.token_bytes))
+    notification_service_pb2_grpc.add_NotificationServiceServicer_to_server(notifications, server)
+    names += (_name(notification_service_pb2, "NotificationService"),)
     partner_service_pb2_grpc.add_PartnerServiceServicer_to_server(PartnerService(reception, watches), server)
     names += (_name(status_page_service_pb2, "StatusPageService"), _name(partner_service_pb2, "PartnerService"))
     audit_service_pb2_grpc.add_AuditServiceServicer_to_server(AuditService(env), server)

@@ -10,7 +10,13 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection
 
 from cli.launcher.embedded_postgres import EmbeddedPostgres
-from kernel import incident_tables, migrations, status_page_tables, workflow_tables  # noqa: F401 - put their tables into the metadata
+from kernel import (  # noqa: F401 - put their tables into the metadata
+    incident_tables,
+    migrations,
+    notification_tables,
+    status_page_tables,
+    workflow_tables,
+)
 from kernel.database import create_engine
 from kernel.tables import metadata
 from tests.conftest import empty_database

@@ -2,7 +2,12 @@
 
 from alembic import context
 
-from kernel import incident_tables, status_page_tables, workflow_tables  # noqa: F401 - put their tables into the metadata
+from kernel import (  # noqa: F401 - put their tables into the metadata
+    incident_tables,
+    notification_tables,
+    status_page_tables,
+    workflow_tables,
+)
 from kernel.tables import metadata
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)

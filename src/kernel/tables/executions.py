@@ -69,6 +69,7 @@ executions = Table(
     Column("stderr_sha256", Text),
     Column("stdout", Text, nullable=False, server_default=""),
     Column("stderr", Text, nullable=False, server_default=""),
+    Column("failure_told_at", Timestamp),  # its team's channels were told of how it failed
     # What the retention does after the end (server.storage.expired_executions):
     Column(
         "log_expired_at", Timestamp
@@ -94,6 +95,11 @@ executions = Table(
     ),
     Index("ix_executions_pending", "run_after", postgresql_where=text("status = 'PENDING'")),
     Index("ix_executions_running", "executor_id", postgresql_where=text("status = 'RUNNING'")),
+    Index(
+        "ix_executions_failure_untold",
+        "completed_at",
+        postgresql_where=text("(status = 'FAILED' OR status = 'TIMEOUT') AND failure_told_at IS NULL"),
+    ),
     # Each ended execution stands in one of these, so that what is due is found where it begins:
     Index(
         "ix_executions_log_kept",

@@ -14,7 +14,13 @@ from kernel.settings import load, write_ready_file
 from kernel.telemetry import configure
 from server.domain.page import Pager
 from server.domain.retention import Retention
-from server.jobs.retention import forget_ended_sessions, forget_expired_watches, forget_old_accesses
+from server.jobs.doorbell import hear
+from server.jobs.retention import (
+    forget_deliveries,
+    forget_ended_sessions,
+    forget_expired_watches,
+    forget_old_accesses,
+)
 from server.jobs.rounds import repeat
 from server.jobs.runs import RunMoves
 from server.jobs.sweep import end_lost_attempts, forget_executors, ring_again
@@ -30,8 +36,12 @@ from server.operations.remove_expired import (
     remove_old_runs,
 )
 from server.operations.seal_audit import seal_audit
-from server.process import derived_key, open_cipher, open_engine, open_redis, require_migrated, stop_signal
+from server.operations.send_deliveries import DeliverySender
+from server.operations.tell_failures import tell_failures
+from server.outbound.opening import open_ways
+from server.process import open_cipher, open_engine, open_redis, require_migrated, stop_signal
 from server.settings import JobsSettings
+from server.storage import deliveries
 
 log = structlog.get_logger()
 
@@ -46,8 +56,12 @@ async def main(settings: JobsSettings) -> None:
     await require_migrated(engine)
     redis, broker = open_redis(settings)
     announcer, make_session = Announcer(redis, Doorbell(broker)), sessions(engine)
-    env = Environment(make_session, Pager(derived_key(settings, b"oncall page tokens v1")))
-    moves = RunMoves(Mover(env, open_cipher(settings), announcer), redis)
+    cipher, env = open_cipher(settings), Environment(make_session, Pager(b""))
+    moves = RunMoves(Mover(env, cipher, announcer), redis)
+    ways = open_ways(settings)
+    sender = DeliverySender(
+        env, cipher, ways, announcer.run_waits, seconds=settings.delivery_seconds, limit=settings.delivery_attempts
+    )
     retention = Retention.of_days(
         logs=settings.log_retention_days,
         executions=settings.execution_retention_days,
@@ -71,6 +85,7 @@ async def main(settings: JobsSettings) -> None:
             ("forget_request_ids", partial(forget_request_ids, make_session, retention)),
             ("move_due_maintenances", partial(move_due_maintenances, make_session)),
             ("note_silent_checks", partial(note_silent_checks, make_session)),
+            ("tell_failures", partial(tell_failures, env)),
         )
     ] + [
         asyncio.create_task(repeat(name, job, every=RETENTION_SECONDS, stop=stop))
@@ -78,13 +93,19 @@ async def main(settings: JobsSettings) -> None:
             ("forget_old_accesses", partial(forget_old_accesses, make_session)),
             ("forget_expired_watches", partial(forget_expired_watches, make_session)),
             ("forget_ended_sessions", partial(forget_ended_sessions, make_session)),
+            ("forget_deliveries", partial(forget_deliveries, make_session, settings.delivery_retention_days)),
         )
+    ]
+    jobs += [
+        asyncio.create_task(sender.run(stop)),
+        asyncio.create_task(hear(engine, deliveries.CHANNEL, sender.wake, stop)),
     ]
     await stop.wait()
     log.info("stopping")
     _, unfinished = await asyncio.wait(jobs, timeout=GRACE_SECONDS)
     for job in unfinished:  # what it did not commit, the next start does
         job.cancel()
+    await ways.close()
     await broker.shutdown()
     await redis.aclose()
     await engine.dispose()

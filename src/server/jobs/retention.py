@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel.database import Sessions, transaction
 from server.operations.remove_expired import in_batches
-from server.storage import ended_sessions, page_watches, partner_sessions
+from server.storage import ended_sessions, outbox, page_watches, partner_sessions
 
 ACCESSES_KEPT = timedelta(days=400)
 BATCHES_KEPT = timedelta(days=2)
@@ -33,6 +33,11 @@ async def forget_old_accesses(make_session: Sessions) -> int:
 async def forget_ended_sessions(make_session: Sessions) -> int:
     """Answers how many of those that were signed out were forgotten."""
     return await _forget(make_session, ended_sessions.forget, ENDED_SESSIONS_KEPT)
+
+
+async def forget_deliveries(make_session: Sessions, days: int) -> int:
+    """Answers how many that ended so long ago were forgotten; 0 days: none ever is."""
+    return await _forget(make_session, outbox.forget, timedelta(days=days)) if days else 0
 
 
 async def forget_expired_watches(make_session: Sessions) -> int:

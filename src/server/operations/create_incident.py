@@ -40,6 +40,7 @@ from server.operations.note_incident_event import note_incident_event
 from server.operations.once import first_result, remember
 from server.operations.read_incidents import load_incident, with_updates
 from server.operations.settle_page import lock_page, settle_page
+from server.operations.tell_incident import CREATED, tell_incident
 from server.storage import components, incidents, status_pages, teams
 
 
@@ -102,6 +103,7 @@ async def create_incident(
         by = call.caller.user_id
         created = Event.INCIDENT_CREATED
         await note_incident_event(tx, announcer, created, incident, event_id=env.new_id(), by=by, at=now)
+        await tell_incident(tx.session, incident, CREATED, incident.updates[0].message, now)
         if incident.status_page_id is not None:
             await settle_page(tx, incident.status_page_id, now)
     return incident

@@ -32,7 +32,10 @@ from server.operations.note_incident_event import note_incident_event
 from server.operations.once import first_result, remember
 from server.operations.read_incidents import load_incident, with_updates
 from server.operations.settle_page import find_and_lock_page, settle_page
+from server.operations.tell_incident import UPDATED, event_of, tell_incident
 from server.storage import incidents
+
+TAKEN_ON = "Somebody has taken it on."
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,7 @@ async def acknowledge_incident(env: Environment, call: Call, announcer: Announce
             await tx.audit("incident.acknowledged", incident.id, team_id=incident.team_id, title=incident.title)
             updated, by = Event.INCIDENT_UPDATED, call.caller.user_id
             await note_incident_event(tx, announcer, updated, incident, event_id=env.new_id(), by=by, at=now)
+            await tell_incident(tx.session, incident, UPDATED, TAKEN_ON, now)
         return await with_updates(tx.session, incident)
 
 
@@ -136,6 +140,7 @@ async def _tell(
     resolved = incident.status in OPEN and told.status is RESOLVED
     event = Event.INCIDENT_RESOLVED if resolved else Event.INCIDENT_UPDATED
     await note_incident_event(tx, announcer, event, told, event_id=env.new_id(), by=by, at=at)
+    await tell_incident(tx.session, told, event_of(incident, told), told.updates[0].message, at)
     if told.status_page_id is not None:
         await settle_page(tx, told.status_page_id, at)
     return await with_updates(tx.session, told)
