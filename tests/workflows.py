@@ -23,8 +23,8 @@ from server.jobs.rounds import repeat
 from server.jobs.runs import RunMoves
 from server.operations.advance_run import advance_run
 from server.operations.announce import Announcer
-from server.operations.begin_node import Mover
 from server.operations.environment import Environment
+from server.operations.ground import Mover
 from tests.builders import MASTER_KEY, Person, TeamWithPeople
 from tests.rpc.conftest import RunningServer
 from tests.waiting import eventually

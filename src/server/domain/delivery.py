@@ -69,21 +69,31 @@ class HeaderValue:
 
 @dataclass(frozen=True, slots=True)
 class WebhookRequest:
-    """A request that a workflow sends: `method` is POST or PUT, `json_body` any JSON value."""
+    """A request that a workflow sends: `method` is POST, PUT or PATCH, `json_body` any JSON value.
+
+    `signing_secret` names the secret of the team that signs it after the convention of Standard Webhooks, if one does.
+    """
 
     url: str
     json_body: Any
     method: str = "POST"
     headers: Mapping[str, HeaderValue] = field(default_factory=dict)
+    signing_secret: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         headers = {name: {"prefix": value.prefix, "secret": value.secret} for name, value in self.headers.items()}
-        return {"url": self.url, "json_body": self.json_body, "method": self.method, "headers": headers}
+        return {
+            "url": self.url,
+            "json_body": self.json_body,
+            "method": self.method,
+            "headers": headers,
+            "signing_secret": self.signing_secret,
+        }
 
     @classmethod
     def from_json(cls, kept: Mapping[str, Any]) -> WebhookRequest:
         headers = {name: HeaderValue(**value) for name, value in kept["headers"].items()}
-        return cls(kept["url"], kept["json_body"], kept["method"], headers)
+        return cls(kept["url"], kept["json_body"], kept["method"], headers, kept.get("signing_secret"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -16,6 +16,14 @@ class OpenChannel:
 
     kind: ChannelKind
     target: str = field(repr=False)
+    signing_secrets: Sequence[str] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRequest:
+    """A workflow's own webhook with its secrets open: it lives as long as one try, and is never shown."""
+
+    headers: Mapping[str, str] = field(repr=False)
     signing_secrets: Sequence[str] = field(default=(), repr=False)
 
 

@@ -25,8 +25,8 @@ from server.jobs.rounds import repeat
 from server.jobs.runs import RunMoves
 from server.jobs.sweep import end_lost_attempts, forget_executors, ring_again
 from server.operations.announce import Announcer
-from server.operations.begin_node import Mover
 from server.operations.environment import Environment
+from server.operations.ground import Mover
 from server.operations.move_with_time import move_due_maintenances, note_silent_checks
 from server.operations.remove_expired import (
     expire_logs,

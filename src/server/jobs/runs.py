@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from kernel.database import transaction
 from kernel.run_bell import INCIDENT_EVENTS, RUNS
 from server.operations.advance_run import advance_run
-from server.operations.begin_node import Mover
+from server.operations.ground import Mover
 from server.operations.handle_incident_events import handle_incident_events
 from server.storage import due_runs
 

@@ -19,14 +19,15 @@ from server.domain.workflow.guard import brake_reason
 from server.domain.workflow.record import Awaits, NodeRun, WorkflowRun
 from server.domain.workflow.run import Ended, NodeState
 from server.operations.audit_steps import audit_move
-from server.operations.begin_node import Ground, Mover, begin_node
+from server.operations.begin_node import begin_node
 from server.operations.cancel_execution import announce_cancel
 from server.operations.change import Change, change
 from server.operations.end_run import end_run
+from server.operations.ground import Ground, Mover
 from server.operations.offer_compensation import move_compensation
 from server.operations.run_context import Surroundings, surroundings_of_run
 from server.operations.run_facts import found_ended
-from server.storage import workflow_runs, workflows
+from server.storage import deliveries, workflow_runs, workflows
 
 
 async def advance_run(mover: Mover, run_id: UUID) -> WorkflowRun | None:
@@ -103,6 +104,8 @@ class _Move:
         return NodeRun(name, state) if known is None else replace(known, state=state)
 
     async def _cancel(self, node: NodeRun) -> None:
+        if node.awaits is Awaits.DELIVERY:
+            await deliveries.give_up(self._tx.session, self.run.id, node.name, self._now)
         if node.awaits is not Awaits.EXECUTION or node.execution_id is None:
             return
         requested = await request_cancel(self._tx.session, node.execution_id)

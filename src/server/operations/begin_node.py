@@ -3,48 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from kernel.cipher import Cipher
 from kernel.errors import OncallError
 from kernel.execution.content import ParameterDefinition
 from kernel.execution.status import ExecutionTrigger
 from server.domain.permission import not_found
 from server.domain.runbook import Runbook
 from server.domain.version import Version
-from server.domain.workflow.context import Context
 from server.domain.workflow.definition import ApprovalWork, Node, RunbookWork
 from server.domain.workflow.record import Awaits, NodeRun, WorkflowRun
 from server.domain.workflow.run import NodeStatus
-from server.domain.workflow.starting import AskApproval, Begun, StartExecution, begin, refused
+from server.domain.workflow.starting import (
+    AskApproval,
+    Begun,
+    CallWebhook,
+    SendMessage,
+    StartExecution,
+    begin,
+    refused,
+)
 from server.operations.accept_execution import NewExecution, accept_execution
-from server.operations.announce import Announcer
-from server.operations.change import Change
-from server.operations.environment import Environment
+from server.operations.ground import Ground, Mover
+from server.operations.send_from_node import ask_approval, call_webhook, send_message
 from server.storage import versions
-
-
-@dataclass(frozen=True, slots=True)
-class Mover:
-    """What runs are moved on with."""
-
-    env: Environment
-    cipher: Cipher
-    announcer: Announcer
-
-
-@dataclass(frozen=True, slots=True)
-class Ground:
-    """Where a node begins: the run as it is by then, what templates speak of, and the one time of the move."""
-
-    tx: Change
-    run: WorkflowRun
-    context: Context
-    now: datetime
 
 
 async def begin_node(mover: Mover, ground: Ground, node: Node) -> NodeRun:
@@ -54,14 +38,16 @@ async def begin_node(mover: Mover, ground: Ground, node: Node) -> NodeRun:
         parameters = await parameters_of(ground.tx.session, ground.run.team_id, node.work.runbook_id)
     begun = begin(node, ground.run.state, ground.context, ground.now, parameters)
     match begun.effect:
-        case StartExecution() as wanted:
-            return await start_execution(mover, ground, node.name, begun, wanted, confirmed=_approved(ground.run))
-        case AskApproval(role, question):
-            return NodeRun(node.name, begun.state, Awaits.DECISION, question=question, role=role)
+        case StartExecution() as work:
+            return await start_execution(mover, ground, node.name, begun, work, confirmed=_approved(ground.run))
+        case AskApproval() as asked:
+            return await ask_approval(ground, node.name, begun, asked)
+        case SendMessage() as message:
+            return await send_message(ground, node.name, begun, message)
+        case CallWebhook() as request:
+            return await call_webhook(ground, node.name, begun, request)
         case None:
             return NodeRun(node.name, begun.state)
-        case _:
-            raise NotImplementedError(type(begun.effect).__name__)
 
 
 async def start_execution(

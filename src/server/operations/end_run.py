@@ -1,4 +1,4 @@
-"""What follows from the end of a run: it counts for its workflow's brake, and may have to be undone."""
+"""What follows from the end of a run: it counts for its workflow's brake, is told of, and may have to be undone."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from datetime import datetime
 
 from server.domain.workflow.record import WorkflowRun
 from server.domain.workflow.run import RunStatus
-from server.operations.begin_node import Mover
 from server.operations.change import Change
+from server.operations.ground import Mover
+from server.operations.notify_team import notify_team
 from server.operations.offer_compensation import with_offer
+from server.operations.tell_run import NOT_WELL, approval_waits, run_failed
 from server.storage import due_runs, workflows
 
 FAILURES = frozenset({RunStatus.FAILED, RunStatus.TIMEOUT})
@@ -19,7 +21,12 @@ FAILURES = frozenset({RunStatus.FAILED, RunStatus.TIMEOUT})
 async def end_run(mover: Mover, tx: Change, run: WorkflowRun, now: datetime) -> WorkflowRun:
     """Answers a run that has just ended, with whatever follows from that."""
     await _count(mover, tx, run)
-    return with_offer(replace(run, completed_at=now, wake_at=None), now)
+    if run.status in NOT_WELL:
+        await notify_team(tx.session, run_failed(run), now)
+    run = with_offer(replace(run, completed_at=now, wake_at=None), now)
+    if run.compensation is not None:
+        await notify_team(tx.session, approval_waits(run, run.compensation), now)
+    return run
 
 
 async def _count(mover: Mover, tx: Change, run: WorkflowRun) -> None:

@@ -11,10 +11,12 @@ import structlog
 from server.domain.workflow.guard import brake_reason, trigger_holds
 from server.domain.workflow.language import TemplateProblem
 from server.domain.workflow.workflow import Workflow
-from server.operations.begin_node import Mover
 from server.operations.change import Change, change
+from server.operations.ground import Mover
+from server.operations.notify_team import notify_team
 from server.operations.run_context import Surroundings, surroundings
 from server.operations.start_run import Cause, start_run
+from server.operations.tell_run import not_started
 from server.storage import due_runs, incident_events, workflow_runs, workflows
 from server.storage.incident_events import IncidentEvent
 
@@ -37,7 +39,7 @@ async def _handle_one(mover: Mover) -> bool:
         around: Surroundings | None = None
         for workflow in await workflows.started_by(tx.session, happened.team_id, happened.event):
             around = around or await _around(tx, happened)
-            if await _starts(tx, workflow, happened, around):
+            if await _starts(mover, tx, workflow, happened, around):
                 await _start(mover, tx, workflow, happened)
         await _wake_runs(mover, tx, happened)
         await incident_events.mark_handled(tx.session, happened.id)
@@ -55,7 +57,7 @@ async def _around(tx: Change, happened: IncidentEvent) -> Surroundings:
     )
 
 
-async def _starts(tx: Change, workflow: Workflow, happened: IncidentEvent, around: Surroundings) -> bool:
+async def _starts(mover: Mover, tx: Change, workflow: Workflow, happened: IncidentEvent, around: Surroundings) -> bool:
     context = around.context({})
     try:
         if not trigger_holds(workflow.definition, happened.event, context):
@@ -73,6 +75,8 @@ async def _starts(tx: Change, workflow: Workflow, happened: IncidentEvent, aroun
             incident_id=str(happened.incident_id),
             event=happened.event,
         )
+        happening = not_started(workflow, why_not, happened.incident_id, happened.id)
+        await notify_team(tx.session, happening, mover.env.now())
         log.warning("workflow_not_started", workflow_id=str(workflow.id), incident_id=str(happened.incident_id))
     return not why_not
 

@@ -10,8 +10,9 @@ from server.domain.workflow.definition import Compensation
 from server.domain.workflow.record import COMPENSATION, Awaits, NodeRun, WorkflowRun
 from server.domain.workflow.run import NodeStatus
 from server.domain.workflow.starting import StartExecution
-from server.operations.begin_node import Ground, Mover, parameters_of, start_execution
+from server.operations.begin_node import parameters_of, start_execution
 from server.operations.change import Change
+from server.operations.ground import Ground, Mover
 from server.operations.run_context import surroundings_of_run
 from server.operations.run_facts import how_ended
 

@@ -25,7 +25,7 @@ from server.operations.change import Change, change
 from server.operations.environment import Environment
 from server.operations.once import first_result, remember
 from server.operations.read_workflows import load_workflow
-from server.storage import secrets, teams, versions, workflows
+from server.storage import notification_channels, secrets, teams, versions, workflows
 
 UPDATABLE = (
     "name",
@@ -156,7 +156,8 @@ async def _known(session: AsyncSession, team_id: UUID, draft: WorkflowDraft) -> 
             runbook, version = pair
             parameters = version.content.parameters if version else ()
             found[runbook_id] = KnownRunbook(runbook.runnable and version is not None, parameters)
-    return Known(found, (), await secrets.existing(session, team_id, named.secret_names))
+    channels = await notification_channels.existing(session, team_id, named.channel_ids)
+    return Known(found, channels, await secrets.existing(session, team_id, named.secret_names))
 
 
 async def _audit(tx: Change, action: str, workflow: Workflow, **detail: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
@@ -22,8 +22,8 @@ from kernel.cipher import Cipher
 from kernel.database import transaction
 from kernel.secret_store import context_of as secret_context_of
 from kernel.secret_store import read_sealed
-from server.domain.delivery import DEAD, PENDING, NotificationEvent
-from server.domain.delivery_attempt import Attempt, OpenChannel, failed, outcome
+from server.domain.delivery import DEAD, PENDING, NotificationEvent, WebhookRequest
+from server.domain.delivery_attempt import Attempt, OpenChannel, OpenRequest, failed, outcome
 from server.domain.notification_channel import GONE, ChannelSecret, context_of
 from server.operations.change import Change, change
 from server.operations.environment import Environment
@@ -51,8 +51,8 @@ class Ways(Protocol):
     async def send(self, claimed: Claimed, channel: OpenChannel, now: datetime) -> Attempt:
         """Sends a delivery to its channel."""
 
-    async def request(self, claimed: Claimed, headers: Mapping[str, str], now: datetime) -> Attempt:
-        """Sends the request that a workflow describes, with these headers."""
+    async def request(self, claimed: Claimed, opened: OpenRequest, now: datetime) -> Attempt:
+        """Sends the request that a workflow describes, with the secrets that it names."""
 
 
 class DeliverySender:
@@ -127,10 +127,12 @@ class DeliverySender:
         if claimed.give_up_at is not None and self._env.now() >= claimed.give_up_at:
             return failed("given up: it was not to be sent any more", final=True)
         if claimed.channel_id is None:
-            headers = await self._headers(claimed)
-            if isinstance(headers, Attempt):
-                return headers
-            return await self._ways.request(claimed, headers, self._env.now())
+            if claimed.webhook is None:
+                return failed("it goes nowhere", final=True)
+            request = await self._opened(claimed, claimed.webhook)
+            if isinstance(request, Attempt):
+                return request
+            return await self._ways.request(claimed, request, self._env.now())
         channel = await self._open(claimed, claimed.channel_id)
         if isinstance(channel, Attempt):
             return channel
@@ -156,10 +158,10 @@ class DeliverySender:
         signing = [opened[purpose] for purpose in ChannelSecret if purpose in opened]
         return OpenChannel(channel.kind, target, signing)
 
-    async def _headers(self, claimed: Claimed) -> dict[str, str] | Attempt:
-        """Answers the headers of a workflow's webhook, with the present values of the secrets that they name."""
-        wanted = claimed.webhook.headers if claimed.webhook else {}
-        names = {value.secret for value in wanted.values() if value.secret is not None}
+    async def _opened(self, claimed: Claimed, wanted: WebhookRequest) -> OpenRequest | Attempt:
+        """Answers the headers of a workflow's webhook and what signs it, with the present values of its secrets."""
+        names = {value.secret for value in wanted.headers.values() if value.secret is not None}
+        names |= {wanted.signing_secret} if wanted.signing_secret else set()
         async with self._env.sessions() as session:
             sealed = await read_sealed(session, claimed.team_id, names)
         if missing := sorted(names - set(sealed)):
@@ -171,7 +173,11 @@ class DeliverySender:
             }
         except ValueError:
             return failed("a secret cannot be opened: is its key in ONCALL_ENCRYPTION_KEYS?")
-        return {name: value.prefix + (secrets[value.secret] if value.secret else "") for name, value in wanted.items()}
+        headers = {
+            name: value.prefix + (secrets[value.secret] if value.secret else "")
+            for name, value in wanted.headers.items()
+        }
+        return OpenRequest(headers, [secrets[wanted.signing_secret]] if wanted.signing_secret else [])
 
     async def _settle(self, claimed: Claimed, attempt: Attempt) -> None:
         now = self._env.now()

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from server.domain.delivery import NotificationEvent
-from server.domain.delivery_attempt import Attempt, OpenChannel
+from server.domain.delivery_attempt import Attempt, OpenChannel, OpenRequest
 from server.domain.notification_channel import ChannelKind
 from server.outbound.apprise_courier import AppriseCourier, Message
 from server.outbound.webhook import OutgoingWebhook, WebhookSender
@@ -38,12 +37,14 @@ class Channels:
             )
         )
 
-    async def request(self, claimed: Claimed, headers: Mapping[str, str], now: datetime) -> Attempt:
-        """Sends the request that a workflow describes; `headers` are whole, with the secrets that it names."""
+    async def request(self, claimed: Claimed, opened: OpenRequest, now: datetime) -> Attempt:
+        """Sends the request that a workflow describes; `opened` has the secrets that it names."""
         wanted = claimed.webhook
         if wanted is None:
             raise ValueError("this delivery goes to a channel")
-        webhook = OutgoingWebhook(claimed.id, wanted.url, wanted.json_body, wanted.method, headers)
+        webhook = OutgoingWebhook(
+            claimed.id, wanted.url, wanted.json_body, wanted.method, opened.headers, opened.signing_secrets
+        )
         return await self._webhooks.send(webhook, now)
 
     async def close(self) -> None:

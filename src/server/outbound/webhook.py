@@ -58,7 +58,10 @@ class WebhookSender:
         try:
             request = _request(webhook, now)
         except (httpx.InvalidURL, ValueError, TypeError):  # the texts of these have what they are about
-            return failed("the request cannot be made: its address or a header is not one of HTTP", final=True)
+            return failed(
+                "the request cannot be made: its address or a header is not one of HTTP, or its secret cannot sign",
+                final=True,
+            )
         try:
             async with asyncio.timeout(self._seconds):
                 return await self._exchange(request, now)

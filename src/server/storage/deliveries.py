@@ -79,6 +79,13 @@ async def of_run(session: AsyncSession, run_id: UUID) -> list[Delivery]:
     return [_delivery(row) for row in (await session.execute(query)).mappings()]
 
 
+async def give_up(session: AsyncSession, run_id: UUID, node: str, now: datetime) -> None:
+    """Has what a node of a run sends not be tried again; a try that is under way may still succeed."""
+    sent = deliveries.c.workflow_run_id == run_id, deliveries.c.node == node, deliveries.c.status == PENDING
+    own = deliveries.c.event.in_([NotificationEvent.WORKFLOW_MESSAGE, NotificationEvent.WORKFLOW_WEBHOOK])
+    await session.execute(update(deliveries).where(*sent, own).values(give_up_at=now))
+
+
 async def find(session: AsyncSession, delivery_id: UUID, *, lock: bool = False) -> Delivery | None:
     query = select(*_HEAD).where(deliveries.c.id == delivery_id)
     row = (await session.execute(query.with_for_update() if lock else query)).mappings().one_or_none()

@@ -9,8 +9,10 @@ from sqlalchemy import ColumnElement, Select, func, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel.execution.status import ExecutionStatus
+from kernel.notification_tables import deliveries
 from kernel.tables import executions
 from kernel.workflow_tables import workflow_node_runs, workflow_runs, workflows
+from server.domain.delivery import DeliveryStatus
 from server.domain.workflow.record import Awaits
 
 ENDED = [status for status in ExecutionStatus if status.ended]
@@ -37,6 +39,21 @@ def answered(limit: int) -> Select[Any]:
     """Finds runs one of whose nodes waits for a word that was given."""
     waits = workflow_node_runs.c.awaits.is_not(None), workflow_node_runs.c.awaits == Awaits.DECISION
     return select(workflow_node_runs.c.run_id).where(*waits, workflow_node_runs.c.decision.is_not(None)).limit(limit)
+
+
+def sent(limit: int) -> Select[Any]:
+    """Finds runs one of whose nodes waits for deliveries none of which is on its way any more."""
+    waits = workflow_node_runs.c.awaits.is_not(None), workflow_node_runs.c.awaits == Awaits.DELIVERY
+    on_its_way = (
+        select(deliveries.c.id)
+        .where(
+            deliveries.c.workflow_run_id == workflow_node_runs.c.run_id,
+            deliveries.c.node == workflow_node_runs.c.name,
+            deliveries.c.status == DeliveryStatus.PENDING,
+        )
+        .exists()
+    )
+    return select(workflow_node_runs.c.run_id).where(*waits, ~on_its_way).limit(limit)
 
 
 def braked(limit: int) -> Select[Any]:
@@ -70,6 +87,6 @@ def _unended() -> ColumnElement[bool]:
 async def due(session: AsyncSession, *, limit: int) -> list[UUID]:
     """Answers runs to be looked at, each once."""
     found: dict[UUID, None] = {}
-    for query in (awake(limit), unheard(limit), answered(limit), braked(limit)):
+    for query in (awake(limit), unheard(limit), answered(limit), sent(limit), braked(limit)):
         found |= dict.fromkeys((await session.execute(query)).scalars())
     return list(found)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -89,6 +89,22 @@ async def subscribed(
         least = notification_channels.c.min_severity
         query = query.where(or_(least.is_(None), least >= severity.value))
     return list((await session.execute(query.order_by(notification_channels.c.id))).scalars())
+
+
+async def enabled_of(session: AsyncSession, team_id: UUID) -> list[UUID]:
+    """Answers the ids of a team's enabled channels."""
+    table = notification_channels
+    query = select(table.c.id).where(table.c.team_id == team_id, table.c.enabled).order_by(table.c.id)
+    return list((await session.execute(query)).scalars())
+
+
+async def existing(session: AsyncSession, team_id: UUID, channel_ids: Collection[UUID]) -> set[UUID]:
+    """Answers which of these are channels of the team."""
+    if not channel_ids:
+        return set()
+    table = notification_channels
+    query = select(table.c.id).where(table.c.team_id == team_id, table.c.id.in_(channel_ids))
+    return set((await session.execute(query)).scalars())
 
 
 async def remove(session: AsyncSession, channel_id: UUID, now: datetime) -> None:
