@@ -57,6 +57,16 @@ def delay(name: str, seconds: int = 1, **node: Any) -> pb.WorkflowNode:
     return pb.WorkflowNode(name=name, delay=pb.DelayWork(seconds=seconds), **node)
 
 
+def notify(name: str, subject: str, body: str = "", *, channels: Sequence[str] = (), **node: Any) -> pb.WorkflowNode:
+    work = pb.NotifyWork(channel_ids=channels, subject=subject, body=body)
+    return pb.WorkflowNode(name=name, notify=work, **node)
+
+
+def webhook(name: str, url: str, body: Mapping[str, Any] | None = None, **work: Any) -> pb.WorkflowNode:
+    sent = None if body is None else struct(body)
+    return pb.WorkflowNode(name=name, webhook=pb.WebhookWork(url=url, body=sent, **work))
+
+
 def approval(name: str, question: str = "", *, role: int = 0, expires: int = 0, **node: Any) -> pb.WorkflowNode:
     asked = pb.ApprovalWork(role=role, question=question, expires_seconds=expires)  # type: ignore[arg-type]
     return pb.WorkflowNode(name=name, approval=asked, **node)
