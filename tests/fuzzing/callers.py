@@ -23,6 +23,7 @@ from tests.builders import (
 )
 from tests.fuzzing.vocabulary import Vocabulary
 from tests.issuing import TokenIssuer
+from tests.receivers import a_channel, a_dead_delivery
 
 Metadata = tuple[tuple[str, str], ...]
 # Who may do much gets to much; all others are to be refused, which is soon seen.
@@ -119,3 +120,7 @@ async def _introduce(sessions: Sessions, vocabulary: Vocabulary, team: TeamWithP
             runbook = await make(sessions, team, content)
             vocabulary.remember("runbook_id", str(runbook.id))
             vocabulary.remember_thing(runbook_id=str(runbook.id), version=1, digest=content.digest())
+    channel = await a_channel(sessions, team, "https://hooks.example.org/in")
+    vocabulary.remember("channel_id", str(channel.id))
+    for _ in range(5):
+        vocabulary.remember("delivery_id", str(await a_dead_delivery(sessions, team, channel)))

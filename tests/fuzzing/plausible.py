@@ -47,6 +47,7 @@ _TEXTS: Mapping[str, Callable[[Random], str]] = {
     "request_id": lambda random: f"request {random.randrange(5)}",
     "service_account": lambda _: "gateway",
     "ip_allowlist": lambda random: random.choice(["10.0.0.0/8", "2001:db8::/32", "192.0.2.7"]),
+    "target": lambda random: random.choice(["https://hooks.example.org/in", "ops@example.org", "ntfys://example"]),
     "client_ip": lambda random: random.choice(["10.1.2.3", "2001:db8::1"]),
     "action": lambda random: random.choice(["runbook.created", "user.created"]),
     "resource_type": lambda random: random.choice(["runbook", "user"]),
@@ -70,7 +71,8 @@ class Plausible:
             case Timestamp():
                 message.seconds = int(time.time()) + self._random.randrange(-86_400, 30 * 86_400)
             case FieldMask():
-                message.paths.extend(self._random.sample(["name", "description", "service_id"], 2))
+                names = ["name", "description", "service_id"]
+                message.paths.extend(self._random.sample(names, self._random.randint(1, 2)))
             case Struct():
                 message.update(self._random.choice([{}, {}, {"name": "x", "count": 3}, {"name": "y"}]))  # type: ignore[arg-type]
             case Value():
