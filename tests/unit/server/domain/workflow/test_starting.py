@@ -80,7 +80,7 @@ def test_a_sensitive_value_is_masked_but_for_the_sandbox() -> None:
 @pytest.mark.parametrize(
     ("work", "problem"),
     [
-        (RunbookWork(RUNBOOK_ID, {"host": "{{ nodes.x.output.no }}"}), "parameters.host: nodes.x.output.no is not there"),
+        (RunbookWork(RUNBOOK_ID, {"host": "{{ nodes.x.output.no }}"}), "parameters.host: nodes.x.output.no is"),
         (RunbookWork(RUNBOOK_ID, {"host": "{{ nodes.x.output.host }}"}), "parameters.host: must match the pattern"),
         (RunbookWork(RUNBOOK_ID, {"gone": 1}), "parameters.gone: is not a parameter of this version"),
         (ConditionWork("nodes.x.output.nothing"), "nodes.x.output.nothing is not there"),
