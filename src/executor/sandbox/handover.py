@@ -7,6 +7,7 @@ run with nobody to watch, bound or record it. A shell that hears the end of its 
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 from contextlib import ExitStack
@@ -29,6 +30,10 @@ class Handover:
     def passed_on(self) -> None:
         """The shell has its end: when it is gone, the other end shall tell."""
         self._theirs.close()
+
+    async def stands(self) -> bool:
+        """Waits until the shell says that it waits; False where it is gone instead."""
+        return bool(await asyncio.get_running_loop().sock_recv(self.channel, 1))
 
     def write(self, prelude: bytes) -> None:
         os.pwrite(self._prelude, prelude, 0)
