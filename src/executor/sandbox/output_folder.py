@@ -2,7 +2,7 @@
 
 The file lies on a small file system of the sandbox's own, which no path of the machine leads to and which would be gone
 with the last process. So the executor takes hold of its root before the script begins, and looks there when all is
-over. Everything below is the script's own work: a link, a pipe, a folder or terabytes of nothing may stand in the
+over. Everything below is the script's own work: a link, a pipe, a folder or megabytes of nothing may stand in the
 file's place. It is one name in one folder, never followed, never waited for, and read only so far.
 """
 
