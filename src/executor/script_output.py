@@ -159,7 +159,7 @@ def _rebuilt(value: Any, masked: Iterator[str]) -> Any:
 
 
 def _as_seen(number: float) -> str:
-    return f"{json.dumps(number)} {as_text(number)}"
+    return " ".join(dict.fromkeys([json.dumps(number), as_text(number)]))
 
 
 def _object(pairs: Iterator[tuple[str, Any]]) -> Mapping[str, Any]:
