@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import sys
@@ -304,6 +305,23 @@ async def test_a_job_that_cannot_be_expressed_keeps_no_user(cgroups: CgroupRoot)
     for _ in range(2):
         with pytest.raises(SandboxError, match="environment cannot be made"):
             await sandboxes.start(a_job("echo x", parameters={"name": "a\0b"}), str(new_id()))
+
+    assert (await output_of(sandboxes, a_job("echo x")))[0] == b"x\n"
+
+
+@pytest.mark.parametrize("where", ["__init__", "write"])
+async def test_what_keeps_a_job_from_being_handed_over_is_a_sandbox_that_cannot_be_had(
+    cgroups: CgroupRoot, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    sandboxes = Sandboxes(cgroups, range(FIRST_USER, FIRST_USER + 1) if os.geteuid() == 0 else None, Toolbox(), warm=0)
+    with monkeypatch.context() as patch:
+        patch.setattr(Handover, where, refuse)
+        for _ in range(2):
+            with pytest.raises(SandboxError, match="Too many open files"):
+                await sandboxes.start(a_job("echo x"), str(new_id()))
 
     assert (await output_of(sandboxes, a_job("echo x")))[0] == b"x\n"
 

@@ -19,12 +19,13 @@ class Handover:
     """The descriptors between executor and shell; `inside` is how the shell numbers them: its channel, its prelude."""
 
     def __init__(self) -> None:
-        self._resources = ExitStack()
         self.channel, self._theirs = socket.socketpair()
-        self._resources.callback(self.channel.close)
-        self._resources.callback(self._theirs.close)
-        self.channel.setblocking(False)
-        self._prelude = memory_file(b"", self._resources)
+        with ExitStack() as resources:
+            resources.callback(self.channel.close)
+            resources.callback(self._theirs.close)
+            self.channel.setblocking(False)
+            self._prelude = memory_file(b"", resources)
+            self._resources = resources.pop_all()
         self.inside = (self._theirs.fileno(), self._prelude)
 
     def passed_on(self) -> None:

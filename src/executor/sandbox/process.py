@@ -166,9 +166,8 @@ async def start(
     `before_release` raises keeps the script from beginning, and is raised when the sandbox is gone.
     """
     words = [*_network(job), *as_user(user), *rlimits(job.limits, cgroups)]
-    handover = Handover()
+    handover = _handover(job)
     try:
-        handover.write(_prelude(job, handover))
         opening = partial(_open_guarded, job, toolbox, handover)
         sandbox = await set_up(opening, words, job.limits, cgroups, name, resources or ExitStack())
         handover.passed_on()
@@ -186,11 +185,17 @@ async def start(
     return sandbox
 
 
-def _prelude(job: Job, handover: Handover) -> bytes:
+def _handover(job: Job) -> Handover:
     try:
-        return prelude_of(variables_of(job), words_of(job), handover.inside)
-    except ValueError as error:
-        raise SandboxError(f"the script's environment cannot be made: {error}") from None
+        handover = Handover()
+    except OSError as error:  # no descriptor left, say
+        raise SandboxError(f"the sandbox could not be set up: {error.strerror}") from error
+    try:
+        handover.write(prelude_of(variables_of(job), words_of(job), handover.inside))
+    except (ValueError, OSError) as error:
+        handover.close()
+        raise SandboxError(f"the script's environment cannot be made: {error}") from error
+    return handover
 
 
 def _open_guarded(job: Job, toolbox: Toolbox, handover: Handover, inherited: ExitStack) -> Opened:
