@@ -326,6 +326,28 @@ async def test_what_keeps_a_job_from_being_handed_over_is_a_sandbox_that_cannot_
     assert (await output_of(sandboxes, a_job("echo x")))[0] == b"x\n"
 
 
+async def test_one_that_never_dies_keeps_no_others_from_standing(
+    cgroups: CgroupRoot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    discard, dies = Standing.discard, asyncio.Event()
+
+    async def discarded_late(self: Standing) -> None:
+        await dies.wait()
+        await discard(self)
+
+    async with a_pool(cgroups, 1) as sandboxes:
+        [stuck] = sandboxes.standing
+        with monkeypatch.context() as patch:
+            patch.setattr(Standing, "discard", discarded_late)
+            patch.setattr(stuck, "fits", lambda _: False)
+            assert (await output_of(sandboxes, a_job("echo cold")))[0] == b"cold\n"
+        await full(sandboxes, 1)
+        assert (await output_of(sandboxes, a_job("echo warm")))[0] == b"warm\n"
+        await full(sandboxes, 1)
+        assert not dies.is_set()
+        dies.set()
+
+
 async def test_no_two_sandboxes_that_live_have_the_same_user(cgroups: CgroupRoot) -> None:
     if os.geteuid() != 0:
         pytest.skip("sandboxes have users of their own only where the executor is root")
