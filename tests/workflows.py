@@ -143,6 +143,15 @@ class WorkflowDesk:
         answer = await self.workflows.ListWorkflowRuns(request, metadata=self.team.observer.metadata)
         return list(answer.workflow_runs)
 
+    async def until_runs(self, **wanted: Any) -> list[pb.WorkflowRun]:
+        """Waits until there are such runs, and answers them."""
+
+        async def there_are() -> bool:
+            return bool(await self.runs_of(**wanted))
+
+        await eventually(there_are)
+        return await self.runs_of(**wanted)
+
     async def moves(self, run_id: str, **changes: Any) -> WorkflowRun | None:
         """Moves a run on once, here."""
         return await advance_run(a_mover(self.server, **changes), UUID(run_id))
