@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from gateway.asked import Asked, CredentialKind
@@ -27,12 +27,16 @@ BACKGROUND_CALLS = 50
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """What came of asking for `client`: an admission with its content, a refusal, or neither: the server is away."""
+    """What came of asking for `client`: an admission with its content, a refusal, or neither: the server is away.
+
+    `counted`: the server has counted the access of who asked, since there was no room to count it here.
+    """
 
     client: bytes
     admission: Admission | None = None
     content: Content | None = None
     refused: Refusal | None = None
+    counted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,7 @@ class Filler:
     async def fill(self, client: Client, asked: Asked, waiting: int, *, background: bool) -> Filled:
         """Asks, and asks again where a change has overtaken the answer; the repeats are neither counted nor limited."""
         known = await self._recall(client)
+        counts_here = background or self._shelf.accesses.has_room()
         repeat = False
         for _ in range(ATTEMPTS):
             moment = self._moment()
@@ -65,6 +70,7 @@ class Filler:
             request.known_content_tag = known.tag if known else ""
             request.background = background or repeat
             request.wanted_grant = 0 if request.background else self._wanted(client, waiting)
+            request.counted_by_gateway = counts_here
             try:
                 answer = await self._ask(request, HELD_CALL_SECONDS if known else CALL_SECONDS)
             except ServerAway:
@@ -76,7 +82,7 @@ class Filler:
                 self._grant(answer, known, moment)
             filled = self._take(client, asked, answer, known, moment)
             if filled is not None:
-                return filled
+                return filled if counts_here else replace(filled, counted=True)
             known = known if known and known.audience.partner_id == answer.audience.partner_id else None
             repeat = True
         return Filled(client.digest)

@@ -210,12 +210,14 @@ class Keeper:
         return await self._filler.fill(client, asked, waiting, background=background)
 
     def _outcome(self, filled: Filled, client: Client, asked: Asked, *, background: bool) -> Shown:
-        """Answers what the server said to this very request, which it has counted itself."""
+        """Answers what the server said to this very request, and took from the rate."""
         if filled.refused:
             raise filled.refused
-        content = filled.content
-        if content is None:
+        admission, content = filled.admission, filled.content
+        if admission is None or content is None:
             return self.shelf.stale(client, asked, background=background)
+        if not (background or filled.counted):
+            self.shelf.count(admission, asked)
         return Shown(content.shown, content.tag, None, self.shelf.grants.left(content.audience), content.renderings)
 
     def _repeat(self, filled: Filled, asked: Asked, *, background: bool) -> Shown | None:

@@ -58,6 +58,7 @@ class ScriptedServer(PartnerServiceServicer):
     recorded: Counter[str] = field(default_factory=Counter)
     batches: dict[str, int] = field(default_factory=dict)
     forget_answer_of_record: int = 0
+    refuse_records: int = 0
     confirmed: list[str] = field(default_factory=list)
     streams: list[asyncio.Queue[pb.StatusPageChange | None]] = field(default_factory=list)
     watch_ids: list[str] = field(default_factory=list)
@@ -108,6 +109,8 @@ class ScriptedServer(PartnerServiceServicer):
 
     def _answer(self, request: pb.GetStatusPageRequest, known: Known) -> pb.GetStatusPageResponse:
         self.computed += 1
+        if known.partner and not (request.background or request.counted_by_gateway):
+            self.recorded[known.partner] += 1
         title = self.titles.get(known.partner, self.title)
         answer = pb.GetStatusPageResponse(content_tag=f"tag of {title}", page_version=self.version)
         answer.audience.partner_id = known.partner
@@ -151,6 +154,9 @@ class ScriptedServer(PartnerServiceServicer):
 
     async def RecordPartnerAccesses(self, request: Any, context: Any) -> pb.RecordPartnerAccessesResponse:  # noqa: N802
         await self._be_away(context)
+        if self.refuse_records:
+            self.refuse_records -= 1
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "just now not")
         if request.request_id not in self.batches:
             self.batches[request.request_id] = len(request.accesses)
             for access in request.accesses:

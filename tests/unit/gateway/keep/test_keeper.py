@@ -150,24 +150,6 @@ async def test_many_at_once_do_not_get_past_a_limit() -> None:
         assert len(server.asked) == 50
 
 
-async def test_accesses_are_counted_once_also_where_the_answer_to_a_batch_is_lost() -> None:
-    server = ScriptedServer(forget_answer_of_record=1)
-    async with a_keeper(server) as keeper:
-        for agent in ("curl", "firefox"):
-            for _ in range(10):
-                await keeper.show(asking(agent=agent))
-        await keeper.show(EVERYBODY)
-        await keeper.show(EVERYBODY)
-
-        async def has_arrived() -> bool:
-            return server.recorded["partner-1"] == 19 and not server.forget_answer_of_record
-
-        await eventually(has_arrived)
-        await keeper.show(asking())
-    assert server.recorded == {"partner-1": 20}  # one was counted by the server itself; the last one came at the stop
-    assert sorted(server.batches.values()) == [1, 2]
-
-
 async def test_memory_stays_within_its_limits() -> None:
     server = ScriptedServer()
     async with a_keeper(server, clients_limit=10, contents_limit=2_000) as keeper:
@@ -177,11 +159,6 @@ async def test_memory_stays_within_its_limits() -> None:
         assert len(keeper.shelf.admissions) == 10
         assert len(keeper.shelf.admissions._by_credential) == 10
         assert keeper.shelf.contents.weight <= 2_000
-        keeper.shelf.accesses._limit = 1
-        before = len(server.asked)
-        await keeper.show(asking("t39", agent="another"))
-        await keeper.show(asking("t39", agent="and another"))
-        assert len(server.asked) == before + 1  # no room to count it: the server does
 
 
 async def test_a_live_stream_tells_what_its_audience_sees_and_ends_at_revocation() -> None:
