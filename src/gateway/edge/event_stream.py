@@ -46,11 +46,14 @@ class Streams:
         return self._clients.total()
 
     def close(self) -> None:
-        """Ends every stream; browsers connect again by themselves, to whoever is there then."""
+        """Ends every stream, those too that begin from now on; browsers connect again, to whoever is there then.
+
+        A refusal instead would be the last that they ask for: after one, an `EventSource` never comes back.
+        """
         self.closing.set()
 
     def require_room(self, client: str) -> None:
-        if self.closing.is_set() or len(self) >= MOST:
+        if len(self) >= MOST:
             raise refusal.unavailable()
         if self._clients[client] >= self._most_per_client:
             raise refusal.too_many(refusal.RETRY_SECONDS)
