@@ -64,7 +64,9 @@ class Outcome:
     accesses_recorded: int = 0
     tokens_counted: int = 0
     tokens_off: int = 0
-    """Tokens whose count is not what their readers counted, though within what a kill or a revocation explains."""
+    """Tokens whose count is not what their readers counted, though within what a killed gateway explains."""
+    accesses_lost: int = 0
+    """What killed gateways had counted and not sent."""
     reload_requests: int = 0
     reload_questions: int = 0
     reload_most: int = 0
@@ -209,6 +211,7 @@ class _Campaign:
             if not least <= found <= most:
                 ledger.violate(f"{found} accesses with {prefix}; its readers count {answered}, so {least} to {most}")
             outcome.tokens_off += found != answered
+            outcome.accesses_lost += max(0, answered - found)
         outcome.tokens_counted = len(recorded)
         outcome.accesses_recorded, outcome.accesses_answered = recorded.total(), ledger.answered.total()
         outcome.violations, outcome.violated = ledger.violations, ledger.violated

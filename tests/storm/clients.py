@@ -131,7 +131,7 @@ class Crowd:
         ledger, now = self.ledger, time.monotonic()
         if event == "open":
             ledger.streams += 1
-            ledger.admitted(gateway, reader, now)
+            ledger.admitted(gateway, reader, at, now)
             if not reader.views(source, at, now).shown:
                 ledger.violate(f"an event stream was opened at {gateway} for a credential that had ended")
         elif event == "end":

@@ -42,7 +42,7 @@ def rows(outcome: Outcome) -> list[tuple[str, str]]:
         ("pages shown with their age", f"{outcome.stale}, with the server killed {outcome.stale_in_outages}"),
         ("accesses counted by readers", str(outcome.accesses_answered)),
         ("accesses recorded", f"{outcome.accesses_recorded}, for {outcome.tokens_counted} tokens"),
-        ("tokens a kill or a revocation came between", str(outcome.tokens_off)),
+        ("lost with killed gateways", f"{outcome.accesses_lost} accesses, of {outcome.tokens_off} tokens"),
         ("reload storm", f"{outcome.reload_requests} requests, {outcome.reload_questions} computed"),
         ("duration", f"{outcome.seconds:.0f} s"),
         ("violations", str(outcome.violated)),

@@ -126,3 +126,27 @@ def test_accesses_are_counted_and_what_a_killed_gateway_held_may_be_lost(reader:
     ledger.lose_lately("gateway-2")
     assert ledger.answered == {"ocp_one": 3}
     assert ledger.maybe_lost == {"ocp_one": 2}
+    assert not ledger.maybe_more
+
+
+def test_what_lay_in_a_socket_when_its_gateway_was_killed_may_be_lost_and_what_was_asked_later_not(
+    reader: Pass,
+) -> None:
+    ledger = Ledger()
+    before = time.monotonic()
+    ledger.lose_lately("gateway-1")
+    after = time.monotonic()
+    for gateway in ("gateway-1", "gateway-2"):
+        ledger.enter(gateway, HERE, reader, SUMMARY, an_answer(200, A, B, sent=before, done=after))
+        ledger.enter(gateway, HERE, reader, SUMMARY, an_answer(200, A, B, sent=after + 1.0, done=after + 2.0))
+    assert ledger.answered == {"ocp_one": 4}
+    assert ledger.maybe_lost == {"ocp_one": 1}
+
+
+def test_a_refusal_is_no_access_and_a_broken_connection_may_be_one(reader: Pass) -> None:
+    ledger = Ledger()
+    reader.ended.begin(True, 10.0, 20.0)
+    ledger.enter("gateway-1", HERE, reader, SUMMARY, an_answer(403, sent=9.0, done=12.0))
+    assert not ledger.maybe_more
+    ledger.unknown(reader)
+    assert ledger.maybe_more == {"ocp_one": 1}
