@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -81,8 +81,15 @@ class EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, changes: AsyncIterator[Shown], streams: Streams, client: str, page: str) -> None:
-        super().__init__(headers={"X-Accel-Buffering": "no"})
+    def __init__(
+        self,
+        changes: AsyncIterator[Shown],
+        streams: Streams,
+        client: str,
+        page: str,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(headers={"X-Accel-Buffering": "no", **(headers or {})})
         del self.headers["content-length"]
         self._changes = changes
         self._streams = streams

@@ -69,7 +69,8 @@ class Keeper:
     async def changes(self, asked: Asked, after_tag: str) -> AsyncIterator[Shown]:
         """Yields the page whenever what this audience sees of it differs from `after_tag` and then from the last one.
 
-        Ends with the Refusal when the client may no longer see it; while the server is away, it waits.
+        Ends with the Refusal when the client may no longer see it. While the server is away, it waits: what is shown
+        with its age is no change, and may be shown to who may not see any.
         """
         client = self._clients.of(asked)
         first = await self._show(client, asked, background=True)
@@ -77,7 +78,7 @@ class Keeper:
             while True:
                 changed.clear()
                 shown = await self._show_if_possible(client, asked)
-                if shown is not None and shown.tag != after_tag:
+                if shown is not None and shown.stale_since is None and shown.tag != after_tag:
                     after_tag = shown.tag
                     yield shown
                 wait = min(max(self.shelf.recheck_seconds(client), SHORTEST_WAIT), LONGEST_WAIT)

@@ -17,6 +17,7 @@ from tests.unit.gateway.keep.scripted_server import (
     ScriptedServer,
     a_keeper,
     serving,
+    unwatched,
 )
 from tests.unit.gateway.keep.visitors import EVERYBODY, asking, refused
 from tests.waiting import eventually
@@ -182,6 +183,25 @@ async def test_a_live_stream_tells_what_its_audience_sees_and_ends_at_revocation
             await asyncio.wait_for(following, 5)
         assert refusal.value.reason == "PARTNER_REVOKED"
         assert all(request.background for request in server.asked)
+
+
+async def test_a_live_stream_tells_nothing_while_the_server_is_away_and_all_that_is_new_when_it_is_back() -> None:
+    server = ScriptedServer()
+    async with a_keeper(server) as keeper:
+        await keeper.show(asking())
+        server.away = True
+        server.end_streams()
+        await unwatched(keeper)
+        stream = keeper.changes(asking(), "a tag of long ago")
+        before = len(server.asked)
+        following = asyncio.ensure_future(anext(stream))
+        await eventually(lambda: _asked(server, before + 2))  # for whom it is, and then whether there is something new
+        await asyncio.sleep(0.05)
+        assert not following.done()
+        assert (await keeper.show(asking())).stale_since is not None
+        server.title = "Out meanwhile"
+        server.away = False
+        assert (await asyncio.wait_for(following, 10)).tag == "tag of Out meanwhile"
 
 
 async def test_a_hundred_live_streams_are_one_question_per_change() -> None:
