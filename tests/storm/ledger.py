@@ -62,6 +62,8 @@ class Ledger:
     events: int = 0
     streams: int = 0
     streams_cut: int = 0
+    longest_cut_seconds: float = 0.0
+    """Of all streams whose credential ended: from the acknowledgement to the end of the stream."""
     answered: Counter[str] = field(default_factory=Counter)
     """Accesses by the prefix of their token, as those who read have counted them."""
     maybe_more: Counter[str] = field(default_factory=Counter)
@@ -81,15 +83,9 @@ class Ledger:
         """Judges an answer."""
         self.statuses[answer.status] += 1
         what = f"{answer.status} for {representation.path or '/'} at {gateway}"
-        begun = answer.sent
         if answer.done - answer.sent >= CALL_SECONDS:
             self._slow.append(Waited(what, gateway, answer.sent, answer.done))
-        if (stale := _stale_since(answer)) is not None:
-            self.stale += 1
-            if self._is_out(gateway, answer):
-                self.stale_in_outages += 1
-                begun = min(begun, stale)
-        views = reader.views(source, begun, answer.done)
+        views = reader.views(source, self._held_since(gateway, answer), answer.done)
         if answer.status in (200, 304):
             self.admitted(gateway, reader, answer.sent, answer.done)
             if not views.shown:
@@ -98,6 +94,13 @@ class Ledger:
                 self.violate(f"{what} shows {sorted(seen)}, not one of {[sorted(view) for view in views.shown]}")
         else:
             self.refused(what, gateway, reader, views, answer)
+
+    def opened(self, gateway: str, source: str, reader: Pass, answer: Answer) -> None:
+        """Judges the beginning of an event stream, which is an access as any other."""
+        self.streams += 1
+        self.admitted(gateway, reader, answer.sent, answer.done)
+        if not reader.views(source, self._held_since(gateway, answer), answer.done).shown:
+            self.violate(f"an event stream was opened at {gateway}, {_since(reader, answer)}")
 
     def admitted(self, gateway: str, reader: Pass, sent: float, at: float) -> None:
         """Counts an access of a partner."""
@@ -159,6 +162,17 @@ class Ledger:
             yield
         finally:
             outage.ended = time.monotonic()
+
+    def _held_since(self, gateway: str, answer: Answer) -> float:
+        """Answers from when on an answer may have been true: in an outage, from the age on that it says it has."""
+        stale = _stale_since(answer)
+        if stale is None:
+            return answer.sent
+        self.stale += 1
+        if not self._is_out(gateway, answer):
+            return answer.sent
+        self.stale_in_outages += 1
+        return min(answer.sent, stale)
 
     def _is_out(self, gateway: str, answer: Answer) -> bool:
         return any(

@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tests.storm.campaign import Outcome
+from tests.storm.outcome import Outcome
 
 
 def show(outcome: Outcome, console: Console) -> None:
@@ -36,6 +36,7 @@ def rows(outcome: Outcome) -> list[tuple[str, str]]:
         ("calls repeated until acknowledged", str(outcome.unconfirmed)),
         ("the longest change took", f"{outcome.longest_change_seconds:.1f} s"),
         ("event streams", f"{outcome.streams}, cut {outcome.streams_cut}, events {outcome.events}"),
+        ("the longest cut took", f"{outcome.longest_cut_seconds:.1f} s"),
         ("struck", f"{outcome.struck.total()}: {_counted(outcome.struck)}"),
         ("revocations waited for a frozen gateway", f"{waited} s"),
         ("answers given up, the machine was too slow", str(outcome.given_up)),

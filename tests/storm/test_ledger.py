@@ -117,6 +117,19 @@ def test_a_page_with_its_age_may_be_shown_in_an_outage_if_it_held_then(reader: P
         assert violations(reader, answer) == 1  # while all runs, no age explains it
 
 
+def test_an_event_stream_is_opened_for_whom_a_page_could_be_shown(reader: Pass) -> None:
+    now = time.monotonic()
+    reader.ended.begin(True, now - 50.0, now - 40.0)
+    for age, out, expected in ((None, False, 1), (None, True, 1), (60, False, 1), (60, True, 0), (10, True, 1)):
+        since = (
+            {} if age is None else {"oncall_stale_since": f"{datetime.fromtimestamp(time.time() - age, UTC):%FT%TZ}"}
+        )
+        ledger = Ledger()
+        with ledger.outage("gateway-1" if out else "gateway-2"):
+            ledger.opened("gateway-1", HERE, reader, an_answer(sent=now, done=now + 0.1, **since))
+        assert (ledger.violated, ledger.answered["ocp_one"]) == (expected, 1)
+
+
 def test_accesses_are_counted_and_what_a_killed_gateway_held_may_be_lost(reader: Pass) -> None:
     ledger = Ledger()
     for at in (1.0, 95.0, 99.0):
