@@ -19,7 +19,8 @@ AWAY_SECONDS = 0.5
 """How long a reader stays away who is told that the page cannot be had: it is no storm to ask nobody."""
 ORDER_SECONDS = 0.5
 """What comes at the same moment over two connections may be read in either order, even if this process stood still."""
-CUT_SECONDS = 10.0
+CUT_SECONDS = 30.0
+"""While its server is away a gateway hears of nothing, and a stream that stays open says nothing."""
 KNOWN_TAGS = 4_000
 EVENTS = Representation("/events")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -53,6 +53,8 @@ class ScriptedServer(PartnerServiceServicer):
     away: bool = False
     renews: bool = True
     hold: asyncio.Event = field(default_factory=asyncio.Event)
+    on_its_way: Callable[[], Awaitable[None]] | None = None
+    """What happens between an answer of GetStatusPage and its arrival."""
     asked: list[pb.GetStatusPageRequest] = field(default_factory=list)
     computed: int = 0
     recorded: Counter[str] = field(default_factory=Counter)
@@ -102,6 +104,8 @@ class ScriptedServer(PartnerServiceServicer):
         assert known is not None
         refused, answer = (known.refused, known.refused_code), self._answer(request, known)
         await self.hold.wait()
+        if self.on_its_way:
+            await self.on_its_way()
         await self._be_away(context)
         if refused[0]:
             await _refuse(context, refused[1], refused[0])

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from gateway.asked import CredentialKind
+from gateway.keep.fill import ATTEMPTS
 from gateway.keep.keeper import Keeper
 from gateway.refusal import Refusal
 from oncall.v1 import partner_service_pb2 as pb
@@ -86,6 +87,40 @@ async def test_a_storm_without_a_watch_asks_at_most_for_those_who_came_after_the
         assert (await first).content.status_page.name == "All good"
         assert {(await one).content.status_page.name for one in rest} == {"Changed meanwhile"}
         assert len(server.asked) == 2
+
+
+async def test_a_page_that_changes_all_the_time_is_shown_as_it_was_since_it_was_asked_for() -> None:
+    server = ScriptedServer()
+    async with a_keeper(server) as keeper:
+
+        async def change() -> None:
+            version = (await server.change()).page_version
+            await eventually(lambda: _floor_is(keeper, version))
+
+        server.on_its_way = change
+        for number in range(1, 3):
+            server.title = f"Before {number}"
+            assert (await keeper.show(asking())).content.status_page.name == f"Before {number}"
+            assert len(server.asked) == number * ATTEMPTS  # what was overtaken is not kept
+        server.on_its_way = None
+        server.title = "Now"
+        for _ in range(2):
+            assert (await keeper.show(asking())).content.status_page.name == "Now"
+        assert len(server.asked) == 2 * ATTEMPTS + 1
+
+
+async def test_what_was_overtaken_by_a_change_that_takes_away_is_asked_for_until_it_is_not() -> None:
+    server = ScriptedServer()
+    async with a_keeper(server) as keeper:
+
+        async def narrow() -> None:
+            server.title = f"{len(server.asked)} fewer"
+            version = (await server.change(confirm=len(server.asked) <= ATTEMPTS)).page_version
+            await eventually(lambda: _floor_is(keeper, version))
+
+        server.on_its_way = narrow
+        assert (await keeper.show(asking())).content.status_page.name == f"{ATTEMPTS} fewer"
+        assert len(server.asked) == ATTEMPTS + 1
 
 
 async def test_the_first_of_many_may_leave() -> None:
