@@ -161,7 +161,7 @@ class Keeper:
         """Watches, counts and writes while inside; counts and pages that wait are sent and written before it ends."""
         await self.load_endings()
         tasks = [asyncio.ensure_future(self._watch.run())]
-        tasks.append(asyncio.ensure_future(flush_each_second(self.shelf.accesses, self._calls.record)))
+        tasks.append(asyncio.ensure_future(flush_each_second(self.shelf.accesses, self._calls.record, self._disk)))
         if self._disk:
             tasks.append(asyncio.ensure_future(self._disk.write_soon()))
         try:

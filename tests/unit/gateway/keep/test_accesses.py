@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
@@ -10,6 +11,7 @@ from structlog.testing import capture_logs
 from gateway.keep import accesses
 from gateway.keep.accesses import Accesses, AccessKey, Batch
 from gateway.keep.clock import Clock
+from gateway.keep.disk import Disk
 from tests.unit.gateway.keep.scripted_server import ScriptedServer, a_keeper
 from tests.unit.gateway.keep.visitors import EVERYBODY, asking, refused
 from tests.waiting import eventually
@@ -117,6 +119,47 @@ async def test_what_a_stop_could_not_send_is_told_in_the_log(monkeypatch: pytest
             await eventually(is_tried)
             await keeper.show(asking())
     assert [line["accesses"] for line in logged if line["event"] == "accesses_lost"] == [8]
+
+
+async def test_what_a_stop_could_not_send_is_kept_in_the_folder_and_sent_once_by_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, disk = ScriptedServer(), Disk(tmp_path)
+    with capture_logs() as logged:
+        async with a_keeper(server, disk) as keeper:
+            await keeper.show(asking())
+            server.forget_answer_of_record = 1_000_000  # what it takes over it cannot say
+            await keeper.show(asking(agent="firefox"))
+            monkeypatch.setattr(accesses, "STOP_SECONDS", 0.3)
+    disk.close()
+    assert [line["accesses"] for line in logged if line["event"] == "accesses_kept"]
+    assert not [line for line in logged if line["event"] == "accesses_lost"]
+    server.forget_answer_of_record = 0
+    for _ in range(2):
+        disk = Disk(tmp_path)
+        async with a_keeper(server, disk) as keeper:
+            await keeper.show(asking())
+        assert await disk.unsent() == []
+        disk.close()
+    assert server.recorded == {"partner-1": 4}
+
+
+async def test_what_is_left_is_in_the_folder_before_a_stop_asks_the_server(tmp_path: Path) -> None:
+    """So that it is not lost with a process that is killed because it does not stop soon enough."""
+    disk, counted, kept = Disk(tmp_path), Accesses(Clock()), []
+
+    async def send(batch: Batch) -> None:
+        kept.append([one.request_id for one in await disk.unsent()])
+        assert batch.request_id in kept[-1]
+
+    counted.count(_client(1))
+    flushing = asyncio.create_task(accesses.flush_each_second(counted, send, disk))
+    await asyncio.sleep(0)
+    flushing.cancel()
+    await asyncio.wait([flushing])
+    assert len(kept) == 1
+    assert await disk.unsent() == []
+    disk.close()
 
 
 async def test_where_there_is_no_room_to_count_another_client_the_server_counts() -> None:
