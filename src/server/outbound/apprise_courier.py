@@ -59,6 +59,7 @@ class AppriseCourier:
         self._mail = mail
         self._threads = ThreadPoolExecutor(MOST_AT_ONCE, thread_name_prefix="courier")
         self._places = asyncio.Semaphore(MOST_AT_ONCE)
+        self._under_way: set[Confinement] = set()
         _prepare_apprise()
 
     async def send(self, message: Message) -> Attempt:
@@ -70,6 +71,8 @@ class AppriseCourier:
             confinement = Confinement(self._policy)
             action = partial(confinement.run, partial(_deliver, url, message))
             running = asyncio.get_running_loop().run_in_executor(self._threads, action)
+            self._under_way.add(confinement)
+            running.add_done_callback(lambda _: self._under_way.discard(confinement))
             done, _ = await asyncio.wait([running], timeout=self._seconds)
             if not done:
                 confinement.end()  # its connections are cut: the thread comes to its end
@@ -80,6 +83,9 @@ class AppriseCourier:
         return _attempt(running, confinement)
 
     def close(self) -> None:
+        """Cuts off what is under way: the process waits for its threads before it ends."""
+        for confinement in self._under_way:
+            confinement.end()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
