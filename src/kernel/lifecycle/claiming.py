@@ -57,6 +57,8 @@ def _take() -> Select[Any]:
             lease_expires_at=func.now() + bindparam("lease", type_=Interval),
             started_at=func.coalesce(executions.c.started_at, func.now()),
             **NO_END,
+            output=None,
+            output_error="",
         )
         .returning(executions)
         .cte("took")

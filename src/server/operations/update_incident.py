@@ -15,7 +15,7 @@ from server.domain.permission import Call
 from server.domain.request_key import RequestKey
 from server.domain.violation import Violations, require_uuid
 from server.operations.change import Change, change
-from server.operations.create_incident import require_impacts
+from server.operations.create_incident import require_impacts, require_room
 from server.operations.environment import Environment
 from server.operations.once import first_result, remember
 from server.operations.read_incidents import load_incident, with_updates
@@ -46,6 +46,8 @@ async def add_incident_update(env: Environment, call: Call, draft: UpdateDraft, 
             return await with_updates(tx.session, incident)
         incident.require_etag(draft.etag)
         await _require_known(tx, incident, said)
+        if incident.status not in OPEN and incident.status_page_id is not None:
+            await require_room(tx.session, incident.status_page_id, said.status)
         told = await _tell(tx, env, incident, said, by=call.caller.user_id, at=now)
         await remember(tx.session, call, key, {"incident_id": str(incident.id)})
     return told

@@ -34,6 +34,7 @@ _FIXED = (
     "created_at",
 )
 _HEAD = [executions.c[name] for name in (*_FIXED, *STATE_COLUMNS, "log_expired_at")]
+_OUTPUT = ("stdout", "stderr", "output", "output_error")
 _LISTING = Listing(
     executions,
     _HEAD,
@@ -62,8 +63,8 @@ class ExecutionFilter:
 
 
 async def find(session: AsyncSession, execution_id: UUID, *, output: bool = False) -> Execution | None:
-    """Answers one execution; with `output`, also the kept parts of its output."""
-    columns = [*_HEAD, executions.c.stdout, executions.c.stderr] if output else _HEAD
+    """Answers one execution; with `output`, also the kept parts of its output and the object that it left."""
+    columns = [*_HEAD, *(executions.c[name] for name in _OUTPUT)] if output else _HEAD
     query = select(*columns).where(executions.c.id == execution_id)
     row = (await session.execute(query)).mappings().one_or_none()
     return _execution(row) if row else None
@@ -152,7 +153,6 @@ def _execution(row: RowMapping) -> Execution:
     return Execution(
         **fixed,
         state=state,
-        stdout=row.get("stdout", ""),
-        stderr=row.get("stderr", ""),
+        **{name: row[name] for name in _OUTPUT if name in row},
         log_expired_at=row["log_expired_at"],
     )
