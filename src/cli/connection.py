@@ -18,6 +18,7 @@ from oncall.errors import OncallError, from_rpc_error
 from oncall.v1.audit_service_pb2_grpc import AuditServiceStub
 from oncall.v1.executor_service_pb2_grpc import ExecutorServiceStub
 from oncall.v1.incident_service_pb2_grpc import IncidentServiceStub
+from oncall.v1.notification_service_pb2_grpc import NotificationServiceStub
 from oncall.v1.partner_service_pb2_grpc import PartnerServiceStub
 from oncall.v1.runbook_service_pb2_grpc import RunbookServiceStub
 from oncall.v1.secret_service_pb2_grpc import SecretServiceStub
@@ -41,6 +42,7 @@ class Server:
     pages: StatusPageServiceStub
     partners: PartnerServiceStub
     incidents: IncidentServiceStub
+    notifications: NotificationServiceStub
 
 
 @contextmanager
@@ -69,6 +71,7 @@ def connected(with_credentials: Credentials | None = None) -> Iterator[Server]:
                 pages=StatusPageServiceStub(authorized),
                 partners=PartnerServiceStub(authorized),
                 incidents=IncidentServiceStub(authorized),
+                notifications=NotificationServiceStub(authorized),
             )
         except OncallError as error:
             fail_with(error, found.server)

@@ -46,6 +46,9 @@ _STATUS_STYLES = {
     "ACTIVE": "green",
     "EXPIRED": "yellow",
     "REVOKED": "red",
+    "DISABLED": "yellow",
+    "DELIVERED": "green",
+    "DEAD": "red",
 }
 
 

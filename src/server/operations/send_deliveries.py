@@ -24,7 +24,7 @@ from kernel.secret_store import context_of as secret_context_of
 from kernel.secret_store import read_sealed
 from server.domain.delivery import DEAD, PENDING, NotificationEvent, WebhookRequest
 from server.domain.delivery_attempt import Attempt, OpenChannel, OpenRequest, failed, outcome
-from server.domain.notification_channel import GONE, ChannelSecret, context_of
+from server.domain.notification_channel import GONE, ChannelKind, ChannelSecret, context_of
 from server.operations.change import Change, change
 from server.operations.environment import Environment
 from server.storage import notification_channels, outbox
@@ -143,10 +143,13 @@ class DeliverySender:
         async with self._env.sessions() as session:
             channel = await notification_channels.find(session, channel_id)
             sealed = await notification_channels.secrets_of(session, channel_id, self._env.now())
+            outdated = claimed.incident_id is not None and await outbox.is_outdated(session, claimed)
         if channel is None:
             return failed("the channel was deleted", final=True)
         if not channel.content.enabled and claimed.event is not NotificationEvent.TEST:
             return failed("the channel is disabled", final=True)
+        if channel.kind is ChannelKind.PAGERDUTY and outdated:  # it would raise again what was resolved since
+            return failed("the pager has a newer message about the incident", final=True)
         try:
             opened = {
                 purpose: self._cipher.open(value, context_of(channel_id, purpose)).decode()

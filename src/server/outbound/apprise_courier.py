@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import re
 import threading
 import warnings
@@ -13,17 +14,24 @@ from dataclasses import dataclass, field
 from functools import partial
 from urllib.parse import quote, urlencode, urlsplit
 
-from apprise import Apprise, AppriseAsset, NotifyFormat, NotifyType
+from apprise import Apprise, AppriseAsset, NotifyFormat, NotifyType, OverflowMode
 
+from server.domain.delivery import Tone
 from server.domain.delivery_attempt import Attempt, failed
 from server.domain.notification_channel import ChannelKind
 from server.domain.outbound import AddressRefused, OutboundPolicy
 from server.outbound.confined_thread import Confinement
 
 MOST_AT_ONCE = 8
-SOCKET_SECONDS = 15
+SOCKET_SECONDS = 15.0
 _STATUS = re.compile(r"error=(\d{3})\b")
 _PAGERDUTY_NO_API_KEY = "none"  # Apprise wants one; the Events API goes by the integration key alone
+_TYPES = {
+    Tone.BAD: NotifyType.FAILURE,
+    Tone.WARNING: NotifyType.WARNING,
+    Tone.NEUTRAL: NotifyType.INFO,
+    Tone.GOOD: NotifyType.SUCCESS,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +51,7 @@ class Message:
     subject: str = field(repr=False)
     body: str = field(repr=False)
     thread: str = ""
-    good_news: bool = False
+    tone: Tone = Tone.NEUTRAL
 
 
 class NoMailServer(Exception):
@@ -59,6 +67,7 @@ class AppriseCourier:
         self._mail = mail
         self._threads = ThreadPoolExecutor(MOST_AT_ONCE, thread_name_prefix="courier")
         self._places = asyncio.Semaphore(MOST_AT_ONCE)
+        self._under_way: set[Confinement] = set()
         _prepare_apprise()
 
     async def send(self, message: Message) -> Attempt:
@@ -70,6 +79,8 @@ class AppriseCourier:
             confinement = Confinement(self._policy)
             action = partial(confinement.run, partial(_deliver, url, message))
             running = asyncio.get_running_loop().run_in_executor(self._threads, action)
+            self._under_way.add(confinement)
+            running.add_done_callback(lambda _: self._under_way.discard(confinement))
             done, _ = await asyncio.wait([running], timeout=self._seconds)
             if not done:
                 confinement.end()  # its connections are cut: the thread comes to its end
@@ -80,6 +91,9 @@ class AppriseCourier:
         return _attempt(running, confinement)
 
     def close(self) -> None:
+        """Cuts off what is under way: the process waits for its threads before it ends."""
+        for confinement in self._under_way:
+            confinement.end()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
@@ -93,16 +107,13 @@ def url_of(message: Message, mail: MailServer | None) -> str:
             raise NoMailServer
         else:
             target = _with(mail.url, {"from": mail.sender, "to": target})
-    scheme = urlsplit(target).scheme
-    if scheme in {"http", "https"}:
-        return target  # an address of the service itself, with options of its own
-    if scheme == "pagerduty":
+    if urlsplit(target).scheme == "pagerduty":
         # One incident there for each thing here: its end resolves what its beginning raised.
-        target = _with(target, {"action": "map", "dedup": message.thread})
-    return _with(target, {"rto": SOCKET_SECONDS, "cto": SOCKET_SECONDS})
+        return _with(target, {"action": "map", "dedup": message.thread})
+    return target
 
 
-def _with(url: str, options: Mapping[str, str | int]) -> str:
+def _with(url: str, options: Mapping[str, str]) -> str:
     return f"{url}{'&' if urlsplit(url).query else '?'}{urlencode(options)}"
 
 
@@ -114,6 +125,10 @@ def _deliver(url: str, message: Message) -> tuple[bool | None, int | None]:
     service = Apprise.instantiate(url, asset=_asset(), suppress_exceptions=True)
     if service is None:
         return None, None
+    # Whatever the URL says of these:
+    service.socket_read_timeout = service.socket_connect_timeout = SOCKET_SECONDS
+    service.verify_certificate, service.redirects = True, False
+    service.overflow_mode = OverflowMode.TRUNCATE
     courier = Apprise(asset=_asset())
     courier.add(service)
     _heard.status = None
@@ -121,7 +136,7 @@ def _deliver(url: str, message: Message) -> tuple[bool | None, int | None]:
     taken = courier.notify(
         body=message.body or message.subject,
         title=message.subject,
-        notify_type=NotifyType.SUCCESS if message.good_news else NotifyType.FAILURE,
+        notify_type=_TYPES[message.tone],
         body_format=NotifyFormat.TEXT,
     )
     return bool(taken), _heard.status
@@ -176,7 +191,11 @@ _heard = _Heard()
 
 
 def _prepare_apprise() -> None:
-    """Loads all services, which a confined thread could not, and keeps what they log, targets for example, to us."""
+    """Loads all services, which a confined thread could not, and keeps what they log, targets for example, to us.
+
+    No proxy is used in this process from now on: where it goes to in our place, nobody here would know.
+    """
+    os.environ["NO_PROXY"] = os.environ["no_proxy"] = "*"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of modules that some services import
         Apprise.instantiate("json://localhost")

@@ -123,8 +123,8 @@ def _check_file(path: object, mode: object, flags: object) -> None:
     writes = isinstance(flags, int) and flags & 0o3 != 0  # O_WRONLY or O_RDWR
     if isinstance(mode, str):
         writes = writes or any(letter in mode for letter in "wax+")
-    name = _text(path)
-    if writes or not (name.startswith(_READABLE) or str(Path(name).resolve()).startswith(_READABLE)):
+    place = Path(_text(path)).resolve()  # whatever links and dots lead there
+    if writes or not any(place.is_relative_to(readable) for readable in _READABLE):
         raise PermissionError("this file is not for a confined thread")
 
 
