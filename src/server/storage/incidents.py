@@ -180,6 +180,7 @@ async def add_update(session: AsyncSession, said: IncidentUpdate) -> None:
             impact_changes=changes,
             created_by=said.created_by,
             created_at=said.created_at,
+            severity=said.severity,
         )
     )
 
@@ -242,4 +243,10 @@ def _update(row: RowMapping) -> IncidentUpdate:
         )
         for change in row["impact_changes"]
     )
-    return IncidentUpdate(**{**row, "status": IncidentStatus(row["status"]), "impact_changes": changes})
+    kept = {
+        **row,
+        "status": IncidentStatus(row["status"]),
+        "impact_changes": changes,
+        "severity": IncidentSeverity(row["severity"]) if row["severity"] else None,
+    }
+    return IncidentUpdate(**kept)
