@@ -78,21 +78,29 @@ class DeliverySender:
         """Sends until `stop`; then waits a little for what is under way. What is cut off, is sent again later."""
         stopping = asyncio.create_task(stop.wait())
         stopping.add_done_callback(lambda _: self._look.set())
-        while not stop.is_set():
-            self._look.clear()
-            try:
-                more = await self._take()
-            except Exception as error:  # noqa: BLE001 - PostgreSQL may be away in many ways; the next look finds out
-                log.warning("deliveries_not_taken", error=type(error).__name__)
-                more = False
-            if not more:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(LOOK_SECONDS):
-                        await self._look.wait()
+        try:
+            while not stop.is_set():
+                await self._look_once()
+        finally:
+            stopping.cancel()
         if self._under_way:
             _, unfinished = await asyncio.wait(self._under_way, timeout=GRACE_SECONDS)
             for task in unfinished:
                 task.cancel()
+            await asyncio.gather(*unfinished, return_exceptions=True)
+
+    async def _look_once(self) -> None:
+        """Takes what is due; where that is all for now, waits until it is told to look, or for a while."""
+        self._look.clear()
+        try:
+            more = await self._take()
+        except Exception as error:  # noqa: BLE001 - PostgreSQL may be away in many ways; the next look finds out
+            log.warning("deliveries_not_taken", error=type(error).__name__)
+            more = False
+        if not more:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await self._look.wait()
 
     async def _take(self) -> bool:
         """Takes as much as there are places; whether there may be more that could be taken at once."""

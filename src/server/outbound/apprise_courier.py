@@ -22,8 +22,11 @@ from server.domain.notification_channel import ChannelKind
 from server.domain.outbound import AddressRefused, OutboundPolicy
 from server.outbound.confined_thread import Confinement
 
-MOST_AT_ONCE = 8
+THREADS = 16
+"""As many as there are deliveries under way. Where silent name servers hold some, others wait, and at last in vain."""
 SOCKET_SECONDS = 15.0
+ENDING_SECONDS = 10.0
+"""How long a thread whose time is up is waited for, since what it sent at the last moment is sent."""
 _STATUS = re.compile(r"error=(\d{3})\b")
 _PAGERDUTY_NO_API_KEY = "none"  # Apprise wants one; the Events API goes by the integration key alone
 _TYPES = {
@@ -65,8 +68,7 @@ class AppriseCourier:
         self._policy = policy
         self._seconds = seconds
         self._mail = mail
-        self._threads = ThreadPoolExecutor(MOST_AT_ONCE, thread_name_prefix="courier")
-        self._places = asyncio.Semaphore(MOST_AT_ONCE)
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="courier")
         self._under_way: set[Confinement] = set()
         _prepare_apprise()
 
@@ -75,20 +77,21 @@ class AppriseCourier:
             url = url_of(message, self._mail)
         except NoMailServer:
             return failed("this installation has no mail server: ONCALL_SMTP_URL is not set", final=True)
-        async with self._places:
-            confinement = Confinement(self._policy)
-            action = partial(confinement.run, partial(_deliver, url, message))
-            running = asyncio.get_running_loop().run_in_executor(self._threads, action)
-            self._under_way.add(confinement)
-            running.add_done_callback(lambda _: self._under_way.discard(confinement))
-            done, _ = await asyncio.wait([running], timeout=self._seconds)
-            if not done:
-                confinement.end()  # its connections are cut: the thread comes to its end
-                await asyncio.wait([running], timeout=SOCKET_SECONDS)
-                if running.done():
-                    running.exception()
-                return failed(f"no answer within {self._seconds:g} s")
-        return _attempt(running, confinement)
+        confinement = Confinement(self._policy)
+        action = partial(confinement.run, partial(_deliver, url, message))
+        running = asyncio.get_running_loop().run_in_executor(self._threads, action)
+        self._under_way.add(confinement)
+        running.add_done_callback(lambda _: self._under_way.discard(confinement))
+        done, _ = await asyncio.wait([running], timeout=self._seconds)
+        if not done:
+            confinement.end()  # its connections are cut, and it makes no more: the thread comes to its end
+            done, _ = await asyncio.wait([running], timeout=ENDING_SECONDS)
+        late = failed(f"no answer within {self._seconds:g} s")
+        if not done:
+            running.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+            return late
+        attempt = _attempt(running, confinement)
+        return late if confinement.ended and not attempt.delivered else attempt
 
     def close(self) -> None:
         """Cuts off what is under way: the process waits for its threads before it ends."""

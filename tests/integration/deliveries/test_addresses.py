@@ -199,6 +199,24 @@ async def test_apprise_is_cut_off_when_its_time_is_up(receiver: WebhookReceiver)
     assert attempt.error == "no answer within 0.5 s"
 
 
+async def test_what_waited_too_long_for_a_thread_is_not_sent_after_its_time(
+    receiver: WebhookReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.outbound.apprise_courier.THREADS", 1)
+    monkeypatch.setattr("server.outbound.apprise_courier.ENDING_SECONDS", 0.1)
+    courier = AppriseCourier(HERE, 0.5)
+    held = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    courier._threads.submit(lambda: asyncio.run_coroutine_threadsafe(held.wait(), loop).result())
+    url = f"json://127.0.0.1:{port_of(receiver)}/x"
+    late = await courier.send(Message(ChannelKind.APPRISE, url, "Late", "Body"))
+    assert late.error == "no answer within 0.5 s"
+    held.set()
+    assert (await courier.send(Message(ChannelKind.APPRISE, url, "On time", "Body"))).delivered
+    assert [b"On time" in request.body for request in receiver.requests] == [True]
+    courier.close()
+
+
 @pytest.mark.parametrize("url", ["nosuch://a/hush", "slack://a/hush", "json://"])
 async def test_a_target_that_apprise_does_not_understand_is_given_up(url: str) -> None:
     attempt = await posted(url, HERE)
