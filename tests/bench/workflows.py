@@ -1,8 +1,8 @@
 """`python -m tests.bench.workflows`: what a step of a workflow costs, beside as many bare database transactions.
 
 A whole stack, and so many incidents at once, each of which starts three workflows of five steps: delays of a second
-with conditions between them, so that each run is moved on four times. Then, in the same database, bare transactions that
-lock a row, change it and commit, as many as there were moves, and as many at one time as `jobs` makes.
+with conditions between them, so that each run is moved on four times. Then, in the same database, bare transactions
+that lock a row, change it and commit, as many as there were moves, and as many at one time as `jobs` makes.
 """
 
 from __future__ import annotations
