@@ -1,4 +1,4 @@
-"""Writes a runbook's fields as YAML that people like to read and that reads back as exactly what was written."""
+"""Writes fields as YAML that people like to read and that reads back as exactly what was written."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from typing import Any
 from google.protobuf import json_format
 from google.protobuf.struct_pb2 import Value
 
-from cli.as_code.form import FORMAT, STANDARD_LIMITS, RunbookForm, size_text
+from cli.as_code.runbook.form import FORMAT, STANDARD_LIMITS, RunbookForm, size_text
 from cli.output import enum_name
 from oncall.v1.runbook_pb2 import (
     PARAMETER_TYPE_INTEGER,

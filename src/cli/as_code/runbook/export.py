@@ -7,10 +7,12 @@ from typing import Annotated
 
 import typer
 
-from cli.as_code.conversion import to_fields
 from cli.as_code.export_files import write_files
-from cli.as_code.form import json_schema_text
-from cli.as_code.wanted import comparable_version, service_names
+from cli.as_code.runbook.checking import RUNBOOKS
+from cli.as_code.runbook.conversion import to_fields
+from cli.as_code.runbook.form import json_schema_text
+from cli.as_code.runbook.wanted import comparable_version
+from cli.as_code.teams import service_names
 from cli.as_code.yaml_writing import to_yaml
 from cli.connection import Server, connected
 from cli.failure import fail
@@ -48,7 +50,7 @@ def export(
         fail("say which runbooks: names, or --all")
     with connected() as server:
         files = _files_of(server, names or [], team)
-    written = write_files(to, files, replaceable=set(files) if overwrite else {SCHEMA_FILE})
+    written = write_files(to, files, RUNBOOKS, replaceable=set(files) if overwrite else {SCHEMA_FILE})
     if as_json:
         print_json({"folder": str(to), "written": written, "unchanged": sorted(set(files) - set(written))})
         return

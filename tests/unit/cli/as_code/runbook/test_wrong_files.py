@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.as_code.manifest import Manifest, read_manifests
 from cli.as_code.problem import Unusable
+from cli.as_code.runbook.manifest import Manifest, read_manifests
 
 HEAD = "oncall: runbook/v1\nname: it\nlanguage: bash\n"
 GOOD = HEAD + "script: echo hello\n"
