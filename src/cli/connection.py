@@ -18,11 +18,13 @@ from oncall.errors import OncallError, from_rpc_error
 from oncall.v1.audit_service_pb2_grpc import AuditServiceStub
 from oncall.v1.executor_service_pb2_grpc import ExecutorServiceStub
 from oncall.v1.incident_service_pb2_grpc import IncidentServiceStub
+from oncall.v1.notification_service_pb2_grpc import NotificationServiceStub
 from oncall.v1.partner_service_pb2_grpc import PartnerServiceStub
 from oncall.v1.runbook_service_pb2_grpc import RunbookServiceStub
 from oncall.v1.secret_service_pb2_grpc import SecretServiceStub
 from oncall.v1.status_page_service_pb2_grpc import StatusPageServiceStub
 from oncall.v1.team_service_pb2_grpc import TeamServiceStub
+from oncall.v1.workflow_service_pb2_grpc import WorkflowServiceStub
 
 UNARY_TIMEOUT_SECONDS = 20.0
 ROOTS = "--ca-file or ONCALL_CA_FILE"
@@ -41,6 +43,8 @@ class Server:
     pages: StatusPageServiceStub
     partners: PartnerServiceStub
     incidents: IncidentServiceStub
+    workflows: WorkflowServiceStub
+    notifications: NotificationServiceStub
 
 
 @contextmanager
@@ -69,6 +73,8 @@ def connected(with_credentials: Credentials | None = None) -> Iterator[Server]:
                 pages=StatusPageServiceStub(authorized),
                 partners=PartnerServiceStub(authorized),
                 incidents=IncidentServiceStub(authorized),
+                workflows=WorkflowServiceStub(authorized),
+                notifications=NotificationServiceStub(authorized),
             )
         except OncallError as error:
             fail_with(error, found.server)

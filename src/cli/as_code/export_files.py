@@ -3,17 +3,38 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from pydantic import BaseModel
 
 from cli.as_code.checking import Format, check
 from cli.as_code.problem import Unusable
 from cli.as_code.yaml_reading import read_documents
 from cli.failure import fail
+from cli.output import note, print_json
+
+To = Annotated[Path, typer.Option("--to", metavar="FOLDER", help="Where to; made if it does not exist.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that say something else.")]
+
+
+def file_name(name: str) -> str:
+    """Answers a name as one of a file: letters, digits, `.`, `_` and `-` as they are, what is between as one `-`."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "unnamed"
+
+
+def print_written(to: Path, files: Mapping[str, str], written: Sequence[str], *, as_json: bool) -> None:
+    """Says which files of all were written."""
+    if as_json:
+        print_json({"folder": str(to), "written": written, "unchanged": sorted(set(files) - set(written))})
+        return
+    for name in written:
+        print(to / name)
+    note(f"{len(written)} files written, {len(files) - len(written)} as they were")
 
 
 def write_files(

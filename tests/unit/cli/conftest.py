@@ -19,11 +19,13 @@ from oncall.v1 import (
     audit_service_pb2,
     executor_service_pb2,
     incident_service_pb2,
+    notification_service_pb2,
     partner_service_pb2,
     runbook_service_pb2,
     secret_service_pb2,
     status_page_service_pb2,
     team_service_pb2,
+    workflow_service_pb2,
 )
 
 SERVICES = [
@@ -32,11 +34,13 @@ SERVICES = [
         audit_service_pb2,
         executor_service_pb2,
         incident_service_pb2,
+        notification_service_pb2,
         partner_service_pb2,
         runbook_service_pb2,
         secret_service_pb2,
         status_page_service_pb2,
         team_service_pb2,
+        workflow_service_pb2,
     )
     for service in module.DESCRIPTOR.services_by_name.values()
 ]
@@ -93,7 +97,7 @@ class FakeServer:
         for service in SERVICES:
             if method in service.methods_by_name:
                 descriptor = service.methods_by_name[method]
-        streams = method in {"Execute", "WatchExecution"}
+        streams = method in {"Execute", "WatchExecution", "WatchWorkflowRun"}
         take = self.channel.take_unary_stream if streams else self.channel.take_unary_unary
         self.metadata, request, rpc = in_thread(lambda: take(descriptor)).result(SECONDS)
         return request, rpc

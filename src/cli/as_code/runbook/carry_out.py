@@ -6,7 +6,7 @@ import uuid
 from typing import Any
 
 from cli.as_code.applying import Outcome, explain
-from cli.as_code.problem import Path
+from cli.as_code.problem import Path, parsed
 from cli.as_code.runbook.plan import Step
 from cli.connection import Server
 from cli.failure import REFUSED, exit_code
@@ -78,8 +78,7 @@ def _note_version(step: Step, outcome: Outcome[Step], written: RunbookVersion, w
 
 def _place(step: Step, field_path: str) -> Path:
     """Answers where in the file a field of the API stands: `version.limits.cpus` is `("limits", "cpus")`."""
-    parts = field_path.removeprefix("version.").removeprefix("runbook.").replace("[", ".").replace("]", "").split(".")
-    path = [int(part) if part.isdigit() else part for part in parts]
+    path = parsed(field_path.removeprefix("version.").removeprefix("runbook."))
     names: dict[Any, str] = {"service_id": "service", "team_id": "team"}
     if step.manifest.form.script_file is not None:
         names["script"] = "script_file"

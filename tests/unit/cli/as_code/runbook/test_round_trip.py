@@ -16,7 +16,8 @@ from oncall.v1.runbook_pb2 import PARAMETER_TYPE_STRING, Runbook, RunbookVersion
 from server.domain.version import check_draft
 from server.domain.violation import Violations
 from server.rpc.runbook_conversion import version_from_pb
-from tests.unit.cli.as_code.runbook.runbooks import texts, versions
+from tests.unit.cli.as_code.runbook.runbooks import versions
+from tests.unit.cli.as_code.texts import texts
 
 
 @settings(max_examples=150, deadline=None)

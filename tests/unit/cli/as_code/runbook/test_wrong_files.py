@@ -63,8 +63,8 @@ def read(path: Path) -> Manifest:
         ('description: "\\ud800"\n', "it.yaml:5: description: must be valid Unicode"),
         ("limits:\n", "it.yaml:5: limits: must be a mapping"),
         ("? [a]\n: 1\n", "it.yaml:5: a key must be a word"),
-        ("parameters: " + "[" * 12 + "]" * 12 + "\n", "it.yaml:5: must be nested at most 10 deep"),
-        ("parameters: " + "[" * 100_000, "must be nested at most 10 deep"),
+        ("parameters: " + "[" * 32 + "]" * 32 + "\n", "it.yaml:5: must be nested at most 30 deep"),
+        ("parameters: " + "[" * 100_000, "must be nested at most 30 deep"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_named_with_its_line(tmp_path: Path, text: str, said: str) -> None:
