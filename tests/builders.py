@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import secrets
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from uuid import UUID
 
@@ -17,6 +17,11 @@ from server.domain.permission import Role
 from server.domain.runbook import Runbook, RunbookStatus
 from server.domain.team import ApiToken, Team, User
 from server.domain.version import Review, ReviewStatus, Version
+from server.domain.workflow.definition import ApprovalWork, Definition, Node, Trigger
+from server.domain.workflow.definition import Event as WorkflowEvent
+from server.domain.workflow.record import Awaits, NodeRun, WorkflowRun
+from server.domain.workflow.run import NodeState, NodeStatus
+from server.domain.workflow.workflow import Workflow
 from server.storage import api_tokens, runbooks, teams, users, versions
 
 MASTER_KEY = base64.urlsafe_b64encode(bytes(range(32))).decode()
@@ -132,6 +137,37 @@ async def _a_runbook(
         await runbooks.add(tx.session, runbook)
         await versions.add(tx.session, version)
     return runbook
+
+
+def a_workflow(team: TeamWithPeople) -> Workflow:
+    """A workflow, kept nowhere, whose only step `a` waits for somebody's word."""
+    at = _now()
+    node = Node("a", ApprovalWork(Role.RESPONDER, "Go on?"))
+    definition = Definition(f"workflow {next(_numbers)}", Trigger(WorkflowEvent.MANUAL), [node], [])
+    return Workflow(new_id(), team.id, "", True, definition, 1, 0, 1, team.author.id, at, at)
+
+
+def a_waiting_run(workflow: Workflow, by: UUID) -> WorkflowRun:
+    """A run of `a_workflow`, kept nowhere, that waits."""
+    at = _now()
+    deadline = at + timedelta(hours=1)
+    state = NodeState(NodeStatus.WAITING, started_at=at, deadline=deadline)
+    asked = NodeRun("a", state, Awaits.DECISION, question="Go on?", role=Role.RESPONDER)
+    return WorkflowRun(
+        id=new_id(),
+        workflow_id=workflow.id,
+        workflow_version=1,
+        team_id=workflow.team_id,
+        incident_id=None,
+        event=WorkflowEvent.MANUAL,
+        event_id=None,
+        triggered_by=by,
+        trigger={},
+        definition=workflow.definition,
+        created_at=at,
+        deadline=deadline,
+        nodes={"a": asked},
+    )
 
 
 def _now() -> datetime:

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
 
-from executor.sandbox.prelude import telling_shell
+from executor.sandbox.prelude import waiting_shell
 from executor.sandbox.toolbox import SHELL
 
-_WAITING = [word.encode() for word in telling_shell(SHELL, 0, 0)[:3]]
+_WAITING = [word.encode() for word in waiting_shell(SHELL, 0, 0)[:3]]
 _SETTING_UP = {b"bwrap", b"prlimit", b"setpriv", b"sh", b"unshare"}
 
 

@@ -16,11 +16,13 @@ from uuid import UUID
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
+from sqlalchemy import update
 
 from kernel.cipher import Cipher
 from kernel.database import Sessions, transaction
 from kernel.ids import new_id
-from server.domain.delivery import SUBSCRIBABLE, NewDelivery, NotificationEvent
+from kernel.notification_tables import deliveries as rows
+from server.domain.delivery import DEAD, SUBSCRIBABLE, NewDelivery, NotificationEvent
 from server.domain.notification_channel import (
     ChannelContent,
     ChannelKind,
@@ -211,6 +213,15 @@ async def a_delivery(
     }
     async with transaction(sessions) as tx:
         (made,) = await deliveries.add_deliveries(tx.session, [NewDelivery(team_id=team.id, **given)], _now())
+    return made
+
+
+async def a_dead_delivery(sessions: Sessions, team: TeamWithPeople, channel: NotificationChannel) -> UUID:
+    """Makes a delivery that was given up after three tries."""
+    made = await a_delivery(sessions, team, channel)
+    dead = {"status": DEAD, "attempts": 3, "last_error": "HTTP status 503", "response_status": 503, "ended_at": _now()}
+    async with transaction(sessions) as tx:
+        await tx.session.execute(update(rows).where(rows.c.id == made).values(dead))
     return made
 
 

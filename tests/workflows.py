@@ -57,6 +57,16 @@ def delay(name: str, seconds: int = 1, **node: Any) -> pb.WorkflowNode:
     return pb.WorkflowNode(name=name, delay=pb.DelayWork(seconds=seconds), **node)
 
 
+def notify(name: str, subject: str, body: str = "", *, channels: Sequence[str] = (), **node: Any) -> pb.WorkflowNode:
+    work = pb.NotifyWork(channel_ids=channels, subject=subject, body=body)
+    return pb.WorkflowNode(name=name, notify=work, **node)
+
+
+def webhook(name: str, url: str, body: Mapping[str, Any] | None = None, **work: Any) -> pb.WorkflowNode:
+    sent = None if body is None else struct(body)
+    return pb.WorkflowNode(name=name, webhook=pb.WebhookWork(url=url, body=sent, **work))
+
+
 def approval(name: str, question: str = "", *, role: int = 0, expires: int = 0, **node: Any) -> pb.WorkflowNode:
     asked = pb.ApprovalWork(role=role, question=question, expires_seconds=expires)  # type: ignore[arg-type]
     return pb.WorkflowNode(name=name, approval=asked, **node)
@@ -132,6 +142,15 @@ class WorkflowDesk:
         request = service_pb.ListWorkflowRunsRequest(**wanted)
         answer = await self.workflows.ListWorkflowRuns(request, metadata=self.team.observer.metadata)
         return list(answer.workflow_runs)
+
+    async def until_runs(self, **wanted: Any) -> list[pb.WorkflowRun]:
+        """Waits until there are such runs, and answers them."""
+
+        async def there_are() -> bool:
+            return bool(await self.runs_of(**wanted))
+
+        await eventually(there_are)
+        return await self.runs_of(**wanted)
 
     async def moves(self, run_id: str, **changes: Any) -> WorkflowRun | None:
         """Moves a run on once, here."""

@@ -56,6 +56,11 @@ def attend(server: Server, progress: Progress, printer: EventPrinter, ask: Ask |
     return exit_code_of(last or _read(server, progress))
 
 
+def reader(server: Server) -> Callable[[str], Execution]:
+    """Answers what reads one execution of the server."""
+    return lambda execution_id: server.runbooks.GetExecution(GetExecutionRequest(execution_id=execution_id)).execution
+
+
 def _show_what_is_kept(server: Server, execution_id: str, progress: Progress, printer: EventPrinter) -> int:
     """Says that the log is gone, and shows the record instead, where nothing has been shown yet.
 
@@ -63,7 +68,7 @@ def _show_what_is_kept(server: Server, execution_id: str, progress: Progress, pr
     are not wanted, lest somebody take a part for the whole.
     """
     try:
-        execution = server.runbooks.GetExecution(GetExecutionRequest(execution_id=execution_id)).execution
+        execution = reader(server)(execution_id)
     except OncallError as error:
         printer.say(describe(error, server.address))
         return exit_code(error)
@@ -78,7 +83,7 @@ def _show_what_is_kept(server: Server, execution_id: str, progress: Progress, pr
 
 def _read(server: Server, progress: Progress) -> Execution:
     """Answers how an execution ended whose log had nothing more to say."""
-    return server.runbooks.GetExecution(GetExecutionRequest(execution_id=progress.execution_id)).execution
+    return reader(server)(progress.execution_id)
 
 
 def _goes_on(server: Server, progress: Progress, printer: EventPrinter, ask: Ask | None) -> bool:

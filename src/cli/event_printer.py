@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import BinaryIO, Protocol
 
 from google.protobuf.message import Message
@@ -10,6 +11,7 @@ from google.protobuf.message import Message
 from cli.escape_filter import EscapeFilter
 from cli.output import enum_name, json_line, note
 from cli.visible import visible
+from oncall.errors import OncallError
 from oncall.v1.execution_pb2 import (
     EXECUTION_STATUS_CANCELLED,
     EXECUTION_STATUS_COMPLETED,
@@ -40,10 +42,28 @@ class EventPrinter(Protocol):
 
 
 class JsonPrinter:
-    """One JSON object an event, one event a line, on stdout; remarks stay on stderr."""
+    """One JSON object an event, one event a line, on stdout; remarks stay on stderr.
+
+    The log does not repeat what a script left as its output: the last event is shown with it, as `read` answers it.
+    """
+
+    def __init__(self, read: Callable[[str], Execution]) -> None:
+        self._read = read
 
     def show(self, event: ExecutionEvent) -> None:
+        if event.execution.HasField("completed_at"):
+            self._complete(event.execution)
         self._print(event)
+
+    def _complete(self, execution: Execution) -> None:
+        try:
+            record = self._read(execution.id)
+        except OncallError:
+            self.say(f"what it left as its output cannot be read now; `oncall execution {execution.id}` shows it")
+            return
+        if record.HasField("output"):
+            execution.output.CopyFrom(record.output)
+        execution.output_error = record.output_error
 
     def show_record(self, execution: Execution) -> None:
         self._print(execution)

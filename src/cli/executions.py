@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Collection
 from enum import StrEnum
@@ -15,7 +16,7 @@ from cli.failure import REFUSED
 from cli.lookup import TeamOption, find_runbook, find_team
 from cli.output import Json, enum_name, local_time, note, plain, print_details, print_json, print_table, to_json
 from cli.paging import paged
-from cli.visible import visible_block
+from cli.visible import visible_block, visible_json
 from cli.watch import ExecutionId
 from oncall.errors import OncallError
 from oncall.v1.execution_pb2 import EXECUTION_STATUS_CANCELLED, Execution, ExecutionAttempt, ExecutionStatus
@@ -85,7 +86,8 @@ def print_executions(server: Server, found: Collection[Execution], *, empty: str
 
 
 def execution(execution_id: ExecutionId, as_json: Json = False) -> None:
-    """Show one execution in detail: parameters, times, what isolated it, its attempts, and the ends of its output.
+    """Show one execution in detail: parameters, times, what isolated it, its attempts, the object that its script left
+    in $ONCALL_OUTPUT, and the ends of what it printed.
 
     \b
       oncall execution 0199c3a1-8f0e-7cc2-9d0b-5a3f0c7a1b2e
@@ -100,6 +102,9 @@ def execution(execution_id: ExecutionId, as_json: Json = False) -> None:
     if len(found.attempts) > 1:
         print()
         print_table(_ATTEMPT_COLUMNS, [_attempt_row(attempt) for attempt in found.attempts], empty="")
+    if found.HasField("output"):
+        lines = json.dumps(to_json(found.output), ensure_ascii=False, indent=2).splitlines()
+        print("\noutput:", *map(visible_json, lines), sep="\n")
     for stream, text in (("stdout", found.stdout), ("stderr", found.stderr)):
         if text:
             print(f"\n{stream}:\n{visible_block(text)}")
@@ -155,6 +160,7 @@ def _details(found: Execution, runbook: str) -> list[tuple[str, str]]:
         ("stdout", _sealed(found.stdout_size, found.stdout_sha256)),
         ("stderr", _sealed(found.stderr_size, found.stderr_sha256)),
         ("log expired", local_time(found.log_expired_at)),
+        ("no output", found.output_error),
         ("truncated", "yes: later bytes are counted, not kept" if found.output_truncated else ""),
     ]
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.attend import attend
+from cli.attend import attend, reader
 from cli.connection import Server, connected
 from cli.event_printer import HumanPrinter, JsonPrinter
 from cli.failure import fail
@@ -48,7 +48,8 @@ def run(
     """Run a runbook and show its output as it comes.
 
     The script's stdout goes to stdout and its stderr to stderr, unchanged; on a terminal only colours pass of what
-    could control it. Remarks go to stderr. With --json each event is one line on stdout, output bytes in base64.
+    could control it. Remarks go to stderr. With --json each event is one line on stdout, output bytes in base64; the
+    last one has what the script left in $ONCALL_OUTPUT.
 
     Ctrl-C asks whether to cancel, to detach or to go on; without a terminal, or pressed again, it detaches. The script
     runs on whenever this command leaves, and `oncall watch` shows the rest. A lost connection is made anew.
@@ -85,7 +86,7 @@ def run(
         progress = Progress(execute=execute)
         if detach:
             _start(server, progress, as_json=as_json)
-        printer = JsonPrinter() if as_json else HumanPrinter(quiet=quiet)
+        printer = JsonPrinter(reader(server)) if as_json else HumanPrinter(quiet=quiet)
         raise typer.Exit(attend(server, progress, printer, _ask_on_terminal()))
 
 

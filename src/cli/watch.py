@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli.attend import attend
+from cli.attend import attend, reader
 from cli.connection import connected
 from cli.event_printer import HumanPrinter, JsonPrinter
 from cli.output import Json
@@ -30,5 +30,5 @@ def watch(
       oncall watch 0199c3a1-8f0e-7cc2-9d0b-5a3f0c7a1b2e --quiet > log.txt
     """
     with connected() as server:
-        printer = JsonPrinter() if as_json else HumanPrinter(quiet=quiet)
+        printer = JsonPrinter(reader(server)) if as_json else HumanPrinter(quiet=quiet)
         raise typer.Exit(attend(server, Progress(execution_id=execution_id, after_sequence=after), printer))

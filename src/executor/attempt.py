@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum, auto
 from typing import Any
@@ -15,8 +15,10 @@ from executor.inputs import InputError, Inputs, open_inputs
 from executor.record import LeaseLost, Recorder
 from executor.relay import Relay
 from executor.sandbox.command import Job
+from executor.sandbox.output_folder import NoFile, OutputFolder
 from executor.sandbox.pool import Sandboxes
 from executor.sandbox.process import Exited, Sandbox, SandboxError
+from executor.script_output import OUTPUT_BYTES, OutputError, object_of
 from kernel.attempt_output import AttemptOutput
 from kernel.cipher import Cipher
 from kernel.database import Sessions
@@ -126,12 +128,13 @@ class Attempt:
         try:
             exited, stopped = await self._until_gone(sandbox)
             await relaying  # what the pipes still hold is the script's too
+            output = _with_object(relay.seal(), sandbox.folder, secret_forms)
         finally:
             relaying.cancel()
             await asyncio.gather(relaying, return_exceptions=True)
             await asyncio.shield(sandbox.close())
         isolation = self._context.sandboxes.isolation(self._claim.content.network)
-        moved = await self._recorder.finish(self._outcome(exited, stopped), relay.seal(), isolation)
+        moved = await self._recorder.finish(self._outcome(exited, stopped), output, isolation)
         log.info("attempt_ended", status=moved.status)
 
     async def _until_gone(self, sandbox: Sandbox) -> tuple[Exited, Stop | None]:
@@ -200,6 +203,20 @@ class Attempt:
 
 async def _first(futures: set[asyncio.Future[Any]], *, within: float) -> None:
     await asyncio.wait(futures, timeout=within, return_when=asyncio.FIRST_COMPLETED)
+
+
+def _with_object(output: AttemptOutput, folder: OutputFolder | None, secret_forms: Collection[bytes]) -> AttemptOutput:
+    """Answers `output` with the object that the script left besides, or with why what it left is none."""
+    if folder is None:
+        return replace(output, problem="its executor cannot look for it on this machine")
+    try:
+        data = folder.read(OUTPUT_BYTES)
+        if data is None:
+            return output
+        value, masked_count = object_of(data, secret_forms)
+    except (NoFile, OutputError) as error:
+        return replace(output, problem=str(error))
+    return replace(output, value=value, masked_count=output.masked_count + masked_count)
 
 
 def _no_output() -> AttemptOutput:

@@ -58,7 +58,7 @@ class Masker:
     def _release(self, text: bytes, until: int) -> bytes:
         released: list[bytes] = []
         position = covered_until = 0
-        for start, stop in self._runs(text):
+        for start, stop in self.runs(text):
             if start > until:
                 break
             covered_until = stop
@@ -78,8 +78,8 @@ class Masker:
         self._held, self._covered = text[until:], max(0, covered_until - until)
         return b"".join(released)
 
-    def _runs(self, text: bytes) -> Iterator[tuple[int, int]]:
-        """Yields what values cover, in order; what touches or overlaps is one run."""
+    def runs(self, text: bytes) -> Iterator[tuple[int, int]]:
+        """Yields where values cover the next piece, in order; what touches or overlaps is one run."""
         found = sorted(self._found(text))
         begin, end = 0, self._covered
         for start, stop in found:

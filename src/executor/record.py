@@ -21,7 +21,7 @@ from kernel import lifecycle
 from kernel.attempt_output import AttemptOutput
 from kernel.database import Sessions, is_disconnect, single_statements, transaction
 from kernel.event_log import append_fenced
-from kernel.execution.event import Event
+from kernel.execution.event import Event, StateChanged
 from kernel.execution.status import AttemptOutcome
 from kernel.lifecycle import Claim, Moved
 from kernel.log_stream import publish_events
@@ -33,6 +33,9 @@ from kernel.turns import Waiting, next_in_line
 log = structlog.get_logger()
 
 PUBLISH_SECONDS = 1.0
+ANNOUNCE_SECONDS = 0.02
+"""How long that an attempt runs is kept back, to be told along with its first output: to tell it takes four processes'
+time, just when the script begins."""
 FINISH_SECONDS = 60.0
 """How long past its lease an end is still tried: as long as nobody took the attempt away, it is ours."""
 RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0)
@@ -78,10 +81,12 @@ class Publisher:
             return
         try:
             async with asyncio.timeout(PUBLISH_SECONDS):
+                if team_id is None:
+                    await publish_events(self._redis, execution_id, events)
+                    return
                 async with self._redis.pipeline(transaction=False) as telling:
                     await publish_events(telling, execution_id, events)
-                    if team_id is not None:
-                        await publish_change(telling, team_id, Thing.EXECUTION, execution_id)
+                    await publish_change(telling, team_id, Thing.EXECUTION, execution_id)
                     await telling.execute()
         except (RedisError, OSError, TimeoutError) as error:
             self._away_until = loop.time() + PUBLISH_SECONDS
@@ -109,17 +114,21 @@ class Recorder:
         self._storing = storing
         self._patience = patience
         self._next_sequence = claim.event.sequence + 1
+        self._untold = [claim.event]
+        self._telling = asyncio.Lock()
         self._announcing: asyncio.Task[None] | None = None
 
     def announce(self) -> None:
-        """Begins to tell that the attempt runs. The script need not wait for it, but what is told later does."""
-        claim = self._claim
-        telling = self._publisher.publish(claim.execution_id, [claim.event], team_id=claim.team_id)
-        self._announcing = asyncio.create_task(telling)
+        """Has it told that the attempt runs: with what is told next, or by itself after `ANNOUNCE_SECONDS`."""
+        self._announcing = asyncio.create_task(self._announce())
+
+    async def _announce(self) -> None:
+        await asyncio.sleep(ANNOUNCE_SECONDS)
+        await self._publish([])
 
     async def announced(self) -> None:
-        """Waits until `announce` has told, or could not; cancelling this does not cancel that."""
-        if self._announcing is not None:
+        """Waits until it is told that the attempt runs, or could not be; cancelling this does not cancel that."""
+        if self._announcing is not None and self._untold:
             await asyncio.shield(self._announcing)
 
     async def store(self, batch: list[Timed]) -> None:
@@ -158,8 +167,7 @@ class Recorder:
         moved = await self.patiently(end, beyond_lease=FINISH_SECONDS)
         if moved is None:
             raise LeaseLost
-        await self.announced()
-        await self._publisher.publish(moved.execution_id, [moved.event], team_id=moved.team_id)
+        await self._publish([moved.event])
         if moved.status.ended:
             if moved.workflow_run_id is not None:
                 await self._publisher.ring_run(moved.workflow_run_id)
@@ -167,8 +175,12 @@ class Recorder:
         return moved
 
     async def _publish(self, events: Sequence[Event]) -> None:
-        await self.announced()
-        await self._publisher.publish(self._claim.execution_id, events)
+        async with self._telling:  # one after the other, in their order
+            untold, self._untold = [*self._untold, *events], []
+            if untold:
+                moved = any(isinstance(event.payload, StateChanged) for event in untold)
+                team_id = self._claim.team_id if moved else None
+                await self._publisher.publish(self._claim.execution_id, untold, team_id=team_id)
 
     async def _ring_next(self) -> None:
         """Rings for the execution that waited for this one; where that cannot be done, the sweep does it."""

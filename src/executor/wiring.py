@@ -22,7 +22,7 @@ from executor.record import Publisher
 from executor.registration import Offer, Registration
 from executor.sandbox.cgroup import CgroupRoot, open_root
 from executor.sandbox.isolation import prove
-from executor.sandbox.pool import Sandboxes
+from executor.sandbox.pool import SPARE_USERS, Sandboxes
 from executor.sandbox.process import SandboxError
 from executor.sandbox.survey import Layer, missing, survey
 from executor.sandbox.toolbox import Toolbox, ToolboxError, open_toolbox
@@ -145,7 +145,7 @@ def _users(settings: ExecutorSettings) -> range | None:
     if os.geteuid() != 0:
         return None
     first = settings.sandbox_uid_base + (os.getpid() % 100_000) * UIDS_PER_EXECUTOR
-    return range(first, first + settings.executor_concurrency + _warm(settings) + 1)
+    return range(first, first + settings.executor_concurrency + _warm(settings) + SPARE_USERS)
 
 
 def _warm(settings: ExecutorSettings) -> int:

@@ -26,6 +26,8 @@ _CHANNEL_OPTIONS = [
     ("grpc.min_reconnect_backoff_ms", 200),
     ("grpc.max_reconnect_backoff_ms", 2_000),
     ("grpc.enable_http_proxy", 0),
+    # The largest page that there may be is some megabytes, more than the default of 4 MiB; as in `oncall.channel`.
+    ("grpc.max_receive_message_length", 64 * 1024 * 1024),
 ]
 
 log = structlog.get_logger()

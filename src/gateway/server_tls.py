@@ -37,10 +37,11 @@ class ServerTls:
     _files: ChangingFiles
 
     def reload(self) -> bool:
-        """Reads the files if they changed; whether there is something new. Raises UnusableFiles once for bad ones."""
+        """Reads the files if they changed; whether there is something new. UnusableFiles while they are bad."""
         if not self._files.changed():
             return False
         self.credentials = _credentials(self.authorities, self.certificate, self.key)
+        self._files.were_read()
         return True
 
 

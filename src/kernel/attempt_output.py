@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -14,12 +16,17 @@ from kernel.execution.output import OutputDigest, SealedOutput
 
 @dataclass(frozen=True, slots=True)
 class AttemptOutput:
-    """What is sealed of an attempt's output."""
+    """What is sealed of an attempt's output: its two streams, and the object that it may have left besides.
+
+    `value` is that object, None where there is none that could be used; `problem` says why, where something was left.
+    """
 
     stdout: SealedOutput
     stderr: SealedOutput
     truncated: bool = False
     masked_count: int = 0
+    value: Mapping[str, Any] | None = field(default=None, repr=False)
+    problem: str = ""
 
 
 async def seal_stored(session: AsyncSession, execution_id: UUID, attempt: int) -> AttemptOutput:

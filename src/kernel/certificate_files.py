@@ -53,16 +53,24 @@ def read_authorities(file: Path) -> bytes:
 
 
 class ChangingFiles:
-    """Some files, and whether they changed since one last asked."""
+    """Some files, and whether they changed since they were read well."""
 
     def __init__(self, *files: Path | None) -> None:
         self._files = [file for file in files if file is not None]
-        self._seen = self._look()
+        self._read = self._seen = self._look()
 
     def changed(self) -> bool:
-        """Whether one is another than the last time; a change is told once, whatever becomes of it."""
-        before, self._seen = self._seen, self._look()
-        return self._seen != before
+        """Whether one is another than when `were_read` was said; until then it is told again.
+
+        So what could not be used is tried again: the reason may pass without a further change, as does that a process
+        had no descriptor left, that a certificate is not valid yet, or that a folder's mode kept its files away.
+        """
+        self._seen = self._look()
+        return self._seen != self._read
+
+    def were_read(self) -> None:
+        """Says that they were read well, as they were when `changed` looked last or in a later state."""
+        self._read = self._seen
 
     def _look(self) -> list[object]:
         """Answers what changes when a file does, also one that is replaced within the same tick of the clock.
@@ -85,18 +93,24 @@ async def reload_again_and_again(
 ) -> None:
     """Calls `reload` on a thread, and `then` on the loop where it found something new, until it is cancelled.
 
-    What cannot be used is told and changes nothing: what was good before goes on.
+    What cannot be used is told, once for each way in which it cannot, and changes nothing: what was good before goes
+    on, and it is tried again.
     """
+    told = ""
     while True:
         await asyncio.sleep(seconds)
+        problem = ""
         try:
             if await asyncio.to_thread(reload):
                 then()
                 log.info("tls_certificate_reloaded")
-        except UnusableFiles as problem:
-            log.error("tls_certificate_not_reloaded", problem=str(problem))
-        except OSError as error:  # a process without a descriptor left, say: it will have one for the next files
-            log.error("tls_certificate_not_reloaded", problem=error.strerror or type(error).__name__)
+        except UnusableFiles as error:
+            problem = str(error)
+        except OSError as error:  # a process without a descriptor left, say
+            problem = error.strerror or type(error).__name__
+        if problem and problem != told:
+            log.error("tls_certificate_not_reloaded", problem=problem)
+        told = problem
 
 
 def _read(file: Path) -> bytes:

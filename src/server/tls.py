@@ -59,10 +59,11 @@ class ServerTls:
         return port, server.add_secure_port(gateway_listen, self._credentials(mutual=True))
 
     def reload(self) -> bool:
-        """Reads the files if they changed; whether there is something new. Raises UnusableFiles once for bad ones."""
+        """Reads the files if they changed; whether there is something new. UnusableFiles while they are bad."""
         if not self._files.changed():
             return False
         self._material = self._read()
+        self._files.were_read()
         return True
 
     async def watch(self) -> None:

@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import grpc
 import psutil
 import pytest
+from google.protobuf import json_format
 
 from cli.launcher.postgres_binaries import postgres_binaries
 from executor.masking import forms_of
@@ -36,6 +37,17 @@ for value in (os.environ["SECRET_VAULT_KEY"], open(os.environ["ONCALL_PARAMETERS
         os.write(2, bytes([byte]))
         time.sleep(0.001)
     print(value, flush=True)
+secrets = [os.environ["SECRET_VAULT_KEY"], os.environ["PARAM_PIN"]]
+output = {
+    form: [form, f"in {form} between", {"deep": [form]}]
+    for value in secrets
+    for form in (
+        value, urllib.parse.quote(value, safe="") + "/", json.dumps({"k": value}),
+        base64.b64encode(b"x" + value.encode()).decode(),
+    )
+}
+with open(os.environ["ONCALL_OUTPUT"], "w") as file:
+    json.dump({"all": list(output.values()), "names": [{name: True} for name in output], "left": "for others"}, file)
 raise SystemExit(0)
 """
 
@@ -90,7 +102,9 @@ def run_it(stack: Launched) -> bytes:
         answers += [b"".join(e.output.data for e in events if e.output.stream == stream) for stream in (1, 2)]
         answers += [event.SerializeToString() for event in events]
         get = runbook_service_pb2.GetExecutionRequest(execution_id=last.id)
-        answers.append(runbooks.GetExecution(get, metadata=author).SerializeToString())
+        record = runbooks.GetExecution(get, metadata=author).execution
+        assert (record.output["left"], len(record.output["all"])) == ("for others", 8), record.output_error
+        answers += [record.SerializeToString(), json_format.MessageToJson(record).encode()]
         with pytest.raises(grpc.RpcError) as refused:  # an error that is about these very values
             runbooks.Execute(
                 runbook_service_pb2.ExecuteRequest(runbook_id=runbook_id, parameters={"pin": 5, "unknown": SENSITIVE}),
@@ -115,6 +129,7 @@ def dump_of(stack: Launched) -> bytes:
         check=True,
         timeout=60,
     ).stdout
+    assert b"for others" in dump
     assert b"base64.urlsafe_b64encode" in dump  # the script is there, so this is the database that was used
     return dump
 

@@ -9,9 +9,10 @@ from random import Random
 
 from google.protobuf.descriptor import MethodDescriptor
 
-from kernel.database import Sessions
+from kernel.database import Sessions, transaction
 from kernel.execution.content import ScriptLanguage, VersionContent
 from server.domain.permission import RULES, Kind
+from server.storage import workflow_runs, workflows
 from tests.builders import (
     TeamWithPeople,
     a_draft_runbook,
@@ -19,10 +20,13 @@ from tests.builders import (
     a_runbook_in_review,
     a_team,
     a_token,
+    a_waiting_run,
+    a_workflow,
     an_approved_runbook,
 )
 from tests.fuzzing.vocabulary import Vocabulary
 from tests.issuing import TokenIssuer
+from tests.receivers import a_channel, a_dead_delivery
 
 Metadata = tuple[tuple[str, str], ...]
 # Who may do much gets to much; all others are to be refused, which is soon seen.
@@ -119,3 +123,21 @@ async def _introduce(sessions: Sessions, vocabulary: Vocabulary, team: TeamWithP
             runbook = await make(sessions, team, content)
             vocabulary.remember("runbook_id", str(runbook.id))
             vocabulary.remember_thing(runbook_id=str(runbook.id), version=1, digest=content.digest())
+    channel = await a_channel(sessions, team, "https://hooks.example.org/in")
+    vocabulary.remember("channel_id", str(channel.id))
+    for _ in range(5):
+        vocabulary.remember("delivery_id", str(await a_dead_delivery(sessions, team, channel)))
+    await _introduce_workflows(sessions, vocabulary, team)
+
+
+async def _introduce_workflows(sessions: Sessions, vocabulary: Vocabulary, team: TeamWithPeople) -> None:
+    """Puts workflows in place, and runs of them that wait for a word on their only step, `a`."""
+    for _ in range(3):
+        workflow = a_workflow(team)
+        run = a_waiting_run(workflow, team.author.id)
+        async with transaction(sessions) as tx:
+            await workflows.add(tx.session, workflow)
+            await workflow_runs.add(tx.session, run)
+            await workflow_runs.save(tx.session, run, run.nodes.values(), new=run.nodes.keys())
+        vocabulary.remember("workflow_id", str(workflow.id))
+        vocabulary.remember("workflow_run_id", str(run.id))

@@ -21,6 +21,7 @@ _SELDOM = frozenset(
     {"limits", "default", "min", "max", "pattern", "max_length", "options", "parameters", "secret_names", "service_id"}
     | {"group_id", "component_ids", "incident_id", "workflow_run_id", "request_id", "page_token", "etag"}
     | {"service_account", "is_platform_admin", "requires_confirm", "group", "partner_token", "chain_after"}
+    | {"channel_ids", "headers", "signing_secret_name", "brake", "compensation", "edges"}
 )
 _NUMBERS: Mapping[str, tuple[int, int]] = {
     "version": (0, 3),
@@ -35,6 +36,8 @@ _NUMBERS: Mapping[str, tuple[int, int]] = {
     "cpus": (1, 1),
     "requests_per_minute": (1, 100),
     "after_sequence": (0, 2),
+    "seconds": (1, 60),
+    "expires_seconds": (0, 60),
 }
 _TEXTS: Mapping[str, Callable[[Random], str]] = {
     "name": lambda random: f"n_{random.randrange(10**9)}",
@@ -47,6 +50,15 @@ _TEXTS: Mapping[str, Callable[[Random], str]] = {
     "request_id": lambda random: f"request {random.randrange(5)}",
     "service_account": lambda _: "gateway",
     "ip_allowlist": lambda random: random.choice(["10.0.0.0/8", "2001:db8::/32", "192.0.2.7"]),
+    "target": lambda random: random.choice(["https://hooks.example.org/in", "ops@example.org", "ntfys://example"]),
+    "condition": lambda random: random.choice(["", 'incident.severity == "SEV1"', "nodes.a.result"]),
+    "expression": lambda random: random.choice(["true", "team.name", "nodes.a.exit_code == 0"]),
+    "question": lambda random: random.choice(["Go on?", "{{ team.name }}?", "{{ incident.title }}"]),
+    "url": lambda random: random.choice(["https://example.org/hook", "https://example.org/{{ team.id }}"]),
+    "method": lambda random: random.choice(["", "POST", "PUT"]),
+    "node": lambda random: random.choice(["a", "b", ""]),
+    "from_node": lambda _: "a",
+    "to_node": lambda random: random.choice("bc"),
     "client_ip": lambda random: random.choice(["10.1.2.3", "2001:db8::1"]),
     "action": lambda random: random.choice(["runbook.created", "user.created"]),
     "resource_type": lambda random: random.choice(["runbook", "user"]),
@@ -70,15 +82,24 @@ class Plausible:
             case Timestamp():
                 message.seconds = int(time.time()) + self._random.randrange(-86_400, 30 * 86_400)
             case FieldMask():
-                message.paths.extend(self._random.sample(["name", "description", "service_id"], 2))
+                names = ["name", "description", "service_id", "enabled"]
+                message.paths.extend(self._random.sample(names, self._random.randint(1, 2)))
             case Struct():
                 message.update(self._random.choice([{}, {}, {"name": "x", "count": 3}, {"name": "y"}]))  # type: ignore[arg-type]
             case Value():
                 message.string_value = "x"
             case _:
-                for field in message.DESCRIPTOR.fields:
+                for field in self._one_of_each(message.DESCRIPTOR):
                     if self._random.random() < _likelihood(field):
                         self._set(message, field)
+
+    def _one_of_each(self, message: Descriptor) -> list[FieldDescriptor]:
+        """Answers the fields of a message, of each group that excludes one another only one."""
+        left_out: set[str] = set()
+        for group in message.oneofs:
+            names = [field.name for field in group.fields]
+            left_out |= set(names) - {self._random.choice(names)}
+        return [field for field in message.fields if field.name not in left_out]
 
     def _set(self, message: Message, field: FieldDescriptor) -> None:
         target = getattr(message, field.name)
@@ -100,6 +121,8 @@ class Plausible:
         if (known := self._thing.get(name_of(message, field))) is not None:
             return known
         match field.type:
+            case FieldDescriptor.TYPE_STRING if message.name == "WorkflowNode":
+                return self._random.choice("abc")  # few, so that what speaks of one finds it
             case FieldDescriptor.TYPE_STRING:
                 return self._text(name_of(message, field))
             case FieldDescriptor.TYPE_BOOL:

@@ -22,6 +22,7 @@ _SENT_AS = {
     "group_id": "component_id",
     "component_ids": "component_id",
     "secret_names": "secret_name",
+    "notification_channel_id": "channel_id",
 }
 _REMEMBERED = re.compile(r".*_ids?|id|etag|digest|.*page_token|slug|created_by|prefix")
 

@@ -21,10 +21,14 @@ from kernel.database import Sessions, create_engine, sessions, transaction
 from kernel.ids import new_id
 from kernel.secret_store import context_of, read_sealed
 from kernel.tables import audit_events, executions, secrets, teams, users
+from server.domain.notification_channel import context_of as channel_context_of
 from server.domain.page import Pager
 from server.operations.environment import Environment
 from server.operations.rotate_keys import rotate_keys
+from server.storage.notification_channels import secrets_of
+from tests.builders import a_team
 from tests.integration.conftest import Platform
+from tests.receivers import SIGNING_SECRET, a_channel
 from tests.waiting import eventually
 
 OLD, NEW, LOST = (base64.urlsafe_b64encode(bytes([number] * 32)).decode() for number in (1, 2, 3))
@@ -177,6 +181,34 @@ async def test_what_no_key_opens_is_named_and_left_as_it_is(store: Store) -> Non
     code, _, _ = await store.run(keys=f"{NEW},{OLD},{LOST}")
     assert code == 0
     assert await store.opened(list(kept), Cipher(NEW)) == kept
+
+
+async def test_the_targets_and_signing_secrets_of_channels_are_sealed_again_too(store: Store) -> None:
+    await store.fill(3, Cipher(OLD))
+    team = await a_team(store.sessions)
+    channels = [await a_channel(store.sessions, team, f"https://example.org/{n}", cipher=Cipher(OLD)) for n in range(3)]
+    lost = await a_channel(store.sessions, team, "https://example.org/lost", cipher=Cipher(LOST))
+    code, out, _ = await store.run("--batch", "2")
+    assert code == 1
+    assert "9 secrets sealed again" in out
+    assert f"secret TARGET of the notification channel {lost.content.name} of team {team.id} cannot be opened" in out
+    assert "2 secrets are under an older key" in out
+    for number, channel in enumerate(channels):
+        assert await _opened(store, channel.id, Cipher(NEW)) == {
+            "TARGET": f"https://example.org/{number}",
+            "SIGNING": SIGNING_SECRET,
+        }
+    assert (await store.run(keys=f"{NEW},{OLD},{LOST}"))[0] == 0
+    assert (await _opened(store, lost.id, Cipher(NEW)))["TARGET"] == "https://example.org/lost"
+
+
+async def _opened(store: Store, channel_id: UUID, cipher: Cipher) -> dict[str, str]:
+    async with store.sessions() as session:
+        sealed = await secrets_of(session, channel_id, datetime.now(UTC))
+    return {
+        purpose.value: cipher.open(value, channel_context_of(channel_id, purpose)).decode()
+        for purpose, value in sealed.items()
+    }
 
 
 async def test_it_says_how_many_executions_still_need_the_old_key(store: Store, platform: Platform) -> None:

@@ -15,10 +15,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kernel.database import create_engine
 from kernel.execution.status import ExecutionStatus
+from server.domain.delivery import DeliveryStatus
 from server.domain.incident import IncidentSeverity, IncidentStatus
 from server.domain.maintenance import MaintenanceStatus
 from server.domain.runbook import RunbookStatus
-from server.storage import executions, incidents, maintenances, runbooks
+from server.storage import deliveries, executions, incidents, maintenances, runbooks
+from server.storage.deliveries import DeliveryFilter
 from server.storage.executions import ExecutionFilter
 from server.storage.incidents import IncidentFilter
 from server.storage.runbooks import RunbookFilter
@@ -76,6 +78,16 @@ MANY_INCIDENTS = f"""
            now() + make_interval(secs => n), now() + make_interval(secs => n + 60),
            CASE WHEN n % 1000 <> 0 THEN now() END, {SMALL_ID.format(9)}, now(), now(), now()
     FROM generate_series(1, {{rows}}) n;
+"""  # noqa: S608 - nothing of it comes from outside
+
+MANY_DELIVERIES = f"""
+    INSERT INTO deliveries (id, dedupe_key, team_id, channel_id, event, subject, body, workflow_run_id, incident_id,
+                            created_at, status, next_attempt_at, ended_at)
+    SELECT {ID}, n, {TEAM}, {TEAM}, 'TEST', '', '', CASE WHEN n % 5 = 0 THEN {SMALL_ID.format("n % 7")} END,
+           CASE WHEN n % 4 = 0 THEN {SMALL_ID.format("n % 5")} END, now(), status, now(),
+           CASE WHEN status <> 'PENDING' THEN now() END
+    FROM (SELECT n, CASE WHEN n % 1000 = 0 THEN 'PENDING' WHEN n % 100 = 1 THEN 'DEAD' ELSE 'DELIVERED' END AS status
+          FROM generate_series(1, {{rows}}) n) AS s;
 """  # noqa: S608 - nothing of it comes from outside
 
 
@@ -136,6 +148,12 @@ async def with_incidents(database_url: str) -> AsyncIterator[AsyncConnection]:
         yield connection
 
 
+@pytest.fixture
+async def with_deliveries(database_url: str) -> AsyncIterator[AsyncConnection]:
+    async for connection in a_full_database(database_url, PEOPLE_AND_TEAMS, MANY_DELIVERIES.format(rows=ROWS)):
+        yield connection
+
+
 def visible_teams() -> list[list[UUID] | None]:
     """What callers may see: everything, as a platform admin; one team, the largest and the smallest; several."""
     return [None, TEAMS[:1], TEAMS[2:], TEAMS]
@@ -169,6 +187,14 @@ def incident_filters() -> Iterator[tuple[IncidentFilter, bool]]:
         about = [service, page, status, severity]
         exact = not any(about) or (teams is not None and not (service or page) and about.count(None) == 3)
         yield IncidentFilter(teams, service, page, status, severity), exact
+
+
+def delivery_filters() -> Iterator[tuple[DeliveryFilter, bool]]:
+    for teams, channel, status, run, incident in itertools.product(
+        visible_teams(), (None, TEAMS[0]), (None, *DeliveryStatus), (None, UUID(int=5)), (None, UUID(int=4))
+    ):
+        exact = not (run or incident or (channel and teams)) and (status is None or (teams is not None and not channel))
+        yield DeliveryFilter(teams, channel, status, run, incident), exact
 
 
 async def below_the_first_999_pages(connection: AsyncConnection, table: str) -> UUID:
@@ -215,3 +241,9 @@ async def test_pages_of_maintenances_are_read_along_an_index(with_incidents: Asy
         plan = await Plan.of(with_incidents, query)
         assert not any(node.startswith("Seq Scan") for node in plan.shape), (page, status, plan)
         assert plan.rows_read <= LIMIT, (page, status, plan)
+
+
+async def test_pages_of_deliveries_are_read_along_an_index(with_deliveries: AsyncConnection) -> None:
+    deep = await below_the_first_999_pages(with_deliveries, "deliveries")
+    for wanted, exact in delivery_filters():
+        await check(with_deliveries, deliveries.page_query, wanted, deep, exact)

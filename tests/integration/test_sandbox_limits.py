@@ -125,6 +125,7 @@ async def test_only_what_is_documented_is_in_the_environment(
         "LC_CTYPE",  # Python's own
         "ONCALL_ATTEMPT",
         "ONCALL_EXECUTION_ID",
+        "ONCALL_OUTPUT",
         "ONCALL_PARAMETERS",
         "ONCALL_SECRETS",
         "PARAM_NAME",

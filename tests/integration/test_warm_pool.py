@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import sys
@@ -306,6 +307,45 @@ async def test_a_job_that_cannot_be_expressed_keeps_no_user(cgroups: CgroupRoot)
             await sandboxes.start(a_job("echo x", parameters={"name": "a\0b"}), str(new_id()))
 
     assert (await output_of(sandboxes, a_job("echo x")))[0] == b"x\n"
+
+
+@pytest.mark.parametrize("where", ["__init__", "write"])
+async def test_what_keeps_a_job_from_being_handed_over_is_a_sandbox_that_cannot_be_had(
+    cgroups: CgroupRoot, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    sandboxes = Sandboxes(cgroups, range(FIRST_USER, FIRST_USER + 1) if os.geteuid() == 0 else None, Toolbox(), warm=0)
+    with monkeypatch.context() as patch:
+        patch.setattr(Handover, where, refuse)
+        for _ in range(2):
+            with pytest.raises(SandboxError, match="Too many open files"):
+                await sandboxes.start(a_job("echo x"), str(new_id()))
+
+    assert (await output_of(sandboxes, a_job("echo x")))[0] == b"x\n"
+
+
+async def test_one_that_never_dies_keeps_no_others_from_standing(
+    cgroups: CgroupRoot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    discard, dies = Standing.discard, asyncio.Event()
+
+    async def discarded_late(self: Standing) -> None:
+        await dies.wait()
+        await discard(self)
+
+    async with a_pool(cgroups, 1) as sandboxes:
+        [stuck] = sandboxes.standing
+        with monkeypatch.context() as patch:
+            patch.setattr(Standing, "discard", discarded_late)
+            patch.setattr(stuck, "fits", lambda _: False)
+            assert (await output_of(sandboxes, a_job("echo cold")))[0] == b"cold\n"
+        await full(sandboxes, 1)
+        assert (await output_of(sandboxes, a_job("echo warm")))[0] == b"warm\n"
+        await full(sandboxes, 1)
+        assert not dies.is_set()
+        dies.set()
 
 
 async def test_no_two_sandboxes_that_live_have_the_same_user(cgroups: CgroupRoot) -> None:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from google.protobuf.json_format import MessageToDict
 from google.protobuf.struct_pb2 import Struct
 
 from oncall.v1 import runbook_service_pb2 as rpc
@@ -55,6 +56,16 @@ class Team:
         assert last is not None
         assert last.HasField("exit_code"), last
         return Ran(last.exit_code, out.decode(), err.decode())
+
+    async def left_by(self, runbook_id: str) -> dict[str, Any]:
+        """Answers what the newest execution of a runbook left in `$ONCALL_OUTPUT`."""
+        asked = self.people.observer.metadata
+        newest = rpc.ListExecutionsRequest(runbook_id=runbook_id, page_size=1)
+        [listed] = (await self.server.runbooks.ListExecutions(newest, metadata=asked)).executions
+        request = rpc.GetExecutionRequest(execution_id=listed.id)
+        found = (await self.server.runbooks.GetExecution(request, metadata=asked)).execution
+        assert found.output_error == ""
+        return MessageToDict(found.output)
 
     def execution(self, runbook_id: str, *, confirm: bool = False, **parameters: Any) -> Any:
         values = Struct()

@@ -137,6 +137,7 @@ async def test_http_health(on_call: Team, unused_tcp_port: int) -> None:
         asked = {"attempts": 3, "pause_ms": 0, "limit_ms": 30_000}
         good = await on_call.runs(runbook, url=f"{site.url}/ok?key=hidden", contains="ready", **asked)
         flaky = await on_call.runs(runbook, url=f"{site.url}/flaky", **asked)
+        left = await on_call.left_by(runbook)
         other = await on_call.runs(runbook, url=f"{site.url}/ok?key=hidden", contains="missing", **asked)
     gone = await on_call.runs(runbook, url=f"http://127.0.0.1:{unused_tcp_port}/", **asked)
     assert (good.code, good.err) == (0, "")
@@ -146,6 +147,8 @@ async def test_http_health(on_call: Team, unused_tcp_port: int) -> None:
     assert (flaky.code, flaky.err) == (1, "http-health: 1 of 3 attempts were not good\n")
     assert "503" in flaky.out
     assert (other.code, "the expected text is missing" in other.out) == (1, True)
+    assert (left["attempts"], left["good"], left["median_ms"] <= left["slowest_ms"]) == (3, 2, True)
+    assert await on_call.left_by(runbook) == {"attempts": 3, "good": 0, "median_ms": None, "slowest_ms": None}
     assert (gone.code, gone.err, "ECONNREFUSED" in gone.out) == (2, "http-health: nothing answered\n", True)
 
 

@@ -15,7 +15,6 @@ from server.operations.handle_incident_events import handle_incident_events
 from tests.builders import TeamWithPeople, a_team, an_approved_runbook
 from tests.rpc.audited import audited
 from tests.rpc.conftest import RunningServer
-from tests.waiting import eventually
 from tests.workflows import (
     CREATED,
     SEV1,
@@ -151,20 +150,13 @@ async def test_a_worse_incident_stops_what_its_brake_names(workflows: WorkflowDe
     )
     incident = await workflows.an_incident(SEV2)
     async with jobs_of(workflows.server):
-        await workflows.until((await first_run(workflows, workflow)).id, lambda run: run.nodes[0].execution_id)
+        run_id = (await workflows.until_runs(workflow_id=workflow.id))[0].id
+        await workflows.until(run_id, lambda run: run.nodes[0].execution_id)
         await says(workflows, incident.id)  # not worse
         await says(workflows, incident.id, severity=SEV1)
-        run = await workflows.ended((await first_run(workflows, workflow)).id)
+        run = await workflows.ended(run_id)
     assert (status(run), statuses(run)) == ("STOPPED", {"slow": "CANCELLED", "after": "CANCELLED"})
     assert run.problem
-
-
-async def first_run(workflows: WorkflowDesk, workflow: pb.Workflow) -> pb.WorkflowRun:
-    async def there_is_one() -> bool:
-        return bool(await workflows.runs_of(workflow_id=workflow.id))
-
-    await eventually(there_is_one)
-    return (await workflows.runs_of(workflow_id=workflow.id))[0]
 
 
 async def test_so_many_failed_runs_stop_a_workflow_until_it_is_changed(workflows: WorkflowDesk) -> None:

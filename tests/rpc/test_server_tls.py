@@ -135,15 +135,15 @@ async def test_new_files_count_from_the_next_handshake_on_and_open_streams_stay(
         with pytest.raises(UnusableFiles, match="no PEM key"):
             tls.reload()
         authority.server("late", valid=timedelta(minutes=-1), file="server")
-        with pytest.raises(UnusableFiles, match="expired"):
-            tls.reload()
-        assert tls.reload() is False
+        for _ in range(2):  # again and again, for what is wrong may pass without a change of the files
+            with pytest.raises(UnusableFiles, match="expired"):
+                tls.reload()
         assert await asyncio.to_thread(shown_name, port, client) == "second"
 
         authority.server("third", file="server")
         stranger = Authority(tmp_path, "stranger")
         stranger.file.replace(authority.file)
-        assert tls.reload() is True
+        assert [tls.reload(), tls.reload()] == [True, False]
         assert await asyncio.to_thread(shown_name, port, stranger.client("new-gateway")) == "third"
         with pytest.raises(OSError):  # noqa: PT011 - its authority is no longer among those of clients
             await asyncio.to_thread(shown_name, port, client)

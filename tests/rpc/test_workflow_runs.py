@@ -98,8 +98,28 @@ async def test_what_one_step_found_decides_the_way_and_fills_in_the_next(
     assert run.nodes[2].output["stdout"] == "code 3\n"
 
 
+async def test_the_json_that_a_script_leaves_is_what_later_steps_speak_of(
+    workflows: WorkflowDesk, database_url: str, redis_url: str
+) -> None:
+    find = await a_script(workflows, """echo '{"hosts": ["db1", "db2"], "full": true}' > "$ONCALL_OUTPUT"\n""")
+    tell = await a_script(workflows, 'echo "$PARAM_NAME"\n', parameters=(a_name(),))
+    workflow = await workflows.creates(
+        [
+            runbook("find", find.id),
+            condition("full", "nodes.find.output.full and nodes.find.output.hosts | length == 2"),
+            runbook("tell", tell.id, {"name": "{{ nodes.find.output.hosts[1] }}"}),
+        ],
+        edge("find", "full"),
+        edge("full", "tell", TRUE),
+    )
+    async with an_executor(settings_of(database_url, redis_url)), jobs_of(workflows.server):
+        run = await workflows.ended((await workflows.runs(workflow)).id)
+    assert statuses(run) == {"find": "SUCCEEDED", "full": "SUCCEEDED", "tell": "SUCCEEDED"}
+    assert run.nodes[0].output["output"]["hosts"] == ["db1", "db2"]
+    assert run.nodes[2].output["stdout"] == "db2\n"
+
+
 async def test_branches_run_at_once_and_join(workflows: WorkflowDesk, database_url: str, redis_url: str) -> None:
-    """Each of two waits for what the other does, in a file that both see, so that neither ends alone."""
     quick = await a_script(workflows, "true\n")
     workflow = await workflows.creates(
         [

@@ -22,6 +22,7 @@ from oncall.v1 import (
     team_service_pb2,
 )
 from tests.builders import a_person
+from tests.rpc.valid_notification_requests import NotificationService
 from tests.rpc.valid_page_requests import PartnerService, StatusPageService
 from tests.rpc.valid_runbook_requests import RunbookService
 from tests.rpc.valid_workflow_requests import WorkflowService
@@ -161,6 +162,7 @@ SERVICES: tuple[type[Any], ...] = (
     ExecutorService,
     StatusPageService,
     IncidentService,
+    NotificationService,
     PartnerService,
     WorkflowService,
 )

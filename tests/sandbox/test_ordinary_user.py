@@ -58,6 +58,14 @@ async def executing(
     os.chmod(socket, 0o700)  # noqa: PTH101
 
 
+async def test_what_a_script_leaves_is_found_also_without_privileges(executing: Platform) -> None:
+    left = await executing.run("""echo '{"a": 1}' >"$ONCALL_OUTPUT" """)
+    hidden = await executing.run("""echo '{"a": 1}' >"$ONCALL_OUTPUT"; chmod 0 "$ONCALL_OUTPUT" """)
+
+    assert (left.output, left.output_error) == ({"a": 1}, "")
+    assert (hidden.output, hidden.output_error) == (None, "it cannot be read: Permission denied")
+
+
 def held_by(done: Record) -> dict[str, str]:
     """Answers what holds each layer that holds."""
     return {layer["name"]: layer["mechanism"] for layer in done.isolation if layer["held"]}

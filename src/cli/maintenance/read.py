@@ -9,7 +9,7 @@ import typer
 from cli.connection import connected
 from cli.maintenance.options import MaintenanceName, Status, find_maintenance, status_to_pb
 from cli.output import Json, enum_words, headline, local_time, print_details, print_json, print_table, to_json
-from cli.page.lookup import PageName, PageOption, components_of, find_page
+from cli.page.lookup import PageName, PageOption, components_of, find_page, one_of
 from cli.paging import paged
 from cli.visible import visible_block
 from oncall.v1.status_page_service_pb2 import ListMaintenancesRequest
@@ -19,6 +19,7 @@ _COLUMNS = ("ID", "TITLE", "STATUS", "FROM", "UNTIL", "COMPONENTS")
 
 def list_(
     page: PageName = "",
+    on: PageOption = "",
     status: Annotated[Status | None, typer.Option(help="Only in this status.")] = None,
     limit: Annotated[int, typer.Option(min=0, help="How many at most; 0: all of them.")] = 20,
     as_json: Json = False,
@@ -29,7 +30,7 @@ def list_(
       oncall maintenance list shop --status scheduled
     """
     with connected() as server:
-        found = find_page(server, page)
+        found = find_page(server, one_of(page, on))
         request = ListMaintenancesRequest(status_page_id=found.id, status=status_to_pb(status))
         listed = list(paged(server.pages.ListMaintenances, request, "maintenances", limit=limit))
         if as_json:

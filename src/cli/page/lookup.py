@@ -30,6 +30,13 @@ ComponentName = Annotated[
 ]
 
 
+def one_of(argument: str, option: str) -> str:
+    """Answers what was given as an argument or as `--page`, for the verbs that take both."""
+    if argument and option and argument != option:
+        fail(f"PAGE and --page name two pages, {visible(argument)} and {visible(option)}: give one")
+    return argument or option
+
+
 def find_page(server: Server, name: str) -> StatusPage:
     """Answers the page of that slug or id; without one, the only page that the caller can see."""
     if is_id(name):

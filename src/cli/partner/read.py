@@ -8,7 +8,7 @@ import typer
 
 from cli.connection import connected
 from cli.output import Json, local_time, print_json, print_table, to_json
-from cli.page.lookup import PageName, PageOption, components_of, find_page
+from cli.page.lookup import PageName, PageOption, components_of, find_page, one_of
 from cli.paging import paged
 from cli.partner.lookup import PartnerName, find_partner, partners_of
 from cli.partner.view import COLUMNS, print_partner, row
@@ -19,7 +19,7 @@ _ACCESS_COLUMNS = ("DAY (UTC)", "TOKEN", "FROM", "READS", "FIRST", "LAST")
 LimitOption = Annotated[int, typer.Option(min=0, help="How many at most; 0: all of them.")]
 
 
-def list_(page: PageName = "", limit: LimitOption = 0, as_json: Json = False) -> None:
+def list_(page: PageName = "", on: PageOption = "", limit: LimitOption = 0, as_json: Json = False) -> None:
     """List the partners of a page, newest first.
 
     \b
@@ -27,7 +27,7 @@ def list_(page: PageName = "", limit: LimitOption = 0, as_json: Json = False) ->
       oncall partner list shop --json | jq -r '.partners[] | select(.is_active) | .contact_email'
     """
     with connected() as server:
-        found = partners_of(server, find_page(server, page).id, limit)
+        found = partners_of(server, find_page(server, one_of(page, on)).id, limit)
     if as_json:
         print_json({"partners": [to_json(item) for item in found]})
         return

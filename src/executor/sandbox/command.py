@@ -2,7 +2,7 @@
 
 Nothing of it stands on a command line: arguments and files reach bubblewrap through anonymous memory files, because
 values may be secret and any user of the machine can read `ps`. Inside there is one writable file system, a tmpfs
-bounded by the version's `disk_bytes`, that holds the working directory and /tmp.
+bounded by the version's `disk_bytes`, that holds the working directory and /tmp; and a small one for the output.
 """
 
 from __future__ import annotations
@@ -26,6 +26,11 @@ SANDBOX_UID = 1000
 INPUT = "/run/oncall"
 SECRETS = f"{INPUT}/secrets"
 SCRATCH = "/sandbox"
+OUTPUT_FOLDER = "/run/output"
+OUTPUT_NAME = "output.json"
+"""In `OUTPUT_FOLDER`: a file that is not there before the script makes it."""
+OUTPUT_DISK_BYTES = 1024 * 1024
+"""More than an output may have, so that one which is too large is told as such; and room for it on a full disk."""
 LONGEST_SECRET_VARIABLE = 32 * 1024
 """Bytes; a longer secret is a file only, for fifty of them must fit into the 2 MiB that the kernel gives an exec."""
 SHARED_MEMORY_BYTES = 16 * 1024 * 1024
@@ -58,20 +63,7 @@ def open_command(job: Job, toolbox: Toolbox, shell: Sequence[str], resources: Ex
     `resources`."""
     inputs = {f"{INPUT}/{name}": data for name, data in inputs_of(job).items()}
     arguments = [*_namespaces(job.network), *_file_systems(toolbox, job.network, job.limits.disk_bytes)]
-    folder = (
-        "--perms",
-        "0755",
-        "--dir",
-        "/run",
-        "--perms",
-        "0755",
-        "--dir",
-        INPUT,
-        "--perms",
-        "0500",
-        "--dir",
-        SECRETS,
-    )
+    folder = (*_run_folder(), "--perms", "0755", "--dir", INPUT, "--perms", "0500", "--dir", SECRETS)
     return _open([*arguments, *folder, "--clearenv"], inputs, shell, resources)
 
 
@@ -83,7 +75,7 @@ def open_waiting_command(
     `inputs` is a folder that its own files will be written to; inside it is read-only.
     """
     arguments = [*_namespaces(NetworkPolicy.NONE), *_file_systems(toolbox, NetworkPolicy.NONE, disk_bytes)]
-    folder = ("--perms", "0755", "--dir", "/run", "--ro-bind", inputs, INPUT)
+    folder = (*_run_folder(), "--ro-bind", inputs, INPUT)
     return _open([*arguments, *folder, "--clearenv"], {}, shell, resources)
 
 
@@ -126,6 +118,7 @@ def variables_of(job: Job) -> dict[str, str]:
         "LANG": "C.UTF-8",
         "ONCALL_EXECUTION_ID": str(job.execution_id),
         "ONCALL_ATTEMPT": str(job.attempt),
+        "ONCALL_OUTPUT": f"{OUTPUT_FOLDER}/{OUTPUT_NAME}",
         "ONCALL_PARAMETERS": f"{INPUT}/parameters.json",
         "ONCALL_SECRETS": SECRETS,
         **{f"SECRET_{name.upper()}": value for name, value in job.secrets.items() if _fits(value)},
@@ -157,6 +150,10 @@ def _file_systems(toolbox: Toolbox, policy: NetworkPolicy, disk_bytes: int) -> I
     yield from ("--size", str(disk_bytes), "--tmpfs", SCRATCH)
     yield from ("--dir", f"{SCRATCH}/work", "--perms", "1777", "--dir", f"{SCRATCH}/tmp")  # noqa: S108 - its own
     yield from ("--symlink", f"{SCRATCH[1:]}/tmp", "/tmp", "--chdir", f"{SCRATCH}/work")  # noqa: S108
+
+
+def _run_folder() -> Iterator[str]:
+    yield from ("--perms", "0755", "--dir", "/run", "--size", str(OUTPUT_DISK_BYTES), "--tmpfs", OUTPUT_FOLDER)
 
 
 def _fits(secret: str) -> bool:

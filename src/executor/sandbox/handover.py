@@ -7,6 +7,7 @@ run with nobody to watch, bound or record it. A shell that hears the end of its 
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 from contextlib import ExitStack
@@ -18,17 +19,22 @@ class Handover:
     """The descriptors between executor and shell; `inside` is how the shell numbers them: its channel, its prelude."""
 
     def __init__(self) -> None:
-        self._resources = ExitStack()
         self.channel, self._theirs = socket.socketpair()
-        self._resources.callback(self.channel.close)
-        self._resources.callback(self._theirs.close)
-        self.channel.setblocking(False)
-        self._prelude = memory_file(b"", self._resources)
+        with ExitStack() as resources:
+            resources.callback(self.channel.close)
+            resources.callback(self._theirs.close)
+            self.channel.setblocking(False)
+            self._prelude = memory_file(b"", resources)
+            self._resources = resources.pop_all()
         self.inside = (self._theirs.fileno(), self._prelude)
 
     def passed_on(self) -> None:
         """The shell has its end: when it is gone, the other end shall tell."""
         self._theirs.close()
+
+    async def stands(self) -> bool:
+        """Waits until the shell says that it waits; False where it is gone instead."""
+        return bool(await asyncio.get_running_loop().sock_recv(self.channel, 1))
 
     def write(self, prelude: bytes) -> None:
         os.pwrite(self._prelude, prelude, 0)

@@ -30,6 +30,8 @@ log = structlog.get_logger()
 
 PAUSE_SECONDS = 0.025
 """What a script that has just begun gets before the next sandbox is set up beside it."""
+SPARE_USERS = 1
+"""For one sandbox that is replaced while it ends."""
 BACKOFF_SECONDS = (1.0, 5.0, 30.0, 300.0)
 CLOSE_SECONDS = 5.0
 """How long the end waits for what it killed: what the kernel keeps longer dies with the executor, or after it."""
@@ -39,7 +41,7 @@ class Sandboxes:
     """Starts sandboxes; `run` keeps `warm` of them standing until it is cancelled, `close` ends those."""
 
     def __init__(self, cgroups: CgroupRoot, users: range | None, toolbox: Toolbox, *, warm: int) -> None:
-        """`users` are one for each that may run or stand at one time, and one more; None: the executor's own user."""
+        """`users` are one for each that may run or stand at one time, and `SPARE_USERS`; None: the executor's own."""
         self._cgroups = cgroups
         self._toolbox = toolbox
         self._users = None if users is None else deque(users)
@@ -159,8 +161,9 @@ class Sandboxes:
         return next(iter(lacking))
 
     async def _refill(self, shape: ResourceLimits) -> None:
-        while self._ending:  # they may have the last of the users
-            await asyncio.wait(set(self._ending))
+        # They may have the last of the users, but for the one that is to spare: so one that never dies stops nothing.
+        while self._users is not None and len(self._ending) > SPARE_USERS:
+            await asyncio.wait(set(self._ending), return_when=asyncio.FIRST_COMPLETED)
         setting_up = asyncio.create_task(self._set_up(shape))
         try:
             await asyncio.shield(setting_up)

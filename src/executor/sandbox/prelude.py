@@ -13,20 +13,13 @@ from collections.abc import Mapping, Sequence
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 
-_WAIT = 'read -r -u "$1" && . "/proc/self/fd/$2"'
-
-
 def waiting_shell(shell: str, channel: int, prelude: int) -> list[str]:
-    """Answers a shell that hears over `channel` that it may begin, and reads `prelude`; at the channel's end it ends.
+    """Answers a shell that says over `channel` that it stands, hears there that it may begin, and reads `prelude`.
 
-    It reads the file as a whole: from a pipe it would read byte by byte.
+    At the channel's end it ends. It reads the file as a whole: from a pipe it would read byte by byte.
     """
-    return [shell, "-c", _WAIT, "bash", str(channel), str(prelude)]
-
-
-def telling_shell(shell: str, channel: int, prelude: int) -> list[str]:
-    """Answers a `waiting_shell` that first says over `channel` that it stands."""
-    return [shell, "-c", f'printf . >&"$1"; {_WAIT}', "bash", str(channel), str(prelude)]
+    wait = 'printf . >&"$1"; read -r -u "$1" && . "/proc/self/fd/$2"'
+    return [shell, "-c", wait, "bash", str(channel), str(prelude)]
 
 
 def prelude_of(variables: Mapping[str, str], words: Sequence[str], descriptors: Sequence[int]) -> bytes:

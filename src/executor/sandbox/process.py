@@ -14,11 +14,12 @@ import os
 import select
 import signal
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
+
+import structlog
 
 from executor.sandbox import network, rlimit
 from executor.sandbox.cgroup import Cgroup, CgroupRoot
@@ -26,9 +27,13 @@ from executor.sandbox.command import Job, Opened, open_command, variables_of, wo
 from executor.sandbox.handover import Handover
 from executor.sandbox.libseccomp import UnavailableError
 from executor.sandbox.monitor import Status, readable, spawn
+from executor.sandbox.namespace import pids_in_namespace_of
+from executor.sandbox.output_folder import OutputFolder
 from executor.sandbox.prelude import prelude_of, waiting_shell
 from executor.sandbox.toolbox import SHELL, Toolbox
 from kernel.execution.content import NetworkPolicy, ResourceLimits
+
+log = structlog.get_logger()
 
 SETUP_SECONDS = 10.0
 OWN = Toolbox()
@@ -69,6 +74,8 @@ class Sandbox:
         self._resources = resources
         self.stdout, self.stderr = outputs
         """Read ends, non-blocking; at end of file once every process is gone."""
+        self.folder: OutputFolder | None = None
+        """Where the script may leave its output; None where that cannot be looked at on this machine."""
 
     @property
     def monitor_pid(self) -> int:
@@ -86,6 +93,17 @@ class Sandbox:
     def release(self) -> None:
         """Lets the command begin."""
         os.write(self._release_fd, b"1")
+
+    def hold_folder(self) -> None:
+        """Takes hold of where the script may leave its output; its shell must stand."""
+        try:
+            folder = OutputFolder(self._first_pid)
+        except OSError as error:
+            log.warning("output_out_of_reach", error=error.strerror)
+            return
+        self._resources.callback(folder.close)
+        if self.alive:  # so nobody else can have had its number
+            self.folder = folder
 
     def limit(self, limits: ResourceLimits) -> None:
         """Bounds what is not bounded yet; OSError where the kernel refuses."""
@@ -122,12 +140,14 @@ class Sandbox:
         self.kill()
         try:
             await self.wait()
+            if self.folder is not None:
+                self.folder.close()  # what it holds in memory is the cgroup's
             await self._cgroup.removed()
         finally:
             self._resources.close()
 
     def _pids(self) -> set[int]:
-        return self._cgroup.pids() or set(_pids_in_namespace_of(self._first_pid))
+        return self._cgroup.pids() or set(pids_in_namespace_of(self._first_pid))
 
 
 async def start(
@@ -146,15 +166,14 @@ async def start(
     `before_release` raises keeps the script from beginning, and is raised when the sandbox is gone.
     """
     words = [*_network(job), *as_user(user), *rlimits(job.limits, cgroups)]
-    handover = Handover()
+    handover = _handover(job)
     try:
-        handover.write(_prelude(job, handover))
         opening = partial(_open_guarded, job, toolbox, handover)
         sandbox = await set_up(opening, words, job.limits, cgroups, name, resources or ExitStack())
         handover.passed_on()
         try:
+            await stand_up(sandbox, handover)
             before_release()
-            sandbox.release()
             handover.begin()
         except BaseException as error:
             await asyncio.shield(sandbox.close())
@@ -166,11 +185,17 @@ async def start(
     return sandbox
 
 
-def _prelude(job: Job, handover: Handover) -> bytes:
+def _handover(job: Job) -> Handover:
     try:
-        return prelude_of(variables_of(job), words_of(job), handover.inside)
-    except ValueError as error:
-        raise SandboxError(f"the script's environment cannot be made: {error}") from None
+        handover = Handover()
+    except OSError as error:  # no descriptor left, say
+        raise SandboxError(f"the sandbox could not be set up: {error.strerror}") from error
+    try:
+        handover.write(prelude_of(variables_of(job), words_of(job), handover.inside))
+    except (ValueError, OSError) as error:
+        handover.close()
+        raise SandboxError(f"the script's environment cannot be made: {error}") from error
+    return handover
 
 
 def _open_guarded(job: Job, toolbox: Toolbox, handover: Handover, inherited: ExitStack) -> Opened:
@@ -212,6 +237,22 @@ async def set_up(
         raise
 
 
+async def stand_up(sandbox: Sandbox, handover: Handover) -> None:
+    """Lets the shell come into being and waits until it waits. OSError or SandboxError where it does not."""
+    sandbox.release()
+    try:
+        async with asyncio.timeout(SETUP_SECONDS):
+            stands = await handover.stands()
+    except TimeoutError:
+        raise SandboxError(f"the shell did not wait within {SETUP_SECONDS:.0f} s") from None
+    if not stands:
+        said = b""
+        with contextlib.suppress(BlockingIOError):
+            said = os.read(sandbox.stderr, 500)
+        raise SandboxError(f"the shell does not wait: {said.decode('utf-8', 'replace').strip()}")
+    sandbox.hold_folder()
+
+
 async def _first_process(status: Status, stderr_fd: int) -> int:
     """Waits for bubblewrap to say which process is the first of the sandbox."""
     try:
@@ -240,14 +281,3 @@ def rlimits(limits: ResourceLimits, cgroups: CgroupRoot) -> list[str]:
     """Answers the words that bound what no cgroup here does."""
     held = cgroups.controllers
     return rlimit.prefix(limits, count_processes="pids" not in held, bound_memory="memory" not in held)
-
-
-def _pids_in_namespace_of(pid: int) -> Iterator[int]:
-    """Yields the processes that share a process namespace with `pid`, where no cgroup can be asked."""
-    with contextlib.suppress(OSError):
-        namespace = Path(f"/proc/{pid}/ns/pid").readlink()
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit():
-                with contextlib.suppress(OSError):
-                    if (entry / "ns/pid").readlink() == namespace:
-                        yield int(entry.name)

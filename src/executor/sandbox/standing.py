@@ -12,14 +12,14 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import replace
 
 from executor.sandbox.cgroup import CgroupRoot
 from executor.sandbox.command import Job, Opened, inputs_of, open_waiting_command, variables_of, words_of
 from executor.sandbox.handover import Handover
-from executor.sandbox.prelude import prelude_of, telling_shell
-from executor.sandbox.process import SETUP_SECONDS, Sandbox, SandboxError, as_user, rlimits, set_up
+from executor.sandbox.prelude import prelude_of, waiting_shell
+from executor.sandbox.process import Sandbox, SandboxError, as_user, rlimits, set_up, stand_up
 from executor.sandbox.toolbox import SHELL, Toolbox
 from kernel.execution.content import ResourceLimits
 
@@ -69,17 +69,7 @@ class Standing:
 
     async def begin(self) -> None:
         """Lets the shell come into being and waits until it waits."""
-        self._sandbox.release()
-        try:
-            async with asyncio.timeout(SETUP_SECONDS):
-                said = await asyncio.get_running_loop().sock_recv(self._handover.channel, 1)
-        except TimeoutError:
-            raise SandboxError(f"the shell did not wait within {SETUP_SECONDS:.0f} s") from None
-        if not said:
-            words = b""
-            with suppress(BlockingIOError):
-                words = os.read(self._sandbox.stderr, 500)
-            raise SandboxError(f"the shell does not wait: {words.decode('utf-8', 'replace').strip()}")
+        await stand_up(self._sandbox, self._handover)
         self._inputs_fd = os.open(f"/proc/{self._sandbox.monitor_pid}/root{INPUT_MOUNT}", os.O_RDONLY | os.O_DIRECTORY)
         os.mkdir("secrets", 0o700, dir_fd=self._inputs_fd)
         self._give_away("secrets")
@@ -131,7 +121,7 @@ async def stand(
     handover, state = Handover(), toolbox.state()
 
     def open_words(inherited: ExitStack) -> Opened:
-        shell = telling_shell(SHELL, *handover.inside)
+        shell = waiting_shell(SHELL, *handover.inside)
         opened = open_waiting_command(shape.disk_bytes, toolbox, INPUT_MOUNT, shell, inherited)
         return Opened(opened.words, [*opened.descriptors, *handover.inside])
 

@@ -24,10 +24,11 @@ class Pair:
     _files: ChangingFiles
 
     def reload(self) -> bool:
-        """Reads the files if they changed; whether there is a new pair now. Raises UnusableFiles once for a bad one."""
+        """Reads the files if they changed; whether there is a new pair. UnusableFiles while it is bad."""
         if not self._files.changed():
             return False
         _load(self.context, self.certificate, self.key)
+        self._files.were_read()
         return True
 
     async def watch(self, seconds: float = LOOK_SECONDS) -> None:

@@ -104,6 +104,8 @@ async def _end_attempt(
         "stdout": output.stdout.text,
         "stderr": output.stderr.text,
         "masked_count": output.masked_count,
+        "output": output.value,
+        "output_error": output.problem,
     }
     if status is PENDING:
         changes |= {

@@ -21,7 +21,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from kernel.tables.schema import Timestamp, created_at, id_column, metadata
 
@@ -70,6 +70,8 @@ executions = Table(
     Column("stdout", Text, nullable=False, server_default=""),
     Column("stderr", Text, nullable=False, server_default=""),
     Column("failure_told_at", Timestamp),  # its team's channels were told of how it failed
+    Column("output", JSONB(none_as_null=True)),  # what the script left in $ONCALL_OUTPUT, masked
+    Column("output_error", Text, nullable=False, server_default=""),  # why there is none, where it left something
     # What the retention does after the end (server.storage.expired_executions):
     Column(
         "log_expired_at", Timestamp

@@ -146,6 +146,8 @@ class Execution(_message.Message):
     MASKED_COUNT_FIELD_NUMBER: _builtins.int
     ATTEMPTS_FIELD_NUMBER: _builtins.int
     LOG_EXPIRED_AT_FIELD_NUMBER: _builtins.int
+    OUTPUT_FIELD_NUMBER: _builtins.int
+    OUTPUT_ERROR_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUIDv7, given by the server."""
     runbook_id: _builtins.str
@@ -192,6 +194,12 @@ class Execution(_message.Message):
     """The executor that runs or last ran it."""
     masked_count: _builtins.int
     """How often a secret or sensitive value was masked in the output of the last attempt. Set at the end."""
+    output_error: _builtins.str
+    """Why what the last attempt left in that file is no output, in a few words for people: "larger than 65536 bytes", "line
+    3, column 1: not JSON: Expecting value" … It must be one object in UTF-8, at most 16 objects and lists deep; numbers
+    finite, whole ones within ±(2^53 - 1); no NUL character. Empty otherwise, and wherever `output` is unset by rule. The
+    execution does not fail by it.
+    """
     @_builtins.property
     def parameters(self) -> _struct_pb2.Struct:
         """What it was given, defaults filled in; sensitive values read "********"."""
@@ -228,6 +236,15 @@ class Execution(_message.Message):
     def log_expired_at(self) -> _timestamp_pb2.Timestamp:
         """When its log expired, so that WatchExecution refuses it with `LOG_EXPIRED`; unset while the log is kept, and in events."""
 
+    @_builtins.property
+    def output(self) -> _struct_pb2.Struct:
+        """What the last attempt left in the file that `$ONCALL_OUTPUT` names, however it ended: a JSON object for programs and
+        for later nodes of a workflow, up to 64 KiB as it was written. Sensitive values and secrets in its names and values
+        read "********". Only in answers about one execution (GetExecution, CancelExecution), unset in lists and in events;
+        unset where nothing was left there, where `output_error` says why it could not be used, or where the executor was
+        lost.
+        """
+
     def __init__(
         self,
         *,
@@ -262,10 +279,12 @@ class Execution(_message.Message):
         masked_count: _builtins.int = ...,
         attempts: _abc.Iterable[Global___ExecutionAttempt] | None = ...,
         log_expired_at: _timestamp_pb2.Timestamp | None = ...,
+        output: _struct_pb2.Struct | None = ...,
+        output_error: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code", "cancel_requested_at", b"cancel_requested_at", "completed_at", b"completed_at", "created_at", b"created_at", "error", b"error", "exit_code", b"exit_code", "log_expired_at", b"log_expired_at", "parameters", b"parameters", "started_at", b"started_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code", "cancel_requested_at", b"cancel_requested_at", "completed_at", b"completed_at", "created_at", b"created_at", "error", b"error", "exit_code", b"exit_code", "log_expired_at", b"log_expired_at", "output", b"output", "parameters", b"parameters", "started_at", b"started_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code", "attempt", b"attempt", "attempts", b"attempts", "cancel_requested_at", b"cancel_requested_at", "completed_at", b"completed_at", "created_at", b"created_at", "digest", b"digest", "error", b"error", "executor_id", b"executor_id", "exit_code", b"exit_code", "id", b"id", "incident_id", b"incident_id", "isolation", b"isolation", "log_expired_at", b"log_expired_at", "masked_count", b"masked_count", "max_attempts", b"max_attempts", "output_truncated", b"output_truncated", "parameters", b"parameters", "runbook_id", b"runbook_id", "started_at", b"started_at", "status", b"status", "stderr", b"stderr", "stderr_sha256", b"stderr_sha256", "stderr_size", b"stderr_size", "stdout", b"stdout", "stdout_sha256", b"stdout_sha256", "stdout_size", b"stdout_size", "team_id", b"team_id", "trigger", b"trigger", "triggered_by", b"triggered_by", "version", b"version", "workflow_run_id", b"workflow_run_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code", "attempt", b"attempt", "attempts", b"attempts", "cancel_requested_at", b"cancel_requested_at", "completed_at", b"completed_at", "created_at", b"created_at", "digest", b"digest", "error", b"error", "executor_id", b"executor_id", "exit_code", b"exit_code", "id", b"id", "incident_id", b"incident_id", "isolation", b"isolation", "log_expired_at", b"log_expired_at", "masked_count", b"masked_count", "max_attempts", b"max_attempts", "output", b"output", "output_error", b"output_error", "output_truncated", b"output_truncated", "parameters", b"parameters", "runbook_id", b"runbook_id", "started_at", b"started_at", "status", b"status", "stderr", b"stderr", "stderr_sha256", b"stderr_sha256", "stderr_size", b"stderr_size", "stdout", b"stdout", "stdout_sha256", b"stdout_sha256", "stdout_size", b"stdout_size", "team_id", b"team_id", "trigger", b"trigger", "triggered_by", b"triggered_by", "version", b"version", "workflow_run_id", b"workflow_run_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__exit_code: _TypeAlias = _typing.Literal["exit_code"]  # noqa: Y015
     _WhichOneofArgType__exit_code: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code"]  # noqa: Y015
@@ -425,7 +444,7 @@ class ExecutionEvent(_message.Message):
 
     @_builtins.property
     def execution(self) -> Global___Execution:
-        """A change of state: the execution as it then was, without stdout and stderr."""
+        """A change of state: the execution as it then was, without stdout, stderr and output."""
 
     @_builtins.property
     def output(self) -> Global___OutputChunk:

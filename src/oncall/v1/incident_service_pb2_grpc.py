@@ -80,6 +80,8 @@ class IncidentServiceServicer:
 
         Safe to retry with the same `request_id`.
         * `ALREADY_EXISTS`, reason `REQUEST_ID_REUSED`: `request_id` was used with other content.
+        * `FAILED_PRECONDITION`, reason `TOO_MANY_OPEN_INCIDENTS`: 200 incidents of its page are open. One without a page, or
+        one that is over, is taken.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -93,6 +95,7 @@ class IncidentServiceServicer:
         Safe to retry with the same `request_id`.
         * `ABORTED`: `etag` is set and stale.
         * `FAILED_PRECONDITION`, reason `ILLEGAL_TRANSITION`: POSTMORTEM of an incident that is not resolved.
+        * `FAILED_PRECONDITION`, reason `TOO_MANY_OPEN_INCIDENTS`: it would be opened again, and 200 of its page are open.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

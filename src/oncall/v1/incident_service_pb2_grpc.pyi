@@ -41,6 +41,8 @@ class IncidentServiceStub:
 
     Safe to retry with the same `request_id`.
     * `ALREADY_EXISTS`, reason `REQUEST_ID_REUSED`: `request_id` was used with other content.
+    * `FAILED_PRECONDITION`, reason `TOO_MANY_OPEN_INCIDENTS`: 200 incidents of its page are open. One without a page, or
+      one that is over, is taken.
     """
     AddIncidentUpdate: _grpc.UnaryUnaryMultiCallable[_incident_service_pb2.AddIncidentUpdateRequest, _incident_service_pb2.AddIncidentUpdateResponse]
     """Says something about an incident: where it stands, how bad it is, what it does to components, and a message.
@@ -50,6 +52,7 @@ class IncidentServiceStub:
     Safe to retry with the same `request_id`.
     * `ABORTED`: `etag` is set and stale.
     * `FAILED_PRECONDITION`, reason `ILLEGAL_TRANSITION`: POSTMORTEM of an incident that is not resolved.
+    * `FAILED_PRECONDITION`, reason `TOO_MANY_OPEN_INCIDENTS`: it would be opened again, and 200 of its page are open.
     """
     AcknowledgeIncident: _grpc.UnaryUnaryMultiCallable[_incident_service_pb2.AcknowledgeIncidentRequest, _incident_service_pb2.AcknowledgeIncidentResponse]
     """Takes an incident on; one that was taken on already stays with whoever did it first. RESPONDER."""
@@ -73,6 +76,8 @@ class IncidentServiceAsyncStub(IncidentServiceStub):
 
     Safe to retry with the same `request_id`.
     * `ALREADY_EXISTS`, reason `REQUEST_ID_REUSED`: `request_id` was used with other content.
+    * `FAILED_PRECONDITION`, reason `TOO_MANY_OPEN_INCIDENTS`: 200 incidents of its page are open. One without a page, or
+      one that is over, is taken.
     """
     AddIncidentUpdate: _aio.UnaryUnaryMultiCallable[_incident_service_pb2.AddIncidentUpdateRequest, _incident_service_pb2.AddIncidentUpdateResponse]  # type: ignore[assignment]
     """Says something about an incident: where it stands, how bad it is, what it does to components, and a message.
@@ -82,6 +87,7 @@ class IncidentServiceAsyncStub(IncidentServiceStub):
     Safe to retry with the same `request_id`.
     * `ABORTED`: `etag` is set and stale.
     * `FAILED_PRECONDITION`, reason `ILLEGAL_TRANSITION`: POSTMORTEM of an incident that is not resolved.
+    * `FAILED_PRECONDITION`, reason `TOO_MANY_OPEN_INCIDENTS`: it would be opened again, and 200 of its page are open.
     """
     AcknowledgeIncident: _aio.UnaryUnaryMultiCallable[_incident_service_pb2.AcknowledgeIncidentRequest, _incident_service_pb2.AcknowledgeIncidentResponse]  # type: ignore[assignment]
     """Takes an incident on; one that was taken on already stays with whoever did it first. RESPONDER."""
@@ -108,6 +114,8 @@ class IncidentServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Safe to retry with the same `request_id`.
         * `ALREADY_EXISTS`, reason `REQUEST_ID_REUSED`: `request_id` was used with other content.
+        * `FAILED_PRECONDITION`, reason `TOO_MANY_OPEN_INCIDENTS`: 200 incidents of its page are open. One without a page, or
+          one that is over, is taken.
         """
 
     @_abc_1.abstractmethod
@@ -123,6 +131,7 @@ class IncidentServiceServicer(metaclass=_abc_1.ABCMeta):
         Safe to retry with the same `request_id`.
         * `ABORTED`: `etag` is set and stale.
         * `FAILED_PRECONDITION`, reason `ILLEGAL_TRANSITION`: POSTMORTEM of an incident that is not resolved.
+        * `FAILED_PRECONDITION`, reason `TOO_MANY_OPEN_INCIDENTS`: it would be opened again, and 200 of its page are open.
         """
 
     @_abc_1.abstractmethod

@@ -340,7 +340,7 @@ class TestNotificationChannelRequest(_message.Message):
     """The channel."""
     @_builtins.property
     def wait(self) -> _duration_pb2.Duration:
-        """How long to wait for what comes of it, 0 to 60 s; unset: 30 s."""
+        """How long to wait for what comes of it, 0 to 60 s; unset: 5 s."""
 
     def __init__(
         self,

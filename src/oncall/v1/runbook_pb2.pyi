@@ -321,7 +321,13 @@ class RunbookVersion(_message.Message):
     version: _builtins.int
     """1, 2, 3 …, given by the server."""
     script: _builtins.str
-    """The script; 1 byte to 1 MiB (1,048,576 bytes) of UTF-8 without NUL. Required."""
+    """The script; 1 byte to 1 MiB (1,048,576 bytes) of UTF-8 without NUL. Required.
+
+    It finds each parameter that has a value as `PARAM_<NAME>` in its environment and all of them as JSON in the file
+    `$ONCALL_PARAMETERS`, each secret as `SECRET_<NAME>` and in the file `$ONCALL_SECRETS/<name>`, and itself as
+    `ONCALL_EXECUTION_ID` and `ONCALL_ATTEMPT`. Its working directory is its own and writable. It may leave one JSON object
+    in the file that `$ONCALL_OUTPUT` names, which is not there before: see `Execution.output`.
+    """
     language: Global___ScriptLanguage.ValueType
     """The interpreter that runs it. Required."""
     timeout_seconds: _builtins.int

@@ -372,7 +372,7 @@ class RunbookServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListExecutions(self, request, context):
-        """Lists the executions that the caller may see, newest first, without stdout and stderr. OBSERVER.
+        """Lists the executions that the caller may see, newest first, without stdout, stderr and output. OBSERVER.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -174,7 +174,7 @@ class RunbookServiceStub:
     GetExecution: _grpc.UnaryUnaryMultiCallable[_runbook_service_pb2.GetExecutionRequest, _runbook_service_pb2.GetExecutionResponse]
     """Answers one execution, with its attempts; also one whose log has expired. OBSERVER."""
     ListExecutions: _grpc.UnaryUnaryMultiCallable[_runbook_service_pb2.ListExecutionsRequest, _runbook_service_pb2.ListExecutionsResponse]
-    """Lists the executions that the caller may see, newest first, without stdout and stderr. OBSERVER."""
+    """Lists the executions that the caller may see, newest first, without stdout, stderr and output. OBSERVER."""
     CancelExecution: _grpc.UnaryUnaryMultiCallable[_runbook_service_pb2.CancelExecutionRequest, _runbook_service_pb2.CancelExecutionResponse]
     """Asks for an execution to be cancelled. RESPONDER.
 
@@ -329,7 +329,7 @@ class RunbookServiceAsyncStub(RunbookServiceStub):
     GetExecution: _aio.UnaryUnaryMultiCallable[_runbook_service_pb2.GetExecutionRequest, _runbook_service_pb2.GetExecutionResponse]  # type: ignore[assignment]
     """Answers one execution, with its attempts; also one whose log has expired. OBSERVER."""
     ListExecutions: _aio.UnaryUnaryMultiCallable[_runbook_service_pb2.ListExecutionsRequest, _runbook_service_pb2.ListExecutionsResponse]  # type: ignore[assignment]
-    """Lists the executions that the caller may see, newest first, without stdout and stderr. OBSERVER."""
+    """Lists the executions that the caller may see, newest first, without stdout, stderr and output. OBSERVER."""
     CancelExecution: _aio.UnaryUnaryMultiCallable[_runbook_service_pb2.CancelExecutionRequest, _runbook_service_pb2.CancelExecutionResponse]  # type: ignore[assignment]
     """Asks for an execution to be cancelled. RESPONDER.
 
@@ -601,7 +601,7 @@ class RunbookServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _runbook_service_pb2.ListExecutionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_runbook_service_pb2.ListExecutionsResponse, _abc.Awaitable[_runbook_service_pb2.ListExecutionsResponse]]:
-        """Lists the executions that the caller may see, newest first, without stdout and stderr. OBSERVER."""
+        """Lists the executions that the caller may see, newest first, without stdout, stderr and output. OBSERVER."""
 
     @_abc_1.abstractmethod
     def CancelExecution(

@@ -150,6 +150,7 @@ class StatusPageServiceServicer:
 
         Safe to retry with the same `request_id`.
         * `ALREADY_EXISTS`, reason `REQUEST_ID_REUSED`: `request_id` was used with other content.
+        * `FAILED_PRECONDITION`, reason `PAGE_FULL`: the page has 500 components and groups.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

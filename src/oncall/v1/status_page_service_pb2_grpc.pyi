@@ -53,6 +53,7 @@ class StatusPageServiceStub:
 
     Safe to retry with the same `request_id`.
     * `ALREADY_EXISTS`, reason `REQUEST_ID_REUSED`: `request_id` was used with other content.
+    * `FAILED_PRECONDITION`, reason `PAGE_FULL`: the page has 500 components and groups.
     """
     ListStatusPages: _grpc.UnaryUnaryMultiCallable[_status_page_service_pb2.ListStatusPagesRequest, _status_page_service_pb2.ListStatusPagesResponse]
     """Lists status pages, newest first. OBSERVER."""
@@ -143,6 +144,7 @@ class StatusPageServiceAsyncStub(StatusPageServiceStub):
 
     Safe to retry with the same `request_id`.
     * `ALREADY_EXISTS`, reason `REQUEST_ID_REUSED`: `request_id` was used with other content.
+    * `FAILED_PRECONDITION`, reason `PAGE_FULL`: the page has 500 components and groups.
     """
     ListStatusPages: _aio.UnaryUnaryMultiCallable[_status_page_service_pb2.ListStatusPagesRequest, _status_page_service_pb2.ListStatusPagesResponse]  # type: ignore[assignment]
     """Lists status pages, newest first. OBSERVER."""
@@ -248,6 +250,7 @@ class StatusPageServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Safe to retry with the same `request_id`.
         * `ALREADY_EXISTS`, reason `REQUEST_ID_REUSED`: `request_id` was used with other content.
+        * `FAILED_PRECONDITION`, reason `PAGE_FULL`: the page has 500 components and groups.
         """
 
     @_abc_1.abstractmethod

@@ -204,7 +204,12 @@ Global___WorkflowNodeStatus: _TypeAlias = WorkflowNodeStatus  # noqa: Y015
 
 @_typing.final
 class Workflow(_message.Message):
-    """What is done when something happens: a trigger, and a graph of steps. A run keeps the version that it started with."""
+    """What is done when something happens: a trigger, and a graph of steps. A run keeps the version that it started with.
+
+    Templates and conditions are Jinja's syntax (`{{ }}`, `{% if %}`, `{% for %}`, some filters and tests) over JSON: the
+    objects `incident`, `service`, `team`, `trigger` and `nodes`. A template has at most 10,000 characters as it is
+    written. All of a workflow has at most 256 KiB as JSON.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -412,7 +417,8 @@ class RunbookWork(_message.Message):
     @_builtins.property
     def parameters(self) -> _struct_pb2.Struct:
         """Its parameters. A string may be a template, and then becomes what its definition's type asks for; a value that is one
-        expression alone (`{{ … }}`) keeps its type.
+        expression alone (`{{ … }}`) keeps its type; one that comes to null counts as not given. A sensitive parameter takes
+        templates only, for everybody who reads the workflow would see what stands there.
         """
 
     def __init__(
@@ -462,9 +468,9 @@ class NotifyWork(_message.Message):
     SUBJECT_FIELD_NUMBER: _builtins.int
     BODY_FIELD_NUMBER: _builtins.int
     subject: _builtins.str
-    """A template, one line of at most 200 characters once filled in. Required."""
+    """A template, one line; what is longer than 200 characters once filled in is cut. Required."""
     body: _builtins.str
-    """A template, Markdown of at most 10,000 characters once filled in."""
+    """A template, Markdown; what is longer than 10,000 characters once filled in is cut."""
     @_builtins.property
     def channel_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The channels; empty: all enabled channels of the team."""
@@ -496,7 +502,9 @@ class WebhookWork(_message.Message):
     HEADERS_FIELD_NUMBER: _builtins.int
     SIGNING_SECRET_NAME_FIELD_NUMBER: _builtins.int
     url: _builtins.str
-    """A template; http or https, and no address that the platform must not reach."""
+    """A template from its path on: its host stands there outright, so that no value decides who is sent a secret. http or
+    https, without a user name or password, and no address that the platform must not reach.
+    """
     method: _builtins.str
     """POST, PUT or PATCH; empty: POST."""
     signing_secret_name: _builtins.str
@@ -537,7 +545,7 @@ class WebhookHeader(_message.Message):
     SECRET_NAME_FIELD_NUMBER: _builtins.int
     PREFIX_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """Its name."""
+    """Its name; none that the platform sets. Authorization and Cookie carry a secret."""
     value: _builtins.str
     """What it says; nothing where `secret_name` is set."""
     secret_name: _builtins.str
@@ -594,7 +602,7 @@ class ApprovalWork(_message.Message):
     role: _team_pb2.Role.ValueType
     """Who may give it: members of at least this role, but for whoever started the run. Not OBSERVER; unspecified: RESPONDER."""
     question: _builtins.str
-    """A template: what is asked; at most 1,000 characters once filled in."""
+    """A template: what is asked; what is longer than 1,000 characters once filled in is cut."""
     expires_seconds: _builtins.int
     """After how many seconds nobody's word counts as no; 0: when the run's time is over."""
     def __init__(

@@ -9,12 +9,22 @@ from enum import Enum
 from types import MappingProxyType
 from uuid import UUID
 
+from kernel.errors import FailedPrecondition
 from server.domain.etag import etag, require_etag
 from server.domain.violation import Violations
 
 LONGEST_NAME = 100
 LONGEST_DESCRIPTION = 1_000
 GREATEST_POSITION = 10_000
+MOST_COMPONENTS = 500
+"""Of one page, groups among them: each is in every answer about it, with a history of 90 days."""
+
+
+def page_is_full() -> FailedPrecondition:
+    message = (
+        f"the page has {MOST_COMPONENTS} components and groups, as many as it may: delete one, or make another page"
+    )
+    return FailedPrecondition(message, reason="PAGE_FULL")
 
 
 class ComponentStatus(Enum):

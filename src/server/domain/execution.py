@@ -52,6 +52,8 @@ class Execution:
     state: Mapping[str, Any]
     stdout: str = ""
     stderr: str = ""
+    output: Mapping[str, Any] | None = None
+    output_error: str = ""
     attempts: Sequence[ExecutionAttempt] = ()
     log_expired_at: datetime | None = None
     """From then on nobody is shown its log."""

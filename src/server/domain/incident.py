@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from kernel.errors import FieldViolation, InvalidArgument
+from kernel.errors import FailedPrecondition, FieldViolation, InvalidArgument
 from server.domain.component import SEVERITY, ComponentStatus
 from server.domain.etag import etag, require_etag
 from server.domain.runbook import illegal_transition
@@ -16,6 +16,13 @@ from server.domain.runbook import illegal_transition
 OPERATIONAL = ComponentStatus.OPERATIONAL
 OPENED = "We are looking into it."
 RESOLVED_SENTENCE = "This incident has been resolved."
+MOST_OPEN = 200
+"""Of one page at one time: each of them is in every answer about it."""
+
+
+def too_many_open() -> FailedPrecondition:
+    message = f"the page has {MOST_OPEN} open incidents, as many as it may: resolve one first"
+    return FailedPrecondition(message, reason="TOO_MANY_OPEN_INCIDENTS")
 
 
 class IncidentSeverity(StrEnum):

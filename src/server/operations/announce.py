@@ -22,6 +22,9 @@ log = structlog.get_logger()
 LONGEST_WAIT_SECONDS = 1.0
 """How long a call may be held up by a Redis that does not answer."""
 
+LATER_SECONDS = 0.05
+"""How much later is told what nobody waits for: then it is in nobody's way."""
+
 
 class Announcer:
     """Speaks to Redis, briefly; that it is away is logged and never an error of the call."""
@@ -29,7 +32,7 @@ class Announcer:
     def __init__(self, redis: Redis, doorbell: Doorbell) -> None:
         self._redis = redis
         self._doorbell = doorbell
-        self._telling: set[asyncio.Task[bool]] = set()
+        self._telling: set[asyncio.Task[None]] = set()
 
     async def execution_waits(self, waiting: Waiting) -> bool:
         """Rings for an executor; False where nobody heard it."""
@@ -53,11 +56,15 @@ class Announcer:
         """Tells whoever follows a team."""
         return await self._briefly(publish_change(self._redis, team_id, thing, thing_id))
 
-    async def team_changes(self, team_id: UUID, thing: Thing, thing_id: UUID) -> None:
-        """As `team_changed`, for whoever must not wait for it: it is told while they go on."""
-        task = asyncio.create_task(self.team_changed(team_id, thing, thing_id))
+    def team_changes(self, team_id: UUID, thing: Thing, thing_id: UUID) -> None:
+        """As `team_changed`, for whoever must not wait for it: it is told a moment later, while they go on."""
+        task = asyncio.create_task(self._soon(team_id, thing, thing_id))
         self._telling.add(task)
         task.add_done_callback(self._telling.discard)
+
+    async def _soon(self, team_id: UUID, thing: Thing, thing_id: UUID) -> None:
+        await asyncio.sleep(LATER_SECONDS)
+        await self.team_changed(team_id, thing, thing_id)
 
     async def _briefly(self, action: Awaitable[None]) -> bool:
         try:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from kernel.audit import AuditEntry, append_all
 from server.domain.workflow.record import COMPENSATION, NodeRun, WorkflowRun
-from server.operations.change import Change
+from server.operations.change import Change, entry_of
 
 
 async def audit_move(tx: Change, before: WorkflowRun, after: WorkflowRun) -> None:
@@ -14,7 +14,7 @@ async def audit_move(tx: Change, before: WorkflowRun, after: WorkflowRun) -> Non
     entries = [entry for name in _names(after) for entry in _of_node(tx, before, after, name)]
     if after.status.ended and not before.status.ended:
         detail = {"status": after.status, "problem": after.problem, "stop_reason": after.stop_reason}
-        entries.append(tx.audit_entry("workflow_run.ended", after.id, team_id=after.team_id, **detail))
+        entries.append(entry_of(tx.call, "workflow_run.ended", after.id, team_id=after.team_id, **detail))
     await append_all(tx.session, entries)
 
 
@@ -35,4 +35,4 @@ def _of_node(tx: Change, before: WorkflowRun, after: WorkflowRun, name: str) -> 
 def _entry(tx: Change, run: WorkflowRun, action: str, node: NodeRun, **detail: str) -> AuditEntry:
     execution = str(node.execution_id) if node.execution_id else None
     step = node.name or "(compensation)"
-    return tx.audit_entry(action, run.id, team_id=run.team_id, step=step, execution_id=execution, **detail)
+    return entry_of(tx.call, action, run.id, team_id=run.team_id, step=step, execution_id=execution, **detail)

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel.errors import FieldViolation, InvalidArgument
-from server.domain.component import Component, ComponentContent, ComponentStatus
+from server.domain.component import MOST_COMPONENTS, Component, ComponentContent, ComponentStatus, page_is_full
 from server.domain.permission import Call
 from server.domain.request_key import RequestKey
 from server.domain.violation import Violations
@@ -44,6 +44,8 @@ async def create_component(env: Environment, call: Call, draft: ComponentDraft, 
         page = await lock_page(tx, status_page_id, now)
         if first := await first_result(tx.session, call, key):
             return await load_component_now(tx.session, UUID(first["component_id"]), now)
+        if await components.count_of_page(tx.session, page.id) >= MOST_COMPONENTS:
+            raise page_is_full()
         if content.group_id is not None:
             await require_group(tx.session, page.id, content.group_id)
         component = Component(env.new_id(), page.id, content, revision=1, created_at=now, updated_at=now)

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.domain.incident import (
     INVESTIGATING,
+    MOST_OPEN,
     OPEN,
     OPENED,
     RESOLVED,
@@ -20,6 +21,7 @@ from server.domain.incident import (
     IncidentStatus,
     Said,
     tell,
+    too_many_open,
 )
 from server.domain.incident_content import (
     LONGEST_DESCRIPTION,
@@ -89,6 +91,7 @@ async def create_incident(
         await require_service(tx.session, checked.team_id, checked.service_id)
         if checked.status_page_id is not None:
             await require_impacts(tx.session, checked.status_page_id, checked.said.impacts, "incident.impacts")
+            await require_room(tx.session, checked.status_page_id, checked.said.status)
         incident = _incident(env, call, draft, checked, now)
         await incidents.add(tx.session, incident)
         await remember(tx.session, call, key, {"incident_id": str(incident.id)})
@@ -126,6 +129,12 @@ async def require_impacts(
         if component_id not in known:
             violations.add(f"{field}[{index}].component_id", "must be a component of the page, and no group")
     violations.raise_if_any()
+
+
+async def require_room(session: AsyncSession, page_id: UUID, status: IncidentStatus | None) -> None:
+    """Refuses one more open incident on a page that has as many as it may; the caller holds the lock of the page."""
+    if status in OPEN and await incidents.count_open(session, page_id) >= MOST_OPEN:
+        raise too_many_open()
 
 
 async def _require_page(session: AsyncSession, team_id: UUID, page_id: UUID) -> None:

@@ -1,5 +1,7 @@
 """Seals again, under the current key, every secret that is under another, so that the other can be taken away.
 
+Secrets here are those of teams, and the targets and signing secrets of their notification channels.
+
 Each batch is a transaction of its own, in which its rows are locked: whatever ends this at whatever moment leaves every
 secret whole under one key or the other, and the next run goes on. Any number of runs may work at once; each takes what
 no other holds, then waits for what the others held and looks again.
@@ -7,19 +9,16 @@ no other holds, then waits for what the others held and looks again.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from uuid import UUID
 
 from kernel.cipher import Cipher
-from kernel.secret_store import context_of
 from server.operations.change import change
 from server.operations.environment import Environment
-from server.storage import sealed_values
-from server.storage.sealed_values import SealedSecret
+from server.storage.sealed_values import TABLES, SealedTable, SealedValue, count_parameters
 
 BATCH = 50  # values of at most 64 KiB each
-_FIRST = UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,43 +52,53 @@ async def rotate_keys(
 ) -> Rotation:
     """Seals all that can be opened again; `progress` hears after each commit how many this run has done."""
     done = 0
-    unopened: dict[UUID, Unopened] = {}
-    for wait in (False, True):
-        last = _FIRST
-        unopened.clear()
-        while True:
-            async with change(env.sessions, None) as tx:
-                found = await sealed_values.lock_under_other_keys(
-                    tx.session, cipher.current_key_id, after=last, limit=batch, wait=wait
-                )
-                if not found:
-                    break
-                resealed = _reseal(cipher, found, unopened)
-                await sealed_values.rewrite(tx.session, resealed)
-                if resealed:
-                    await tx.audit("key.rotated", cipher.current_key_id, secrets=len(resealed))
-            last = found[-1].id
-            done += len(resealed)
-            progress(done)
+    unopened: list[Unopened] = []
+    for table in TABLES:
+        for wait in (False, True):
+            unable: list[Unopened] = []  # the second look finds again what the first could not open
+            async for resealed, others in _batches(env, cipher, table, batch, wait=wait):
+                done += resealed
+                unable += others
+                progress(done)
+        unopened += unable
     async with env.sessions() as session:
         return Rotation(
             cipher.current_key_id,
             done,
-            tuple(unopened.values()),
-            await sealed_values.count_secrets(session, not_under=cipher.current_key_id),
-            await sealed_values.count_parameters(session, not_beginning=cipher.current_header),
+            tuple(unopened),
+            sum([await table.count(session, not_under=cipher.current_key_id) for table in TABLES]),
+            await count_parameters(session, not_beginning=cipher.current_header),
         )
 
 
-def _reseal(cipher: Cipher, found: list[SealedSecret], unopened: dict[UUID, Unopened]) -> list[SealedSecret]:
-    """Answers those that open, under the current key, and notes the others."""
-    resealed = []
-    for secret in found:
-        context = context_of(secret.team_id, secret.name)
+async def _batches(
+    env: Environment, cipher: Cipher, table: SealedTable, batch: int, *, wait: bool
+) -> AsyncIterator[tuple[int, list[Unopened]]]:
+    """Goes through a table, a transaction for each batch; yields how many of each it sealed, and what did not open."""
+    last = table.first
+    while True:
+        async with change(env.sessions, None) as tx:
+            found = await table.lock_under_other_keys(
+                tx.session, cipher.current_key_id, after=last, limit=batch, wait=wait
+            )
+            if not found:
+                return
+            resealed, unopened = _reseal(cipher, found)
+            await table.rewrite(tx.session, resealed)
+            if resealed:
+                await tx.audit("key.rotated", cipher.current_key_id, secrets=len(resealed))
+        last = found[-1].key
+        yield len(resealed), unopened
+
+
+def _reseal(cipher: Cipher, found: list[SealedValue]) -> tuple[list[SealedValue], list[Unopened]]:
+    """Answers those that open, under the current key, and the others."""
+    resealed, unopened = [], []
+    for value in found:
         try:
-            clear = cipher.open(secret.sealed, context)
+            clear = cipher.open(value.sealed, value.context)
         except ValueError as error:
-            unopened[secret.id] = Unopened(secret.team_id, secret.name, str(error))
+            unopened.append(Unopened(value.team_id, value.name, str(error)))
             continue
-        resealed.append(replace(secret, sealed=cipher.seal(clear, context), key_id=cipher.current_key_id))
-    return resealed
+        resealed.append(replace(value, sealed=cipher.seal(clear, value.context), key_id=cipher.current_key_id))
+    return resealed, unopened

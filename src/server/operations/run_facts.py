@@ -49,7 +49,7 @@ def _ended(execution: Execution) -> Ended:
         exit_code=execution.state["exit_code"],
         stdout=execution.stdout,
         stderr=execution.stderr,
-        output=None,
+        output=execution.output,
         problem=execution.state["error_message"],
     )
 

@@ -16,7 +16,7 @@ from server.operations.environment import Environment
 from server.operations.read_channels import load_channel, load_delivery
 from server.storage import deliveries
 
-DEFAULT_WAIT = timedelta(seconds=30)
+DEFAULT_WAIT = timedelta(seconds=5)
 LONGEST_WAIT = timedelta(seconds=60)
 POLL_SECONDS = 0.2
 

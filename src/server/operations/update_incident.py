@@ -26,7 +26,7 @@ from server.domain.violation import Violations, require_uuid
 from server.domain.workflow.definition import Event
 from server.operations.announce import Announcer
 from server.operations.change import Change, change
-from server.operations.create_incident import require_impacts
+from server.operations.create_incident import require_impacts, require_room
 from server.operations.environment import Environment
 from server.operations.note_incident_event import note_incident_event
 from server.operations.once import first_result, remember
@@ -61,6 +61,8 @@ async def add_incident_update(
             return await with_updates(tx.session, incident)
         incident.require_etag(draft.etag)
         await _require_known(tx, incident, said)
+        if incident.status not in OPEN and incident.status_page_id is not None:
+            await require_room(tx.session, incident.status_page_id, said.status)
         told = await _tell(
             tx, env, announcer, incident, said, by=call.caller.user_id, author=call.caller.user_id, at=now
         )

@@ -16,6 +16,9 @@ def execution_to_pb(execution: Execution) -> pb.Execution:
     message = snapshot_to_pb(execution, execution.state)
     message.stdout = execution.stdout
     message.stderr = execution.stderr
+    if execution.output is not None:
+        message.output.CopyFrom(struct_to_pb(execution.output))
+    message.output_error = execution.output_error
     message.attempts.extend(_attempt_to_pb(attempt) for attempt in execution.attempts)
     if execution.log_expired_at is not None:
         message.log_expired_at.FromDatetime(execution.log_expired_at)

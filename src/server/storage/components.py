@@ -26,6 +26,12 @@ async def of_page(session: AsyncSession, status_page_id: UUID) -> list[Component
     return [_component(row) for row in (await session.execute(query)).mappings()]
 
 
+async def count_of_page(session: AsyncSession, status_page_id: UUID) -> int:
+    """Answers how many components and groups a page has; exact for whoever holds the lock of the page."""
+    query = select(func.count()).select_from(components).where(components.c.status_page_id == status_page_id)
+    return await session.scalar(query) or 0
+
+
 async def add(session: AsyncSession, component: Component) -> None:
     fixed = {
         "id": component.id,

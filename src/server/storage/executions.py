@@ -9,11 +9,12 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import RowMapping, Select, bindparam, func, select
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from kernel.database import Statements
 from kernel.execution.status import ExecutionStatus
 from kernel.execution_row import NEVER_CLAIMED, STATE_COLUMNS
+from kernel.statement import Statement, Statements
 from kernel.tables import execution_attempts, execution_events, executions
 from kernel.turns import is_unended
 from server.domain.execution import Execution, ExecutionAttempt
@@ -34,6 +35,7 @@ _FIXED = (
     "created_at",
 )
 _HEAD = [executions.c[name] for name in (*_FIXED, *STATE_COLUMNS, "log_expired_at")]
+_OUTPUT = ("stdout", "stderr", "output", "output_error")
 _LISTING = Listing(
     executions,
     _HEAD,
@@ -62,8 +64,8 @@ class ExecutionFilter:
 
 
 async def find(session: AsyncSession, execution_id: UUID, *, output: bool = False) -> Execution | None:
-    """Answers one execution; with `output`, also the kept parts of its output."""
-    columns = [*_HEAD, executions.c.stdout, executions.c.stderr] if output else _HEAD
+    """Answers one execution; with `output`, also the kept parts of its output and the object that it left."""
+    columns = [*_HEAD, *(executions.c[name] for name in _OUTPUT)] if output else _HEAD
     query = select(*columns).where(executions.c.id == execution_id)
     row = (await session.execute(query)).mappings().one_or_none()
     return _execution(row) if row else None
@@ -135,18 +137,18 @@ def _log_ends() -> Select[Any]:
         .scalar_subquery()
     )
     head = (executions.c.id, executions.c.status, executions.c.log_expired_at)
-    wanted = executions.c.id.in_(bindparam("wanted", expanding=True))
+    wanted = executions.c.id == func.any(bindparam("wanted", type_=ARRAY(executions.c.id.type)))
     return select(*head, func.coalesce(last, 0).label("last")).where(wanted)
 
 
-_LOG_ENDS = _log_ends()
+_LOG_ENDS = Statement(_log_ends())
 
 
 async def log_ends(session: Statements, execution_ids: Collection[UUID]) -> dict[UUID, LogEnd]:
     """Answers how far each log goes, in one statement that looks at one index entry for each; not of what is gone."""
-    found = await session.execute(_LOG_ENDS, {"wanted": list(execution_ids)})
+    found = await _LOG_ENDS.all(session, {"wanted": list(execution_ids)})
     return {
-        row.id: LogEnd(row.last, ExecutionStatus(row.status).ended, expired=row.log_expired_at is not None)
+        row["id"]: LogEnd(row["last"], ExecutionStatus(row["status"]).ended, expired=row["log_expired_at"] is not None)
         for row in found
     }
 
@@ -158,7 +160,6 @@ def _execution(row: RowMapping) -> Execution:
     return Execution(
         **fixed,
         state=state,
-        stdout=row.get("stdout", ""),
-        stderr=row.get("stderr", ""),
+        **{name: row[name] for name in _OUTPUT if name in row},
         log_expired_at=row["log_expired_at"],
     )

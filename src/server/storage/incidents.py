@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, RowMapping, Select, exists, insert, or_, select, update
+from sqlalchemy import ColumnElement, RowMapping, Select, exists, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -93,6 +93,12 @@ async def of_page(
     rows = {row["id"]: row for some in (newest, opened) for row in (await session.execute(some)).mappings()}
     impacts = await _impacts(session, list(rows))
     return [_incident(row, impacts.get(row["id"], ())) for row in rows.values()]
+
+
+async def count_open(session: AsyncSession, status_page_id: UUID) -> int:
+    """Answers how many incidents of a page are open; exact for whoever holds the lock of the page."""
+    of_it = (incidents.c.status_page_id == status_page_id, incidents.c.resolved_at.is_(None))
+    return await session.scalar(select(func.count()).select_from(incidents).where(*of_it)) or 0
 
 
 async def open_impacts(session: AsyncSession, status_page_id: UUID) -> dict[UUID, list[ComponentStatus]]:

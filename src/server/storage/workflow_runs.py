@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, Select, func, select, update
+from sqlalchemy import RowMapping, Select, func, literal_column, select, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -44,7 +44,9 @@ _MOVING = (
 )
 _STATE = ("status", "problem", "output", "started_at", "deadline", "due_at", "completed_at")
 
-_WITHOUT_GRAPH = workflow_runs.c.definition.op("||", return_type=JSONB)({"nodes": [], "edges": []}).label("definition")
+_WITHOUT_GRAPH = (
+    workflow_runs.c.definition.op("||", return_type=JSONB)(literal_column("""'{"nodes": [], "edges": []}'::jsonb"""))
+).label("definition")
 _LISTING = Listing(
     workflow_runs,
     [_WITHOUT_GRAPH if column is workflow_runs.c.definition else column for column in workflow_runs.c],

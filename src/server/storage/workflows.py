@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, Select, delete, insert, select, update
+from sqlalchemy import RowMapping, Select, delete, insert, literal_column, select, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -17,7 +17,9 @@ from server.domain.workflow.definition import Event
 from server.domain.workflow.workflow import Workflow
 from server.storage.newest import Listing
 
-_WITHOUT_GRAPH = workflows.c.definition.op("||", return_type=JSONB)({"nodes": [], "edges": []}).label("definition")
+_WITHOUT_GRAPH = (
+    workflows.c.definition.op("||", return_type=JSONB)(literal_column("""'{"nodes": [], "edges": []}'::jsonb"""))
+).label("definition")
 _LISTING = Listing(
     workflows,
     [_WITHOUT_GRAPH if column is workflows.c.definition else column for column in workflows.c],

@@ -5,6 +5,7 @@ import json
 import grpc
 import pytest
 
+from oncall.v1.execution_pb2 import Execution
 from oncall.v1.incident_pb2 import INCIDENT_STATUS_IDENTIFIED, Incident, IncidentUpdate
 from oncall.v1.incident_service_pb2 import (
     AcknowledgeIncidentResponse,
@@ -12,7 +13,7 @@ from oncall.v1.incident_service_pb2 import (
     ListIncidentsResponse,
 )
 from oncall.v1.maintenance_pb2 import MAINTENANCE_STATUS_SCHEDULED, Maintenance, MaintenanceUpdate
-from oncall.v1.runbook_service_pb2 import ListExecutionsResponse
+from oncall.v1.runbook_service_pb2 import GetExecutionResponse, GetRunbookResponse, ListExecutionsResponse
 from oncall.v1.status_page_pb2 import StatusPage
 from oncall.v1.status_page_service_pb2 import (
     GetMaintenanceResponse,
@@ -69,6 +70,17 @@ def test_a_reason_is_shown_as_what_it_is(server):
     ran = server.run("incident", "show", ID)
     server.refuse("GetIncident", grpc.StatusCode.NOT_FOUND, "gone", HOSTILE)
     assert ran.result(SECONDS).stderr == f"oncall: gone ({SHOWN})\n"
+
+
+def test_what_a_script_left_is_shown_as_json_on_lines_of_its_own(server):
+    ran = server.run("execution", ID)
+    left = Execution(id=ID, output={HOSTILE: [HOSTILE, "ä"]}, output_error=HOSTILE)
+    server.answer("GetExecution", GetExecutionResponse(execution=left))
+    server.answer("GetRunbook", GetRunbookResponse())
+    printed = ran.result(SECONDS).stdout
+    assert not set(printed) & set("\x1b\x9b\u202e\x7f")
+    assert json.loads(printed.partition("\noutput:\n")[2]) == {HOSTILE: [HOSTILE, "ä"]}
+    assert f"no output  {SHOWN}\n" in printed
 
 
 @pytest.mark.parametrize("text", [HOSTILE, "plain", "ä€😀"])

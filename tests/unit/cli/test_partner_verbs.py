@@ -12,12 +12,13 @@ from oncall.v1.partner_pb2 import Partner, PartnerToken
 from oncall.v1.partner_service_pb2 import (
     CreatePartnerResponse,
     GetPartnerResponse,
+    ListPartnersResponse,
     RevokePartnerResponse,
     RotatePartnerTokenResponse,
     UpdatePartnerResponse,
 )
 from oncall.v1.status_page_pb2 import StatusPage
-from oncall.v1.status_page_service_pb2 import ListStatusPagesResponse
+from oncall.v1.status_page_service_pb2 import ListMaintenancesResponse, ListStatusPagesResponse
 from tests.unit.cli.conftest import SECONDS
 
 ID = "0199c3a1-8f0e-7cc2-9d0b-5a3f0c7a1b2e"
@@ -115,6 +116,25 @@ def test_what_cannot_be_meant_ends_before_any_call(server, arguments, says):
     result = server.run("partner", "update", ID, *arguments).result(SECONDS)
     assert (result.stdout, result.exit_code) == ("", 2)
     assert says in result.stderr
+
+
+@pytest.mark.parametrize("given", [["shop"], ["--page", "shop"], ["-p", "shop"], ["shop", "--page", "shop"]])
+@pytest.mark.parametrize("group", ["partner", "maintenance"])
+def test_a_list_takes_its_page_as_the_other_verbs_do_too(server, group, given):
+    ran = server.run(group, "list", *given, "--json")
+    pages = [StatusPage(id="page-id", slug="shop"), StatusPage(id="other-id", slug="other")]
+    server.answer("ListStatusPages", ListStatusPagesResponse(status_pages=pages))
+    method, answer = {
+        "partner": ("ListPartners", ListPartnersResponse()),
+        "maintenance": ("ListMaintenances", ListMaintenancesResponse()),
+    }[group]
+    assert server.answer(method, answer).status_page_id == "page-id"
+    assert ran.result(SECONDS).exit_code == 0
+
+
+def test_two_pages_are_not_one(server):
+    result = server.run("partner", "list", "shop", "--page", "other").result(SECONDS)
+    assert (result.exit_code, "two pages, shop and other" in result.stderr) == (2, True)
 
 
 def test_a_maintenance_that_ends_after_all_calendars_is_refused_in_a_sentence(server):

@@ -23,6 +23,7 @@ from oncall.v1.execution_pb2 import (
 from oncall.v1.runbook_pb2 import PARAMETER_TYPE_INTEGER, ParameterDefinition, Runbook, RunbookVersion
 from oncall.v1.runbook_service_pb2 import (
     ExecuteResponse,
+    GetExecutionResponse,
     GetRunbookVersionResponse,
     ListRunbooksResponse,
     WatchExecutionResponse,
@@ -192,6 +193,41 @@ def test_json_is_one_event_a_line_and_nothing_else_on_stdout(server):
     assert [line["sequence"] for line in lines] == ["1", "2", "3"]
     assert base64.b64decode(lines[1]["output"]["data"]) == b"\xff\n"
     assert lines[2]["execution"]["status"] == "EXECUTION_STATUS_COMPLETED"
+
+
+def played_in_json(server):
+    ran = server.run("run", "restart", "--json")
+    resolve(server)
+    _, rpc = server.take("Execute")
+    ended = a_snapshot(2, EXECUTION_STATUS_COMPLETED, completed_at={"seconds": 1})
+    play(rpc, ExecuteResponse, a_snapshot(1, EXECUTION_STATUS_PENDING), ended)
+    end(rpc)
+    return ran
+
+
+def test_the_last_line_of_json_has_what_the_script_left(server):
+    ran = played_in_json(server)
+    record = Execution(id="the-id", output={"leader": "db-7", "replicas": 3}, output_error="")
+    assert server.answer("GetExecution", GetExecutionResponse(execution=record)).execution_id == "the-id"
+    last = json.loads(ran.result(SECONDS).stdout.splitlines()[-1])["execution"]
+    assert (last["output"], last["output_error"]) == ({"leader": "db-7", "replicas": 3}, "")
+
+
+def test_what_is_wrong_with_it_is_in_the_last_line_of_json_too(server):
+    ran = played_in_json(server)
+    record = Execution(id="the-id", output_error="it is empty")
+    server.answer("GetExecution", GetExecutionResponse(execution=record))
+    last = json.loads(ran.result(SECONDS).stdout.splitlines()[-1])["execution"]
+    assert (last.get("output"), last["output_error"]) == (None, "it is empty")
+
+
+def test_the_last_event_is_shown_also_where_the_record_cannot_be_read(server):
+    ran = played_in_json(server)
+    server.refuse("GetExecution", grpc.StatusCode.UNAVAILABLE, "away")
+    result = ran.result(SECONDS)
+    last = json.loads(result.stdout.splitlines()[-1])["execution"]
+    assert (result.exit_code, last["status"]) == (0, "EXECUTION_STATUS_COMPLETED")
+    assert "`oncall execution the-id` shows it" in result.stderr
 
 
 def test_detach_prints_the_id_and_leaves(server):

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import shutil
 import ssl
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -69,7 +70,7 @@ def test_authorities_are_certificates_one_of_which_is_valid(tmp_path: Path) -> N
     assert read_authorities(both) == both.read_bytes()
 
 
-def test_a_change_is_seen_once_also_where_a_link_is_turned_to_another_file(tmp_path: Path) -> None:
+def test_a_change_is_told_until_it_was_read_also_where_a_link_is_turned_to_another_file(tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / name).write_text("the same")
     link = tmp_path / "link"
@@ -78,9 +79,14 @@ def test_a_change_is_seen_once_also_where_a_link_is_turned_to_another_file(tmp_p
     assert not files.changed()
     (tmp_path / "next").symlink_to("two")
     (tmp_path / "next").replace(link)
-    assert [files.changed(), files.changed()] == [True, False]
+    assert [files.changed(), files.changed()] == [True, True]
+    files.were_read()
+    assert not files.changed()
     link.unlink()
-    assert [files.changed(), files.changed()] == [True, False]
+    assert files.changed()
+    (tmp_path / "next").symlink_to("two")
+    (tmp_path / "next").replace(link)
+    assert not files.changed()  # it is as it was read
 
 
 def test_a_file_that_may_be_read_only_now_is_a_change(tmp_path: Path) -> None:
@@ -92,7 +98,29 @@ def test_a_file_that_may_be_read_only_now_is_a_change(tmp_path: Path) -> None:
     while key.stat().st_ctime_ns == begun:  # the clock of the file system is coarse
         key.chmod(0o640)
     assert files.changed()
+    files.were_read()
     assert not files.changed()
+
+
+async def test_what_cannot_be_used_is_told_once_and_tried_until_it_can(capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing of the files changes meanwhile: a certificate begins to be valid, a process has descriptors again."""
+    bad, worse = UnusableFiles("valid only from noon on"), OSError(errno.EMFILE, "Too many open files")
+    answers: Iterator[Exception | bool] = iter([bad, bad, bad, worse, worse, bad, True])
+    renewed = asyncio.Event()
+
+    def reload() -> bool:
+        answer = next(answers, False)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    looking = asyncio.create_task(reload_again_and_again(reload, 0.001, renewed.set))
+    async with asyncio.timeout(10):
+        await renewed.wait()
+    looking.cancel()
+    await asyncio.wait({looking})
+    said = [line for line in capsys.readouterr().out.splitlines() if "tls_certificate_not_reloaded" in line]
+    assert ["valid only from noon on" in line for line in said] == [True, False, True]
 
 
 async def test_a_process_that_has_no_descriptor_left_looks_again_all_the_same() -> None:

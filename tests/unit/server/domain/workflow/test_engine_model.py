@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import combinations
-from typing import Any
 from uuid import UUID
 
 from hypothesis import HealthCheck, settings
@@ -172,10 +171,10 @@ class Runs(RuleBasedStateMachine):
         self.look({})
 
     @precondition(lambda self: len(self.looks) > 2)
-    @rule(cancel=st.booleans())
-    def ask_for_its_end(self, *, cancel: bool) -> None:
-        changes: dict[str, Any] = {"cancel_requested": True} if cancel else {"stop_reason": "the brake"}
-        self.run = replace(self.run, **changes)
+    @rule(cancel=st.booleans(), stop=st.booleans())
+    def ask_for_its_end(self, *, cancel: bool, stop: bool) -> None:
+        cancelled, stopped = self.run.cancel_requested or cancel, self.run.stop_reason or ("the brake" if stop else "")
+        self.run = replace(self.run, cancel_requested=cancelled, stop_reason=stopped)
 
     def teardown(self) -> None:
         """Every run ends: once all is in, or where nothing is ever heard again, by its time."""

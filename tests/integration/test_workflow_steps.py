@@ -1,0 +1,324 @@
+"""Whoever moves a run on may die anywhere: a later ring, or none, neither loses a step nor repeats one.
+
+A run with a step of every kind is driven to its end. Once it is only counted what is done to the database meanwhile;
+then it is driven again for each of these statements and each commit, and whoever moves it dies there, before or after.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import event, select, update
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from kernel.cipher import Cipher
+from kernel.database import Transaction, create_engine, sessions, transaction
+from kernel.notification_tables import deliveries
+from kernel.queue import Doorbell
+from kernel.tables import audit_events, executions
+from oncall.v1 import workflow_pb2 as pb
+from server.domain.page import Pager
+from server.operations.advance_run import advance_run
+from server.operations.announce import Announcer
+from server.operations.environment import Environment
+from server.operations.ground import Mover
+from server.operations.handle_incident_events import handle_incident_events
+from tests.builders import MASTER_KEY, a_team, an_approved_runbook
+from tests.executors import an_executor, settings_of
+from tests.receivers import a_channel
+from tests.rpc.conftest import RunningServer, a_server
+from tests.rpc.scripted_executor import ScriptedExecutor
+from tests.waiting import eventually
+from tests.workflows import (
+    CREATED,
+    WorkflowDesk,
+    approval,
+    condition,
+    edge,
+    jobs_of,
+    notify,
+    runbook,
+    status,
+    statuses,
+)
+
+
+class Killed(BaseException):
+    """What `kill -9` is to this test: nothing catches it, and whatever was not committed is gone."""
+
+
+class Mortal:
+    """A process that moves runs on, and dies at the point of its life with this number; 0: it does not."""
+
+    def __init__(self, server: RunningServer, engine: AsyncEngine) -> None:
+        self._engine = engine
+        announcer = Announcer(server.platform.redis, Doorbell(server.platform.broker))
+        environment = Environment(sessions(engine), Pager(b"test"))
+        self.mover = Mover(environment, Cipher(MASTER_KEY), announcer)
+        self.points: list[str] = []
+        """What kind each point was that it has passed or died at."""
+        self.dies_at = 0
+        self.died = False
+
+    def is_to_die_at(self, point: int) -> None:
+        self.points, self.dies_at, self.died = [], point, False
+
+    def _point(self, kind: str) -> None:
+        self.points.append(kind)
+        if len(self.points) == self.dies_at:
+            self.died = True
+            raise Killed
+
+    @contextmanager
+    def counted(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+        """Every statement and every commit is a point of its life, and so is what comes right after a commit."""
+        mortal, committed = self, Transaction.committed
+
+        async def after_commit(tx: Transaction) -> None:
+            if tx.session.get_bind() is mortal._engine.sync_engine:
+                mortal._point("after commit")
+            await committed(tx)
+
+        engine = self._engine.sync_engine
+        listeners = {
+            "before_cursor_execute": lambda *_: self._point("statement"),
+            "commit": lambda *_: self._point("commit"),
+        }
+        for what, listener in listeners.items():
+            event.listen(engine, what, listener)
+        monkeypatch.setattr(Transaction, "committed", after_commit)
+        try:
+            yield
+        finally:
+            monkeypatch.setattr(Transaction, "committed", committed)
+            for what, listener in listeners.items():
+                event.remove(engine, what, listener)
+
+    async def lives(self, work: Callable[[], Awaitable[object]]) -> None:
+        try:
+            await work()
+        except Killed:
+            await self._engine.dispose()
+
+
+class Drive:
+    """Drives one run of a workflow with a step of every kind to its end, by what only the database says."""
+
+    def __init__(self, server: RunningServer, desk: WorkflowDesk, mortal: Mortal) -> None:
+        self._server, self._desk, self._mortal = server, desk, mortal
+        self.run_id = ""
+
+    async def go(self, workflow: pb.Workflow) -> pb.WorkflowRun:
+        incident = await self._desk.an_incident()
+        await self._moves(lambda: handle_incident_events(self._mortal.mover))
+        (run,) = await self._desk.runs_of(workflow_id=workflow.id, incident_id=incident.id)
+        self.run_id = run.id
+        await self._advances()
+        for name in ("first", "second"):
+            step = next(node for node in (await self._desk.run(run.id)).nodes if node.name == name)
+            executor = ScriptedExecutor(self._server, step.execution_id)
+            await executor.claim()
+            await executor.finish()
+            await self._advances()
+        async with transaction(self._server.sessions) as tx:
+            ended = {"status": "DELIVERED", "ended_at": deliveries.c.created_at}
+            of_run = deliveries.c.workflow_run_id == UUID(run.id)
+            await tx.session.execute(update(deliveries).where(of_run).values(**ended))
+        await self._advances()
+        await self._desk.decides(run.id, "ask")
+        await self._advances()
+        return await self._desk.run(run.id)
+
+    async def _advances(self) -> None:
+        await self._moves(lambda: advance_run(self._mortal.mover, UUID(self.run_id)))
+
+    async def _moves(self, work: Callable[[], Awaitable[object]]) -> None:
+        """Where whoever moves dies, nobody rings again: only the sweep of another process looks."""
+        await self._mortal.lives(work)
+        if self._mortal.died:
+            async with jobs_of(self._server, hears=False, sweeps=False) as others:
+                await others.sweep()
+
+    async def what_was_done(self) -> dict[str, Counter[Any]]:
+        """Answers what there is of each thing that must be there once."""
+        run_id = UUID(self.run_id)
+        async with self._server.sessions() as session:
+            of_run = select(audit_events.c.action, audit_events.c.detail).where(
+                audit_events.c.resource_id == self.run_id
+            )
+            steps = [(row.action, row.detail.get("step")) for row in await session.execute(of_run)]
+            began = select(executions.c.runbook_id).where(executions.c.workflow_run_id == run_id)
+            sent = select(deliveries.c.node, deliveries.c.event).where(deliveries.c.workflow_run_id == run_id)
+            return {
+                "steps": Counter(steps),
+                "executions": Counter((await session.execute(began)).scalars()),
+                "deliveries": Counter(tuple(row) for row in await session.execute(sent)),
+            }
+
+
+@asynccontextmanager
+async def a_world(database_url: str, redis_url: str) -> AsyncIterator[tuple[RunningServer, WorkflowDesk, AsyncEngine]]:
+    engine = create_engine(database_url, pool_size=2)
+    try:
+        async with a_server(database_url, redis_url) as server:
+            yield server, WorkflowDesk(server, await a_team(server.sessions)), engine
+    finally:
+        await engine.dispose()
+
+
+async def every_kind(desk: WorkflowDesk) -> pb.Workflow:
+    """A workflow in which steps of every kind follow one another; a channel hears of what it says and asks."""
+    await a_channel(desk.server.sessions, desk.team, "https://example.org")
+    made = [await an_approved_runbook(desk.server.sessions, desk.team) for _ in range(2)]
+    return await desk.creates(
+        [
+            runbook("first", made[0].id),
+            condition("well", "nodes.first.exit_code == 0"),
+            runbook("second", made[1].id),
+            notify("tell", "{{ incident.title }}"),
+            approval("ask"),
+        ],
+        edge("first", "well"),
+        edge("well", "second", pb.WORKFLOW_EDGE_ON_TRUE),
+        edge("second", "tell"),
+        edge("tell", "ask"),
+        event=CREATED,
+    )
+
+
+def points_to_die_at(kinds: list[str]) -> list[int]:
+    """All commits, before and after, and every fourth statement between; in the long form every one of them."""
+    return [
+        number
+        for number, kind in enumerate(kinds, start=1)
+        if kind != "statement" or number % 4 == 0 or os.environ.get("ONCALL_TEST_LONG")
+    ]
+
+
+async def test_a_death_at_any_point_neither_loses_a_step_nor_repeats_one(
+    database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with a_world(database_url, redis_url) as (server, desk, engine):
+        workflow = await every_kind(desk)
+        mortal = Mortal(server, engine)
+        with mortal.counted(monkeypatch):
+            drive = Drive(server, desk, mortal)
+            run = await drive.go(workflow)
+            expected = await drive.what_was_done()
+            assert (status(run), set(statuses(run).values())) == ("COMPLETED", {"SUCCEEDED"})
+            kinds = mortal.points
+            assert len(kinds) > 60
+            assert max(max(counts.values()) for counts in expected.values()) == 1
+            for point in points_to_die_at(kinds):
+                mortal.is_to_die_at(point)
+                drive = Drive(server, desk, mortal)
+                run = await drive.go(workflow)
+                assert mortal.died, point
+                assert (status(run), set(statuses(run).values())) == ("COMPLETED", {"SUCCEEDED"}), point
+                assert await drive.what_was_done() == expected, point
+
+
+async def test_rings_that_come_at_once_and_again_do_nothing_twice(database_url: str, redis_url: str) -> None:
+    async with a_world(database_url, redis_url) as (server, desk, engine):
+        workflow = await every_kind(desk)
+        drive = Drive(server, desk, Mortal(server, engine))
+        others = [Mortal(server, engine) for _ in range(3)]
+
+        async def four_times() -> None:
+            run_id = UUID(drive.run_id)
+            await asyncio.gather(*(advance_run(other.mover, run_id) for other in [*others, others[0]]))
+
+        drive._advances = four_times  # type: ignore[method-assign]
+        run = await drive.go(workflow)
+        assert (status(run), set(statuses(run).values())) == ("COMPLETED", {"SUCCEEDED"})
+        assert all(set(counts.values()) == {1} for counts in (await drive.what_was_done()).values())
+
+
+async def test_runs_end_though_no_ring_is_heard(database_url: str, redis_url: str) -> None:
+    """Nobody hears the bell of `jobs`: what executions end and people decide is found by the sweep alone."""
+    async with a_world(database_url, redis_url) as (server, desk, _):
+        quick = await an_approved_runbook(server.sessions, desk.team)
+        workflow = await desk.creates([runbook("one", quick.id), approval("ask")], edge("one", "ask"))
+        async with an_executor(settings_of(database_url, redis_url)), jobs_of(server, hears=False):
+            run = await desk.runs(workflow)
+            await desk.until(run.id, lambda run: statuses(run)["ask"] == "WAITING")
+            await desk.decides(run.id, "ask")
+            assert status(await desk.ended(run.id)) == "COMPLETED"
+
+
+@asynccontextmanager
+async def jobs_process(database_url: str, redis_url: str, folder: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+    """`jobs` as it is run."""
+    ready = folder / f"ready-{os.urandom(4).hex()}"
+    environment = {
+        **os.environ,
+        "ONCALL_DATABASE_URL": database_url,
+        "ONCALL_REDIS_URL": redis_url,
+        "ONCALL_MASTER_KEY": MASTER_KEY,
+        "ONCALL_READY_FILE": str(ready),
+    }
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "server.jobs", env=environment)
+
+    async def is_ready() -> bool:
+        assert process.returncode is None
+        return ready.exists()
+
+    try:
+        await eventually(is_ready, within=30)
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def test_two_processes_of_which_one_is_killed_move_runs_on_once(
+    database_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    async with a_world(database_url, redis_url) as (server, desk, _):
+        made = [await an_approved_runbook(server.sessions, desk.team) for _ in range(3)]
+        names = ["one", "two", "three"]
+        workflow = await desk.creates(
+            [runbook(name, made[number].id) for number, name in enumerate(names)],
+            edge("one", "two"),
+            edge("two", "three"),
+            event=CREATED,
+        )
+        async with (
+            an_executor(settings_of(database_url, redis_url)),
+            jobs_process(database_url, redis_url, tmp_path) as first,
+            jobs_process(database_url, redis_url, tmp_path),
+        ):
+            for _ in range(12):
+                await desk.an_incident()
+
+            async def some_move() -> bool:
+                async with server.sessions() as session:
+                    began = await session.execute(select(executions.c.id))
+                    return len(began.all()) > 12
+
+            await eventually(some_move, within=60)
+            first.send_signal(signal.SIGKILL)
+
+            async def all_ended() -> bool:
+                runs = await desk.runs_of(workflow_id=workflow.id)
+                return len(runs) == 12 and all(status(run) != "RUNNING" for run in runs)
+
+            await eventually(all_ended, within=120)
+        runs = await desk.runs_of(workflow_id=workflow.id)
+        assert {status(run) for run in runs} == {"COMPLETED"}
+        async with server.sessions() as session:
+            began = await session.execute(select(executions.c.workflow_run_id, executions.c.runbook_id))
+            counts = Counter(tuple(row) for row in began)
+        assert len(counts) == 36
+        assert set(counts.values()) == {1}
