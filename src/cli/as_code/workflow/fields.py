@@ -15,6 +15,8 @@ from cli.output import enum_name
 from oncall.v1 import workflow_pb2 as pb
 
 Fields = dict[str, Any]
+FIELDS = ("description", "enabled", "trigger", "timeout_seconds", "nodes", "edges", "brake", "compensation")
+"""What a file may change of a workflow: paths of an update mask, in the order of a file."""
 
 
 def to_fields(workflow: pb.Workflow, *, team: str, names: Names) -> Fields:
@@ -24,7 +26,7 @@ def to_fields(workflow: pb.Workflow, *, team: str, names: Names) -> Fields:
 
 
 def settings_of(workflow: pb.Workflow, names: Names) -> Fields:
-    """Answers what a workflow has beside its name and team, as files write it; the keys are paths of an update mask."""
+    """Answers what a workflow has beside its name and team, as files write it; the keys are `FIELDS`."""
     fields: Fields = {
         "description": workflow.description,
         "enabled": None if workflow.enabled else False,
