@@ -68,9 +68,10 @@ def list_(
 
 
 def show(name: IncidentName, as_json: Json = False) -> None:
-    """Show an incident: what it affects, all that was said of it, oldest first, and what ran because of it.
+    """Show an incident: what it affects, what was said, what ran.
 
-    With --json, `executions` and `workflow_runs` stand beside the incident's own fields, the newest 20 of each.
+    What was said of it stands oldest first; runs of workflows and executions newest first, at most 20 of each. With
+    --json these stand as `workflow_runs` and `executions` beside the incident's own fields.
 
     \b
       oncall incident show 'Payments fail'
