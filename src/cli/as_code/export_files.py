@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pydantic import BaseModel
 
 from cli.as_code.checking import Format, check
 from cli.as_code.problem import Unusable
@@ -68,12 +67,14 @@ def _says_so(path: Path, content: str, written_as: Format[Any]) -> bool:
     return path.suffix == ".yaml" and _form(found, written_as) == _form(content.encode(), written_as) is not None
 
 
-def _form(data: bytes, written_as: Format[Any]) -> BaseModel | None:
+def _form(data: bytes, written_as: Format[Any]) -> str | None:
+    """Answers what a file says, in one way of writing it; None where it is no file of that format."""
     try:
         documents = read_documents("", data)
     except Unusable:
         return None
-    return check(documents[0], written_as)[0] if len(documents) == 1 else None
+    form = check(documents[0], written_as)[0] if len(documents) == 1 else None
+    return form.model_dump_json() if form is not None else None
 
 
 def _put(path: Path, data: bytes) -> None:

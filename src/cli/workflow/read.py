@@ -81,7 +81,7 @@ def show(name: WorkflowName, team: TeamOption = "", as_json: Json = False) -> No
         team = team_names(server).get(found.team_id, found.team_id)
     print_details(_details(found, team, names))
     print()
-    rows = [(node.name, *_does(node, names), "\n".join(_after(found, node.name))) for node in found.nodes]
+    rows = [(node.name, *_does(node, names), ", ".join(_after(found, node.name))) for node in found.nodes]
     print_table(("STEP", "KIND", "WHAT", "AFTER"), rows, empty="")
 
 

@@ -87,7 +87,7 @@ def status(run_id: RunId, as_json: Json = False) -> None:
     print_details(_details(found))
     print()
     rows = [
-        (name, enum_name(step, "status"), local_time(step.started_at), "\n".join(remarks(found, step)))
+        (name, enum_name(step, "status"), local_time(step.started_at), "; ".join(remarks(found, step)))
         for name, step in named_steps(found)
     ]
     print_table(("STEP", "STATUS", "BEGAN", "NOTE"), rows, empty="")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from google.protobuf import json_format
@@ -49,6 +50,11 @@ def settings_of(workflow: pb.Workflow, names: Names) -> Fields:
             }
         )
     return _told(fields)
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two values are written alike: for Python, true is 1."""
+    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
 def _trigger(trigger: pb.WorkflowTrigger) -> Fields:
@@ -116,8 +122,9 @@ def _values(struct: Message) -> Fields:
 
 
 def _plain(value: Any) -> Any:
+    """Answers a value in the one way of writing it: a Struct keeps no order, and knows fractions alone."""
     if isinstance(value, dict):
-        return {name: _plain(item) for name, item in value.items()}
+        return {name: _plain(value[name]) for name in sorted(value)}
     if isinstance(value, list):
         return [_plain(item) for item in value]
     return plain_number(value) if isinstance(value, float) else value

@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError
 
 from cli.as_code.checking import Part
 from cli.as_code.schema_text import schema_text
+from cli.as_code.yaml_writing import plain_number
 
 FORMAT = "workflow/v1"
 WORKS = ("runbook", "condition", "notify", "webhook", "delay", "approval")
@@ -21,23 +22,17 @@ WEEK = 604_800
 _GREATEST_WHOLE = 2**53
 
 
-def _storable(value: object) -> object:
-    """Refuses numbers that the contract cannot carry: it knows doubles alone."""
+def _storable(value: Any) -> Any:
+    """Answers a value as the contract carries it, keys in order; it knows doubles alone."""
     if isinstance(value, dict):
-        value = list(value.values())
+        return {name: _storable(value[name]) for name in sorted(value)}
     if isinstance(value, list):
-        for item in value:
-            _storable(item)
-    elif isinstance(value, float) and not math.isfinite(value):
+        return [_storable(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
         raise PydanticCustomError("finite_number", "must have no number that is not finite")
-    elif isinstance(value, int) and abs(value) > _GREATEST_WHOLE:
+    if isinstance(value, int) and abs(value) > _GREATEST_WHOLE:
         raise PydanticCustomError("whole_number", "must have no whole number beyond 2^53: quote it")
-    return value
-
-
-def _checked(values: dict[str, Any]) -> dict[str, Any]:
-    _storable(values)
-    return values
+    return plain_number(value) if isinstance(value, float) else value
 
 
 def _word(value: object) -> object:
@@ -46,7 +41,7 @@ def _word(value: object) -> object:
 
 
 NodeName = Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,62}$")]
-Values = Annotated[dict[str, Any], AfterValidator(_checked)]
+Values = Annotated[dict[str, Any], AfterValidator(_storable)]
 Reference = Annotated[str, Field(min_length=1, max_length=200)]
 Role = Literal["responder", "team_admin"]
 On = Annotated[

@@ -10,7 +10,7 @@ from cli.as_code.files import twice
 from cli.as_code.problem import Problem, Unusable
 from cli.as_code.teams import Teams
 from cli.as_code.workflow.conversion import to_workflow
-from cli.as_code.workflow.fields import FIELDS, settings_of
+from cli.as_code.workflow.fields import FIELDS, same, settings_of
 from cli.as_code.workflow.manifest import Manifest
 from cli.as_code.workflow.names import Names, read_names
 from cli.as_code.yaml_writing import to_yaml
@@ -84,8 +84,8 @@ def _compare(step: Step, names: Names) -> None:
         step.wanted.enabled = step.before.enabled
     before = settings_of(step.before, names) if step.before else {}
     after = settings_of(step.wanted, names)
-    if before == after:
+    step.changed_fields = [name for name in FIELDS if not same(before.get(name), after.get(name))]
+    if step.before is not None and not step.changed_fields:
         return
-    step.changed_fields = [name for name in FIELDS if before.get(name) != after.get(name)]
     old = f"{step.manifest.name}, version {step.before.version} on the server" if step.before else "/dev/null"
     step.diff = unified(to_yaml(before) if before else "", to_yaml(after), old, step.manifest.name)

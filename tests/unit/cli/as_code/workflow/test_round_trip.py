@@ -8,7 +8,7 @@ from pathlib import Path
 from hypothesis import given, settings
 
 from cli.as_code.workflow.conversion import to_workflow
-from cli.as_code.workflow.fields import settings_of, to_fields
+from cli.as_code.workflow.fields import same, settings_of, to_fields
 from cli.as_code.workflow.manifest import Manifest, read_manifests
 from cli.as_code.yaml_writing import to_yaml
 from oncall.v1 import workflow_pb2 as pb
@@ -37,7 +37,22 @@ def test_what_is_exported_reads_back_as_what_it_was(workflow: pb.Workflow, team:
 @settings(max_examples=100, deadline=None)
 @given(one=workflows(), other=workflows())
 def test_two_that_differ_are_never_written_alike(one: pb.Workflow, other: pb.Workflow) -> None:
-    assert (settings_of(one, NAMES) == settings_of(other, NAMES)) == (_unnamed(one) == _unnamed(other))
+    assert same(settings_of(one, NAMES), settings_of(other, NAMES)) == (_unnamed(one) == _unnamed(other))
+
+
+def test_true_is_not_one_and_a_whole_number_is_one_however_it_is_written() -> None:
+    said = [_settings({"force": value, "a": 1}) for value in (True, 1, 1.0)]
+    assert [same(said[0], said[1]), same(said[1], said[2])] == [False, True]
+
+
+def test_the_order_of_parameters_says_nothing() -> None:
+    assert to_yaml(_settings({"b": 1, "a": {"d": 2, "c": 3}})) == to_yaml(_settings({"a": {"c": 3, "d": 2}, "b": 1}))
+
+
+def _settings(parameters: dict[str, object]) -> dict[str, object]:
+    node = pb.WorkflowNode(name="do", runbook=pb.RunbookWork())
+    node.runbook.parameters.update(parameters)
+    return settings_of(pb.Workflow(nodes=[node]), NAMES)
 
 
 def _unnamed(workflow: pb.Workflow) -> pb.Workflow:
