@@ -47,10 +47,11 @@ check: lint types arch test ## Everything that CI runs
 client: setup ## Build the client's wheel into dist/
 	@tools/build_client.sh dist
 
-bench: ## Measure what the platform costs over a bare script, and a page over a hello (installs wrk)
+bench: ## Measure what the platform costs over a bare script, a page over a hello, a step over a transaction (installs wrk)
 	@tools/setup.sh bench
 	$(BIN)/python -m tests.bench
 	$(BIN)/python -m tests.bench.pages
+	$(BIN)/python -m tests.bench.workflows
 
 vm: setup ## Prove isolation under cgroup v2 in an emulated machine (installs QEMU, takes half an hour or more)
 	@tools/vm/run.sh $(PARTS)

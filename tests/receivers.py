@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import email
 import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -105,7 +106,9 @@ async def silent(_: Received) -> None:
 
 
 @asynccontextmanager
-async def a_webhook_receiver(host: str = "127.0.0.1") -> AsyncIterator[WebhookReceiver]:
+async def a_webhook_receiver(
+    host: str = "127.0.0.1", *, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[WebhookReceiver]:
     receiver = WebhookReceiver("")
     tasks: set[asyncio.Task[None]] = set()
 
@@ -114,7 +117,7 @@ async def a_webhook_receiver(host: str = "127.0.0.1") -> AsyncIterator[WebhookRe
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
-    server = await asyncio.start_server(serve, host, 0)
+    server = await asyncio.start_server(serve, host, 0, ssl=tls)
     port = server.sockets[0].getsockname()[1]
     receiver.url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     try:

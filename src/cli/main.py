@@ -23,6 +23,8 @@ class _Oncall(LazyGroup):
         "page": Verb("cli.page.verbs:page", "Keep status pages and what stands on them."),
         "maintenance": Verb("cli.maintenance.verbs:maintenance", "Announce maintenance, and begin and end it."),
         "partner": Verb("cli.partner.verbs:partner", "Give partners access to a status page, and take it away."),
+        "channel": Verb("cli.channel.verbs:channel", "Say where a team hears of what happens."),
+        "delivery": Verb("cli.delivery.verbs:delivery", "See what became of notifications and webhooks."),
         "secret": Verb("cli.secret:secret", "Put, list and delete the secrets that scripts are given."),
         "run": Verb("cli.run:run", "Run a runbook and show its output as it comes."),
         "watch": Verb("cli.watch:watch", "Show the output of an execution, live or long ended."),

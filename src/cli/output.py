@@ -50,6 +50,9 @@ STATUS_STYLES = {
     "WAITING": "yellow",
     "STOPPED": "red",
     "SKIPPED": "dim",
+    "DISABLED": "yellow",
+    "DELIVERED": "green",
+    "DEAD": "red",
 }
 
 

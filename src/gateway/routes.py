@@ -23,7 +23,7 @@ from gateway.edge.credentials import TOKEN_PARAMETER, Presented, Source, present
 from gateway.edge.event_stream import LONGEST_TAG, EventStream, Streams
 from gateway.edge.keeper import Health, Keeper
 from gateway.edge.metrics import Metrics
-from gateway.edge.page_headers import CREDENTIALS
+from gateway.edge.page_headers import CREDENTIALS, stale_headers
 from gateway.edge.represented import PAGE, SUMMARY_PATH, Represented, Viewing
 from gateway.negotiation import Representation
 from gateway.refusal import Refusal, unknown_page
@@ -84,15 +84,17 @@ class Routes:
         client = request.client.host if request.client else ""
         slug = request.path_params["slug"]
 
-        async def admit(asked: Asked) -> Asked:
+        async def admit(asked: Asked) -> tuple[Asked, Shown]:
             self._streams.require_room(client)
-            await self._keeper.show(asked)
+            shown = await self._keeper.show(asked)
             self._streams.require_room(client)  # those who waited for the page together were not counted before
             self._streams.require_room_at(slug)
-            return asked
+            return asked, shown
 
-        async def answer(asked: Asked, _: Source) -> Response:
-            return EventStream(self._keeper.changes(asked, after[:LONGEST_TAG]), self._streams, client, slug)
+        async def answer(admitted: tuple[Asked, Shown], _: Source) -> Response:
+            asked, shown = admitted
+            changes = self._keeper.changes(asked, after[:LONGEST_TAG])
+            return EventStream(changes, self._streams, client, slug, stale_headers(shown))
 
         return await self._gated(request, admit, answer)
 

@@ -78,6 +78,8 @@ incident_updates = Table(
     Column("impact_changes", JSONB, nullable=False, server_default=text("'[]'")),
     Column("created_by", Uuid, ForeignKey("users.id")),  # NULL: the platform
     created_at(),
+    Column("severity", Text),  # NULL: as before
+    CheckConstraint("severity IN ('SEV1', 'SEV2', 'SEV3', 'SEV4')", name="severity"),
     Index(None, "incident_id", "id"),
 )
 

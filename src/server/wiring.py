@@ -102,6 +102,7 @@ class Platform:
     engine: AsyncEngine
     redis: Redis
     broker: AsyncBroker
+    announcer: Announcer
     logs: ExecutionLogs
     watches: PageWatches
     signals: TeamSignals
@@ -153,6 +154,7 @@ class Platform:
             if task is not None:
                 task.cancel()
                 await asyncio.wait([task])
+        await self.announcer.close()
         await self.accesses.close()
         await self.denials.flush()
         if self.issuers is not None:
@@ -217,6 +219,7 @@ def build(settings: ServerSettings) -> Platform:
         engine=engine,
         redis=redis,
         broker=broker,
+        announcer=announcer,
         logs=logs,
         watches=watches,
         signals=signals,

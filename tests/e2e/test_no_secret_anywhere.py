@@ -15,8 +15,15 @@ from google.protobuf import json_format
 
 from cli.launcher.postgres_binaries import postgres_binaries
 from executor.masking import forms_of
-from oncall.v1 import runbook_pb2, runbook_service_pb2, secret_service_pb2
+from oncall.v1 import (
+    notification_pb2,
+    notification_service_pb2,
+    runbook_pb2,
+    runbook_service_pb2,
+    secret_service_pb2,
+)
 from oncall.v1.execution_pb2 import EXECUTION_STATUS_COMPLETED
+from oncall.v1.notification_service_pb2_grpc import NotificationServiceStub
 from oncall.v1.runbook_service_pb2_grpc import RunbookServiceStub
 from oncall.v1.secret_service_pb2_grpc import SecretServiceStub
 from tests.e2e.demo_calls import approve_new, metadata_of
@@ -24,6 +31,7 @@ from tests.e2e.launched import Launched
 
 SECRET = 'Zq7/"xylophone-äß+%20"\\9182736455463728'
 SENSITIVE = "wombat-5150-sensitive/+value"
+TARGET = "quokka-6261-in-a-target"
 
 PRINT_IT_ALL = """
 import base64, json, os, sys, time, urllib.parse
@@ -50,6 +58,29 @@ with open(os.environ["ONCALL_OUTPUT"], "w") as file:
     json.dump({"all": list(output.values()), "names": [{name: True} for name in output], "left": "for others"}, file)
 raise SystemExit(0)
 """
+
+
+def hear_of_it(channel: grpc.Channel, demo: dict[str, str]) -> list[bytes]:
+    """Makes channels whose targets have a secret in them, tries them, in vain, and answers all that gRPC answered."""
+    notifications, author = NotificationServiceStub(channel), metadata_of(demo, "author")
+    answers = []
+    for kind, target in (
+        (notification_pb2.CHANNEL_KIND_WEBHOOK, f"http://127.0.0.1:9/{TARGET}?{TARGET}"),
+        (notification_pb2.CHANNEL_KIND_APPRISE, f"json://{TARGET}:{TARGET}@127.0.0.1:9/{TARGET}"),
+        (notification_pb2.CHANNEL_KIND_EMAIL, f"mailto://x:{TARGET}@127.0.0.1:9?from=a@b.example&to=c@d.example"),
+        (notification_pb2.CHANNEL_KIND_SLACK, f"slack://{TARGET}"),
+    ):
+        new = notification_pb2.NotificationChannel(
+            team_id=demo["team_id"], name=f"channel {kind}", kind=kind, target=target, events=[1, 4]
+        )
+        create = notification_service_pb2.CreateNotificationChannelRequest(channel=new, request_id=f"create {kind}")
+        made = notifications.CreateNotificationChannel(create, metadata=author).channel
+        trial = notification_service_pb2.TestNotificationChannelRequest(channel_id=made.id, wait={"seconds": 20})
+        tried = notifications.TestNotificationChannel(trial, metadata=author)
+        assert tried.delivery.last_error, target
+        answers += [made.SerializeToString(), tried.SerializeToString()]
+    listing = notification_service_pb2.ListDeliveriesRequest(team_id=demo["team_id"])
+    return [*answers, notifications.ListDeliveries(listing, metadata=author).SerializeToString()]
 
 
 class CommandLines(threading.Thread):
@@ -111,6 +142,7 @@ def run_it(stack: Launched) -> bytes:
                 metadata=author,
             ).next()
         answers.append(str(refused.value).encode())
+        answers += hear_of_it(channel, demo)
     return b"\n".join(answers)
 
 
@@ -153,7 +185,7 @@ def test_a_secret_that_is_printed_in_every_way_is_nowhere(tmp_path: Path) -> Non
         "the dump": dump,
         "the output": stack.output.encode(),
     }
-    for form in forms_of(SECRET.encode()) | forms_of(SENSITIVE.encode()):
+    for form in forms_of(SECRET.encode()) | forms_of(SENSITIVE.encode()) | forms_of(TARGET.encode()):
         for place, content in {**places, **files}.items():
             assert form not in content, f"{form!r} is in {place}"
             assert form.hex().encode() not in content, f"{form!r} is in {place}, in hexadecimal"

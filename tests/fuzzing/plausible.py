@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from random import Random
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct, Value
@@ -62,6 +63,9 @@ _TEXTS: Mapping[str, Callable[[Random], str]] = {
     "client_ip": lambda random: random.choice(["10.1.2.3", "2001:db8::1"]),
     "action": lambda random: random.choice(["runbook.created", "user.created"]),
     "resource_type": lambda random: random.choice(["runbook", "user"]),
+    "logo_url": lambda _: "https://example.org/logo.svg",
+    "support_url": lambda _: "https://example.org/help",
+    "accent_color": lambda _: "#336699",
 }
 
 
@@ -79,6 +83,8 @@ class Plausible:
     def fill(self, message: Message) -> None:
         """Sets the fields of a message as somebody might who has read the contract."""
         match message:
+            case Duration():
+                message.seconds = self._random.randrange(3)  # some are waited for
             case Timestamp():
                 message.seconds = int(time.time()) + self._random.randrange(-86_400, 30 * 86_400)
             case FieldMask():

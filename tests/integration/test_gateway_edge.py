@@ -364,6 +364,24 @@ async def test_streams_beat_are_limited_and_end_with_the_gateway() -> None:
         assert (await edge.http.get("/readyz")).status_code == 503
 
 
+async def test_a_stream_that_begins_while_the_gateway_stops_ends_at_once_and_is_not_refused(edge: Edge) -> None:
+    """Of a refusal a browser makes an end for good; it asks again for a stream that was answered and has ended."""
+    edge.streams.close()
+    async with edge.http.stream("GET", "/status/acme/events?after=tag-1", headers=BEARER) as answer:
+        assert answer.status_code == 200
+        async with asyncio.timeout(5):
+            assert [line async for line in answer.aiter_lines()] == ["retry: 5000", ""]
+    assert (await edge.http.get("/status/acme/events")).status_code == 401
+    assert len(edge.streams) == 0
+
+
+async def test_a_stream_says_that_it_began_while_nobody_could_be_asked(edge: Edge) -> None:
+    for since, told in ((None, None), (datetime(2026, 1, 31, 9, tzinfo=UTC), "2026-01-31T09:00:00Z")):
+        edge.keep.stale_since = since
+        async with edge.http.stream("GET", "/status/acme/events", headers=BEARER) as answer:
+            assert answer.headers.get("oncall-stale-since") == told
+
+
 async def test_who_waits_for_the_page_with_others_is_counted_before_the_stream_begins() -> None:
     async with an_edge(streams=Streams(most_per_client=1)) as edge:
         edge.keep.together = asyncio.Barrier(3)

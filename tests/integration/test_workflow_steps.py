@@ -118,7 +118,8 @@ class Drive:
         self._server, self._desk, self._mortal = server, desk, mortal
         self.run_id = ""
 
-    async def go(self, workflow: pb.Workflow) -> pb.WorkflowRun:
+    async def go(self, workflow: pb.Workflow, *, approve: bool = True) -> pb.WorkflowRun:
+        """Drives it to its end: well, or by a no to what is then undone."""
         incident = await self._desk.an_incident()
         await self._moves(lambda: handle_incident_events(self._mortal.mover))
         (run,) = await self._desk.runs_of(workflow_id=workflow.id, incident_id=incident.id)
@@ -126,18 +127,25 @@ class Drive:
         await self._advances()
         for name in ("first", "second"):
             step = next(node for node in (await self._desk.run(run.id)).nodes if node.name == name)
-            executor = ScriptedExecutor(self._server, step.execution_id)
-            await executor.claim()
-            await executor.finish()
-            await self._advances()
+            await self._executes(step.execution_id)
         async with transaction(self._server.sessions) as tx:
             ended = {"status": "DELIVERED", "ended_at": deliveries.c.created_at}
             of_run = deliveries.c.workflow_run_id == UUID(run.id)
             await tx.session.execute(update(deliveries).where(of_run).values(**ended))
         await self._advances()
-        await self._desk.decides(run.id, "ask")
+        await self._desk.decides(run.id, "ask", approve=approve)
         await self._advances()
+        if not approve:
+            await self._desk.decides(run.id, "")
+            await self._advances()
+            await self._executes((await self._desk.run(run.id)).compensation.execution_id)
         return await self._desk.run(run.id)
+
+    async def _executes(self, execution_id: str) -> None:
+        executor = ScriptedExecutor(self._server, execution_id)
+        await executor.claim()
+        await executor.finish()
+        await self._advances()
 
     async def _advances(self) -> None:
         await self._moves(lambda: advance_run(self._mortal.mover, UUID(self.run_id)))
@@ -179,7 +187,7 @@ async def a_world(database_url: str, redis_url: str) -> AsyncIterator[tuple[Runn
 async def every_kind(desk: WorkflowDesk) -> pb.Workflow:
     """A workflow in which steps of every kind follow one another; a channel hears of what it says and asks."""
     await a_channel(desk.server.sessions, desk.team, "https://example.org")
-    made = [await an_approved_runbook(desk.server.sessions, desk.team) for _ in range(2)]
+    made = [await an_approved_runbook(desk.server.sessions, desk.team) for _ in range(3)]
     return await desk.creates(
         [
             runbook("first", made[0].id),
@@ -193,6 +201,7 @@ async def every_kind(desk: WorkflowDesk) -> pb.Workflow:
         edge("second", "tell"),
         edge("tell", "ask"),
         event=CREATED,
+        compensation=pb.WorkflowCompensation(runbook=pb.RunbookWork(runbook_id=str(made[2].id))),
     )
 
 
@@ -205,27 +214,32 @@ def points_to_die_at(kinds: list[str]) -> list[int]:
     ]
 
 
+def how_it_ended(run: pb.WorkflowRun) -> tuple[str, dict[str, str], bool]:
+    return status(run), statuses(run), run.compensation.status == pb.WORKFLOW_NODE_STATUS_SUCCEEDED
+
+
+@pytest.mark.parametrize("approve", [True, False])
 async def test_a_death_at_any_point_neither_loses_a_step_nor_repeats_one(
-    database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+    database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch, approve: bool
 ) -> None:
     async with a_world(database_url, redis_url) as (server, desk, engine):
         workflow = await every_kind(desk)
         mortal = Mortal(server, engine)
         with mortal.counted(monkeypatch):
             drive = Drive(server, desk, mortal)
-            run = await drive.go(workflow)
-            expected = await drive.what_was_done()
-            assert (status(run), set(statuses(run).values())) == ("COMPLETED", {"SUCCEEDED"})
+            expected = how_it_ended(await drive.go(workflow, approve=approve))
+            once = await drive.what_was_done()
+            assert (expected[0], expected[2]) == (("COMPLETED", False) if approve else ("FAILED", True))
             kinds = mortal.points
             assert len(kinds) > 60
-            assert max(max(counts.values()) for counts in expected.values()) == 1
+            assert max(max(counts.values()) for counts in once.values()) == 1
             for point in points_to_die_at(kinds):
                 mortal.is_to_die_at(point)
                 drive = Drive(server, desk, mortal)
-                run = await drive.go(workflow)
+                run = await drive.go(workflow, approve=approve)
                 assert mortal.died, point
-                assert (status(run), set(statuses(run).values())) == ("COMPLETED", {"SUCCEEDED"}), point
-                assert await drive.what_was_done() == expected, point
+                assert how_it_ended(run) == expected, point
+                assert await drive.what_was_done() == once, point
 
 
 async def test_rings_that_come_at_once_and_again_do_nothing_twice(database_url: str, redis_url: str) -> None:

@@ -95,6 +95,18 @@ async def test_an_update_is_made_once_for_a_request_id_and_not_on_a_stale_etag(d
     assert len((await _get(desk, incident)).updates) == 2
 
 
+async def test_how_bad_an_incident_is_changes_for_the_team_and_not_for_readers(desk: StatusPageDesk) -> None:
+    page = await desk.a_page(PUBLIC)
+    opened = await desk.an_incident(page)
+    worse = await desk.says(opened, "It spreads.", severity=incident_pb2.INCIDENT_SEVERITY_SEV1)
+    assert worse.severity == incident_pb2.INCIDENT_SEVERITY_SEV1
+    same = await desk.says(opened, "Still so.", severity=incident_pb2.INCIDENT_SEVERITY_SEV1)
+    assert [update.severity for update in same.updates] == [0, incident_pb2.INCIDENT_SEVERITY_SEV1, 0]
+    assert (await _get(desk, opened)) == same
+    seen = await desk.read(page.slug)
+    assert [update.severity for update in seen.incidents[0].updates] == [0, 0, 0]
+
+
 async def test_updates_at_once_are_all_kept_and_the_history_is_in_their_order(desk: StatusPageDesk) -> None:
     page = await desk.a_page(PUBLIC)
     api = (await desk.a_component(page, "API")).id

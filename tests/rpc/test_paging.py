@@ -11,11 +11,14 @@ from sqlalchemy import func, insert, select
 
 from kernel.database import transaction
 from kernel.tables import executions
-from oncall.v1 import runbook_pb2
+from oncall.v1 import notification_pb2, runbook_pb2
 from oncall.v1 import runbook_service_pb2 as pb
+from oncall.v1.notification_service_pb2 import ListDeliveriesRequest
+from oncall.v1.notification_service_pb2_grpc import NotificationServiceStub
 from server.domain.permission import Role
 from server.storage import teams
 from tests.builders import Person, TeamWithPeople, a_draft_runbook, a_person, a_team, an_approved_runbook
+from tests.receivers import a_channel, a_delivery
 from tests.rpc.conftest import RunningServer
 
 Write = Callable[[int], Any]
@@ -105,4 +108,26 @@ async def test_pages_of_executions_neither_repeat_nor_leave_out_while_others_run
     ):
         seen = await _pages(stub.ListExecutions, pb.ListExecutionsRequest(**fields), "executions", more, team.observer)
         assert [execution for execution in seen if execution in created] == list(reversed(expected)), fields
+        assert len(set(seen)) == len(seen)
+
+
+async def test_pages_of_deliveries_neither_repeat_nor_leave_out_while_others_are_made(
+    running_server: RunningServer, team: TeamWithPeople, other: TeamWithPeople
+) -> None:
+    sessions, stub = running_server.sessions, NotificationServiceStub(running_server.channel)
+    channels = [await a_channel(sessions, wanted, "https://example.org/") for wanted in (team, other)]
+    created = [str(await a_delivery(sessions, (team, other)[n % 2], channels[n % 2])) for n in range(40)]
+
+    async def another(number: int) -> None:
+        await a_delivery(sessions, (team, other)[number % 2], channels[number % 2])
+
+    for fields, expected in (
+        ({"team_id": str(team.id)}, created[::2]),
+        ({"channel_id": str(channels[1].id)}, created[1::2]),
+        ({"team_id": str(other.id), "status": notification_pb2.DELIVERY_STATUS_PENDING}, created[1::2]),
+        ({}, created),
+    ):
+        request = ListDeliveriesRequest(**fields)
+        seen = await _pages(stub.ListDeliveries, request, "deliveries", another, team.observer)
+        assert [delivery for delivery in seen if delivery in created] == list(reversed(expected)), fields
         assert len(set(seen)) == len(seen)

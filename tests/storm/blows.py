@@ -123,7 +123,6 @@ class Striker:
         gateway, server = self.dice.choice(list(BEHIND.items()))
         with self.ledger.outage(gateway):
             self.site.kill(server)
-            self.ledger.lose_lately(gateway)
             await self._pause()
             await self.site.revive(server)
             await self._answers_fresh(gateway)

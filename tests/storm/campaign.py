@@ -8,7 +8,6 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from tests.storm.administrators import NeverAcknowledged, Office
 from tests.storm.blows import Striker
 from tests.storm.clients import SOURCES, Crowd
 from tests.storm.ledger import Ledger
+from tests.storm.outcome import Outcome
 from tests.storm.plan import Size, blows
 from tests.storm.reload import Reloaded, reload_storm
 from tests.storm.site import GATEWAYS, SERVERS, Site, a_site
@@ -34,40 +34,18 @@ PAUSE_SECONDS = 0.02
 _CHANNEL = [("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 500)]
 FAULTS = ("Traceback (most recent call last)", "was never retrieved", "internal_error", "accesses_refused")
 """What no process may have in its log, whatever goes away."""
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What came of a run."""
-
-    seed: int
-    seconds: float = 0.0
-    storm_seconds: float = 0.0
-    violations: list[str] = field(default_factory=list)
-    violated: int = 0
-    requests: int = 0
-    statuses: Counter[int] = field(default_factory=Counter)
-    refused_after: int = 0
-    changes: Counter[str] = field(default_factory=Counter)
-    unconfirmed: int = 0
-    longest_change_seconds: float = 0.0
-    streams: int = 0
-    streams_cut: int = 0
-    events: int = 0
-    unanswered: int = 0
-    given_up: int = 0
-    stale: int = 0
-    stale_in_outages: int = 0
-    struck: Counter[str] = field(default_factory=Counter)
-    waited_for_frozen: list[float] = field(default_factory=list)
-    accesses_answered: int = 0
-    accesses_recorded: int = 0
-    tokens_counted: int = 0
-    tokens_off: int = 0
-    """Tokens whose count is not what their readers counted, though within what a kill or a revocation explains."""
-    reload_requests: int = 0
-    reload_questions: int = 0
-    reload_most: int = 0
+_FROM_LEDGER = (
+    "given_up",
+    "statuses",
+    "refused_after",
+    "streams",
+    "streams_cut",
+    "longest_cut_seconds",
+    "events",
+    "unanswered",
+    "stale",
+    "stale_in_outages",
+)
 
 
 def run(size: Size, seed: int, say: Callable[[str], None], keep_logs: Path | None = None) -> Outcome:
@@ -209,6 +187,7 @@ class _Campaign:
             if not least <= found <= most:
                 ledger.violate(f"{found} accesses with {prefix}; its readers count {answered}, so {least} to {most}")
             outcome.tokens_off += found != answered
+            outcome.accesses_lost += max(0, answered - found)
         outcome.tokens_counted = len(recorded)
         outcome.accesses_recorded, outcome.accesses_answered = recorded.total(), ledger.answered.total()
         outcome.violations, outcome.violated = ledger.violations, ledger.violated
@@ -223,9 +202,8 @@ class _Campaign:
 
     def _fill(self, office: Office, striker: Striker) -> None:
         outcome, ledger = self._outcome, self._ledger
-        for name in ("given_up", "statuses", "refused_after", "streams", "streams_cut", "events", "unanswered"):
+        for name in _FROM_LEDGER:
             setattr(outcome, name, getattr(ledger, name))
-        outcome.stale, outcome.stale_in_outages = ledger.stale, ledger.stale_in_outages
         outcome.requests, outcome.changes = office.crowd.asked, +office.acknowledged
         outcome.unconfirmed, outcome.longest_change_seconds = office.unconfirmed, office.longest_seconds
         outcome.struck, outcome.waited_for_frozen = striker.struck, striker.waited

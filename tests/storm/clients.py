@@ -8,7 +8,7 @@ import time
 from collections import deque
 from contextlib import aclosing
 
-from tests.storm.http import Address, Connection, Refused, Unanswered, Unreachable, listen
+from tests.storm.http import Address, Answer, Connection, Refused, Unanswered, Unreachable, listen
 from tests.storm.ledger import Ledger
 from tests.storm.readers import REPRESENTATIONS, WEIGHTS, Pass, Representation
 
@@ -20,6 +20,7 @@ AWAY_SECONDS = 0.5
 ORDER_SECONDS = 0.5
 """What comes at the same moment over two connections may be read in either order, even if this process stood still."""
 CUT_SECONDS = 30.0
+"""While its server is away a gateway hears of nothing, and a stream that stays open says nothing."""
 KNOWN_TAGS = 4_000
 EVENTS = Representation("/events")
 
@@ -102,7 +103,9 @@ class Crowd:
         streams = set(self._listening.get(reader, ()))
         if not streams:
             return
+        ended = time.monotonic()
         _, open_ones = await asyncio.wait(streams, timeout=CUT_SECONDS)
+        self.ledger.longest_cut_seconds = max(self.ledger.longest_cut_seconds, time.monotonic() - ended)
         for stream in open_ones:
             self.ledger.violate(f"an event stream goes on {CUT_SECONDS:.0f} s after the end of its credential")
             stream.cancel()
@@ -112,9 +115,9 @@ class Crowd:
         answered = False
         try:
             async with aclosing(listen(address, source, path, reader.headers)) as events:
-                async for event, at in events:
+                async for heard in events:
                     answered = True
-                    self._heard(gateway, source, reader, event, at)
+                    self._heard(gateway, source, reader, heard)
         except Refused as refused:
             answer, what = refused.answer, f"{refused.answer.status} for {EVENTS.path} at {gateway}"
             self.ledger.refused(what, gateway, reader, reader.views(source, answer.sent, answer.done), answer)
@@ -127,18 +130,15 @@ class Crowd:
         except Unreachable:
             await asyncio.sleep(AGAIN_SECONDS)
 
-    def _heard(self, gateway: str, source: str, reader: Pass, event: str, at: float) -> None:
+    def _heard(self, gateway: str, source: str, reader: Pass, heard: Answer | str) -> None:
         ledger, now = self.ledger, time.monotonic()
-        if event == "open":
-            ledger.streams += 1
-            ledger.admitted(gateway, reader, now)
-            if not reader.views(source, at, now).shown:
-                ledger.violate(f"an event stream was opened at {gateway} for a credential that had ended")
-        elif event == "end":
+        if isinstance(heard, Answer):
+            ledger.opened(gateway, source, reader, heard)
+        elif heard == "end":
             ledger.streams_cut += 1
         else:
             ledger.events += 1
-            if not reader.views(source, at - ORDER_SECONDS, now).shown:
+            if not reader.views(source, now - ORDER_SECONDS, now).shown:
                 ledger.violate(f"an event came from {gateway} after the end of its credential")
 
     def _choose(self) -> Pass:

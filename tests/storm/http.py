@@ -122,8 +122,8 @@ class Refused(Exception):
         self.answer = answer
 
 
-async def listen(address: Address, source: str, path: str, headers: str) -> AsyncGenerator[tuple[str, float], None]:
-    """Yields `open` once the stream stands, and the name of each event with when it came; returns when it ends.
+async def listen(address: Address, source: str, path: str, headers: str) -> AsyncGenerator[Answer | str, None]:
+    """Yields the answer, without a body, once the stream stands, and then the name of each event; returns at its end.
 
     Raises Refused, Unanswered or Unreachable where there is no stream.
     """
@@ -133,18 +133,27 @@ async def listen(address: Address, source: str, path: str, headers: str) -> Asyn
         raise Unreachable from None
     sent, stands = time.monotonic(), False
     try:
-        writer.write(f"GET {path} HTTP/1.1\r\nhost: storm\r\n{headers}\r\n".encode())
+        # Else the connection of a stream that was cut would stay open for whatever is asked next.
+        writer.write(f"GET {path} HTTP/1.1\r\nhost: storm\r\nconnection: close\r\n{headers}\r\n".encode())
         with suppress(ConnectionError):
             if status := await reader.readline():
-                code = int(status.split()[1])
-                if code != 200:
-                    raise Refused(Answer(code, {}, b"", sent, time.monotonic()))
+                answer = Answer(int(status.split()[1]), await _headers(reader), b"", sent, time.monotonic())
+                if answer.status != 200:
+                    raise Refused(answer)
                 stands = True
-                yield "open", sent
+                yield answer
             while line := await reader.readline():
                 if line.startswith(b"event: "):
-                    yield line[7:].strip().decode(), time.monotonic()
+                    yield line[7:].strip().decode()
         if not stands:
             raise Unanswered(sent)
     finally:
         writer.close()
+
+
+async def _headers(reader: asyncio.StreamReader) -> dict[bytes, bytes]:
+    found = {}
+    while line := (await reader.readline()).strip():
+        name, _, value = line.partition(b":")
+        found[name.lower()] = value.strip()
+    return found

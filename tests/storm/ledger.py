@@ -20,7 +20,7 @@ from tests.storm.readers import Pass, Representation, Seen, Views
 
 COMPONENT = re.compile(rb"Zx\d\dc\d{3}q")
 FLUSH_SECONDS = 1.0
-"""How long a process keeps counts before it writes them; what it held when it was killed is lost."""
+"""How long a gateway keeps counts before it sends them; what it held when it was killed is lost."""
 SLACK_SECONDS = 6.0
 """How much later it may come to it: the call that sends them may take 5 s, and is made again where it fails."""
 CALL_SECONDS = 2.0
@@ -62,12 +62,14 @@ class Ledger:
     events: int = 0
     streams: int = 0
     streams_cut: int = 0
+    longest_cut_seconds: float = 0.0
+    """Of all streams whose credential ended: from the acknowledgement to the end of the stream."""
     answered: Counter[str] = field(default_factory=Counter)
     """Accesses by the prefix of their token, as those who read have counted them."""
     maybe_more: Counter[str] = field(default_factory=Counter)
-    """Accesses that the site may have counted although nobody was shown a page."""
+    """Accesses that the site may have counted although nobody was shown a page: the connection broke."""
     maybe_lost: Counter[str] = field(default_factory=Counter)
-    """Accesses that a process held when it was killed."""
+    """Accesses that a gateway may have held when it was killed."""
     given_up: int = 0
     """Answers that the gateway could not have in time, because the machine was too slow."""
     _slow: list[Waited] = field(default_factory=list)
@@ -75,23 +77,17 @@ class Ledger:
     _etags: dict[bytes, Seen] = field(default_factory=dict)
     _outages: list[Outage] = field(default_factory=list)
     _lately: dict[str, deque[tuple[float, str]]] = field(default_factory=dict)
+    _killed: dict[str, list[float]] = field(default_factory=dict)
 
     def enter(self, gateway: str, source: str, reader: Pass, representation: Representation, answer: Answer) -> None:
         """Judges an answer."""
         self.statuses[answer.status] += 1
         what = f"{answer.status} for {representation.path or '/'} at {gateway}"
-        begun = answer.sent
         if answer.done - answer.sent >= CALL_SECONDS:
             self._slow.append(Waited(what, gateway, answer.sent, answer.done))
-        if (stale := _stale_since(answer)) is not None:
-            self.stale += 1
-            self.maybe_more[reader.prefix] += 1  # the call that was given up may have been counted
-            if self._is_out(gateway, answer):
-                self.stale_in_outages += 1
-                begun = min(begun, stale)
-        views = reader.views(source, begun, answer.done)
+        views = reader.views(source, self._held_since(gateway, answer), answer.done)
         if answer.status in (200, 304):
-            self.admitted(gateway, reader, answer.done)
+            self.admitted(gateway, reader, answer.sent, answer.done)
             if not views.shown:
                 self.violate(f"{what}, {_since(reader, answer)}")
             elif (seen := self._seen(answer)) is not None and not _may_be_shown(seen, views, representation):
@@ -99,19 +95,26 @@ class Ledger:
         else:
             self.refused(what, gateway, reader, views, answer)
 
-    def admitted(self, gateway: str, reader: Pass, at: float) -> None:
+    def opened(self, gateway: str, source: str, reader: Pass, answer: Answer) -> None:
+        """Judges the beginning of an event stream, which is an access as any other."""
+        self.streams += 1
+        self.admitted(gateway, reader, answer.sent, answer.done)
+        if not reader.views(source, self._held_since(gateway, answer), answer.done).shown:
+            self.violate(f"an event stream was opened at {gateway}, {_since(reader, answer)}")
+
+    def admitted(self, gateway: str, reader: Pass, sent: float, at: float) -> None:
         """Counts an access of a partner."""
         if reader.partner:
             self.answered[reader.prefix] += 1
+            # What was answered lay in a socket when the gateway was killed, and is read only now.
+            self.maybe_lost[reader.prefix] += any(sent <= killed <= at for killed in self._killed.get(gateway, ()))
             lately = self._lately.setdefault(gateway, deque())
             lately.append((at, reader.prefix))
             while lately[0][0] < at - FLUSH_SECONDS - SLACK_SECONDS:
                 lately.popleft()
 
     def refused(self, what: str, gateway: str, reader: Pass, views: Views, answer: Answer) -> None:
-        if views.shown:
-            self.maybe_more[reader.prefix] += 1
-        else:
+        if not views.shown:
             self.refused_after += answer.status in (401, 403, 404, 429)
         if answer.status in (401, 403, 404):
             if not views.refused:
@@ -147,6 +150,7 @@ class Ledger:
 
     def lose_lately(self, gateway: str) -> None:
         """Notes that what was counted at a gateway in the time of one flush may be lost: its process was killed."""
+        self._killed.setdefault(gateway, []).append(time.monotonic())
         self.maybe_lost.update(prefix for _, prefix in self._lately.get(gateway, ()))
 
     @contextmanager
@@ -158,6 +162,17 @@ class Ledger:
             yield
         finally:
             outage.ended = time.monotonic()
+
+    def _held_since(self, gateway: str, answer: Answer) -> float:
+        """Answers from when on an answer may have been true: in an outage, from the age on that it says it has."""
+        stale = _stale_since(answer)
+        if stale is None:
+            return answer.sent
+        self.stale += 1
+        if not self._is_out(gateway, answer):
+            return answer.sent
+        self.stale_in_outages += 1
+        return min(answer.sent, stale)
 
     def _is_out(self, gateway: str, answer: Answer) -> bool:
         return any(

@@ -41,8 +41,8 @@ class Size:
 
 
 SHORT = Size(
-    requests=800,
-    changes=25,
+    requests=3_000,
+    changes=30,
     blows=6,
     pages=2,
     partners=3,

@@ -88,6 +88,6 @@ async def _ask(
                 office.crowd.ledger.unknown(reader)
                 continue
             assert answer.status == 200, answer
-            office.crowd.ledger.admitted(gateway, reader, answer.done)
+            office.crowd.ledger.admitted(gateway, reader, answer.sent, answer.done)
 
     await asyncio.gather(*(some(connection) for connection in connections))

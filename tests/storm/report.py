@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tests.storm.campaign import Outcome
+from tests.storm.outcome import Outcome
 
 
 def show(outcome: Outcome, console: Console) -> None:
@@ -36,13 +36,14 @@ def rows(outcome: Outcome) -> list[tuple[str, str]]:
         ("calls repeated until acknowledged", str(outcome.unconfirmed)),
         ("the longest change took", f"{outcome.longest_change_seconds:.1f} s"),
         ("event streams", f"{outcome.streams}, cut {outcome.streams_cut}, events {outcome.events}"),
+        ("the longest cut took", f"{outcome.longest_cut_seconds:.1f} s"),
         ("struck", f"{outcome.struck.total()}: {_counted(outcome.struck)}"),
         ("revocations waited for a frozen gateway", f"{waited} s"),
         ("answers given up, the machine was too slow", str(outcome.given_up)),
         ("pages shown with their age", f"{outcome.stale}, with the server killed {outcome.stale_in_outages}"),
         ("accesses counted by readers", str(outcome.accesses_answered)),
         ("accesses recorded", f"{outcome.accesses_recorded}, for {outcome.tokens_counted} tokens"),
-        ("tokens a kill or a revocation came between", str(outcome.tokens_off)),
+        ("lost with killed gateways", f"{outcome.accesses_lost} accesses, of {outcome.tokens_off} tokens"),
         ("reload storm", f"{outcome.reload_requests} requests, {outcome.reload_questions} computed"),
         ("duration", f"{outcome.seconds:.0f} s"),
         ("violations", str(outcome.violated)),

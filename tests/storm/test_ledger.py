@@ -117,6 +117,19 @@ def test_a_page_with_its_age_may_be_shown_in_an_outage_if_it_held_then(reader: P
         assert violations(reader, answer) == 1  # while all runs, no age explains it
 
 
+def test_an_event_stream_is_opened_for_whom_a_page_could_be_shown(reader: Pass) -> None:
+    now = time.monotonic()
+    reader.ended.begin(True, now - 50.0, now - 40.0)
+    for age, out, expected in ((None, False, 1), (None, True, 1), (60, False, 1), (60, True, 0), (10, True, 1)):
+        since = (
+            {} if age is None else {"oncall_stale_since": f"{datetime.fromtimestamp(time.time() - age, UTC):%FT%TZ}"}
+        )
+        ledger = Ledger()
+        with ledger.outage("gateway-1" if out else "gateway-2"):
+            ledger.opened("gateway-1", HERE, reader, an_answer(sent=now, done=now + 0.1, **since))
+        assert (ledger.violated, ledger.answered["ocp_one"]) == (expected, 1)
+
+
 def test_accesses_are_counted_and_what_a_killed_gateway_held_may_be_lost(reader: Pass) -> None:
     ledger = Ledger()
     for at in (1.0, 95.0, 99.0):
@@ -126,3 +139,27 @@ def test_accesses_are_counted_and_what_a_killed_gateway_held_may_be_lost(reader:
     ledger.lose_lately("gateway-2")
     assert ledger.answered == {"ocp_one": 3}
     assert ledger.maybe_lost == {"ocp_one": 2}
+    assert not ledger.maybe_more
+
+
+def test_what_lay_in_a_socket_when_its_gateway_was_killed_may_be_lost_and_what_was_asked_later_not(
+    reader: Pass,
+) -> None:
+    ledger = Ledger()
+    before = time.monotonic()
+    ledger.lose_lately("gateway-1")
+    after = time.monotonic()
+    for gateway in ("gateway-1", "gateway-2"):
+        ledger.enter(gateway, HERE, reader, SUMMARY, an_answer(200, A, B, sent=before, done=after))
+        ledger.enter(gateway, HERE, reader, SUMMARY, an_answer(200, A, B, sent=after + 1.0, done=after + 2.0))
+    assert ledger.answered == {"ocp_one": 4}
+    assert ledger.maybe_lost == {"ocp_one": 1}
+
+
+def test_a_refusal_is_no_access_and_a_broken_connection_may_be_one(reader: Pass) -> None:
+    ledger = Ledger()
+    reader.ended.begin(True, 10.0, 20.0)
+    ledger.enter("gateway-1", HERE, reader, SUMMARY, an_answer(403, sent=9.0, done=12.0))
+    assert not ledger.maybe_more
+    ledger.unknown(reader)
+    assert ledger.maybe_more == {"ocp_one": 1}

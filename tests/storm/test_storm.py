@@ -13,7 +13,6 @@ from tests.storm.site import SERVERS
 SECONDS = 600
 
 
-@pytest.mark.skipif(not os.environ.get("ONCALL_TEST_LONG"), reason="takes minutes where others use the machine, too")
 @pytest.mark.timeout(SECONDS)
 def test_nothing_is_answered_after_an_acknowledgement_and_every_access_is_counted() -> None:
     seed = int(os.environ.get("ONCALL_TEST_STORM_SEED") or int.from_bytes(os.urandom(4), "big"))

@@ -29,6 +29,7 @@ _GATEWAY_STOP, _EXECUTOR_STOP, _JOBS_STOP, _SERVER_STOP = 1.0, 2.0, 0.7, 1.0
 _EXECUTOR_END = {"ONCALL_DRAIN_SECONDS": "0.8", "ONCALL_KILL_GRACE_SECONDS": "0.5"}
 _SERVER_LISTENS = {"ONCALL_SERVER_LISTEN": "address", "ONCALL_SERVER_GATEWAY_LISTEN": "gateway_address"}
 _GATEWAY_LISTENS = {"ONCALL_GATEWAY_LISTEN": "address"}
+_FOR_JOBS = frozenset({"ONCALL_SMTP_URL"})  # a password that nobody else needs
 _SECRETS = ("ONCALL_DATABASE_URL", "ONCALL_REDIS_URL", "ONCALL_MASTER_KEY", "ONCALL_ENCRYPTION_KEYS")
 
 
@@ -126,18 +127,19 @@ class Stack:
         """Starts the four side by side: each is a Python that imports for a while, and none waits for another."""
         settings = self._settings
         self.ca_file = str(self._tls.ca_file) if self._tls else self.environment.get("ONCALL_GATEWAY_SERVER_CA", "")
-        server_env = {**self.environment, "ONCALL_SERVER_LISTEN": settings.server_listen}
+        environment = {name: value for name, value in self.environment.items() if name not in _FOR_JOBS}
+        server_env = {**environment, "ONCALL_SERVER_LISTEN": settings.server_listen}
         server_env |= self._tls.server if self._tls else {}
         server = self._program("server", server_env, _SERVER_STOP, listen=_SERVER_LISTENS)
         jobs = self._program("jobs", self.environment, _JOBS_STOP, module="server.jobs")
-        executor_env = {**self.environment, **_EXECUTOR_END}
+        executor_env = {**environment, **_EXECUTOR_END}
         executor = self._program("executor", executor_env, _EXECUTOR_STOP)
         token = write_private(self._data.path / "gateway.token", self.bootstrap("gateway")["token"] + "\n")
         server.wait_until_ready()
         self.server_address = reachable(server.address)
         self._step(f"server listens on {server.address}")
         gateway_env = {
-            **{name: value for name, value in self.environment.items() if name not in _SECRETS},
+            **{name: value for name, value in environment.items() if name not in _SECRETS},
             "ONCALL_GATEWAY_LISTEN": settings.gateway_listen,
             "ONCALL_SERVER_ADDRESS": server.addresses.get("gateway_address", self.server_address),
             "ONCALL_GATEWAY_TOKEN_FILE": str(token),

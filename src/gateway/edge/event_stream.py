@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -46,11 +46,14 @@ class Streams:
         return self._clients.total()
 
     def close(self) -> None:
-        """Ends every stream; browsers connect again by themselves, to whoever is there then."""
+        """Ends every stream, those too that begin from now on; browsers connect again, to whoever is there then.
+
+        A refusal instead would be the last that they ask for: after one, an `EventSource` never comes back.
+        """
         self.closing.set()
 
     def require_room(self, client: str) -> None:
-        if self.closing.is_set() or len(self) >= MOST:
+        if len(self) >= MOST:
             raise refusal.unavailable()
         if self._clients[client] >= self._most_per_client:
             raise refusal.too_many(refusal.RETRY_SECONDS)
@@ -78,8 +81,15 @@ class EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, changes: AsyncIterator[Shown], streams: Streams, client: str, page: str) -> None:
-        super().__init__(headers={"X-Accel-Buffering": "no"})
+    def __init__(
+        self,
+        changes: AsyncIterator[Shown],
+        streams: Streams,
+        client: str,
+        page: str,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(headers={"X-Accel-Buffering": "no", **(headers or {})})
         del self.headers["content-length"]
         self._changes = changes
         self._streams = streams

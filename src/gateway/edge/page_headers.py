@@ -22,12 +22,17 @@ def page_headers(shown: Shown, source: Source, now: datetime) -> dict[str, str]:
         headers["Cross-Origin-Resource-Policy"] = "cross-origin"  # so that a badge can stand on other sites
     if shown.stale_since is not None:
         age = max(0, int((now - shown.stale_since).total_seconds()))
-        headers |= {STALE_SINCE: f"{shown.stale_since:%Y-%m-%dT%H:%M:%SZ}", "Age": str(age)}
+        headers |= stale_headers(shown) | {"Age": str(age)}
         if "Cache-Control" in headers:
             headers["Cache-Control"] = "public, no-cache"  # a cache would take the age for its own
     if shown.rate_limit is not None:
         headers |= rate_limit_headers(shown.rate_limit)
     return headers
+
+
+def stale_headers(shown: Shown) -> dict[str, str]:
+    """Answers since when what is shown may not hold; nothing where it does."""
+    return {STALE_SINCE: f"{shown.stale_since:%Y-%m-%dT%H:%M:%SZ}"} if shown.stale_since is not None else {}
 
 
 def rate_limit_headers(left: RateLimitLeft) -> Mapping[str, str]:

@@ -21,6 +21,7 @@ from typing import TypeVar
 import structlog
 
 from gateway.keep import rows
+from gateway.keep.accesses import Batch
 from gateway.keep.admission import Admission, Client
 from gateway.keep.contents import AudienceKey, Content
 from gateway.keep.rows import Row
@@ -115,6 +116,16 @@ class Disk:
         self._admissions = {digest: kept for digest, kept in self._admissions.items() if kept.page_id != page_id}
         self._contents = {audience: kept for audience, kept in self._contents.items() if audience.page_id != page_id}
         await self._run(lambda db: rows.forget(db, "page_id", page_id, "admissions", "contents"))
+
+    async def keep_unsent(self, batches: Sequence[Batch]) -> bool:
+        """Keeps batches of accesses for the next start; False where they cannot be kept."""
+        return bool(await self._run(lambda db: rows.keep_unsent(db, batches)))
+
+    async def unsent(self) -> list[Batch]:
+        return await self._run(rows.unsent) or []
+
+    async def forget_unsent(self, request_id: str) -> None:
+        await self._run(lambda db: rows.forget(db, "request_id", request_id, "unsent"))
 
     async def write(self) -> None:
         """Writes what waits."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from gateway.asked import Asked, CredentialKind
@@ -19,7 +20,12 @@ from gateway.server_client import CALL_SECONDS
 from oncall.v1.partner_service_pb2 import GetStatusPageRequest, GetStatusPageResponse
 
 ATTEMPTS = 4
-"""How often an answer may be overtaken by changes before the server counts as away."""
+"""How often an answer may be overtaken by changes before one is given, but not kept, that was true when asked for.
+
+Also how often it may be older than what was known before it was asked for; then the server counts as away.
+"""
+MOST_ATTEMPTS = 16
+"""How often one may be overtaken by changes that take something away; then the server counts as away, too."""
 HELD_CALL_SECONDS = 2.0
 """How long the server has where there is something to show instead."""
 BACKGROUND_CALLS = 50
@@ -27,20 +33,28 @@ BACKGROUND_CALLS = 50
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """What came of asking for `client`: an admission with its content, a refusal, or neither: the server is away."""
+    """What came of asking for `client`: an admission with its content, a refusal, or neither: the server is away.
+
+    `counted`: the server has counted the access of who asked, since there was no room to count it here.
+    """
 
     client: bytes
     admission: Admission | None = None
     content: Content | None = None
     refused: Refusal | None = None
+    counted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class _Moment:
-    """How things stood when the server was asked: an answer is no newer than that."""
+    """How things stood when the server was asked: an answer is no newer than that.
+
+    `floor` is that of the page, where it was known of which page the answer would be; else beyond all.
+    """
 
     epoch: int
     generation: int
+    floor: float
     elapsed: float
     now: datetime
 
@@ -58,13 +72,15 @@ class Filler:
     async def fill(self, client: Client, asked: Asked, waiting: int, *, background: bool) -> Filled:
         """Asks, and asks again where a change has overtaken the answer; the repeats are neither counted nor limited."""
         known = await self._recall(client)
-        repeat = False
-        for _ in range(ATTEMPTS):
-            moment = self._moment()
+        counts_here = background or self._shelf.accesses.has_room()
+        page_id, repeat = known.audience.page_id if known else "", False
+        for attempt in range(1, MOST_ATTEMPTS + 1):
+            moment = self._moment(page_id)
             request = message(asked)
             request.known_content_tag = known.tag if known else ""
             request.background = background or repeat
             request.wanted_grant = 0 if request.background else self._wanted(client, waiting)
+            request.counted_by_gateway = counts_here
             try:
                 answer = await self._ask(request, HELD_CALL_SECONDS if known else CALL_SECONDS)
             except ServerAway:
@@ -74,9 +90,12 @@ class Filler:
                 return Filled(client.digest, refused=refused)
             if not request.background:
                 self._grant(answer, known, moment)
-            filled = self._take(client, asked, answer, known, moment)
+            filled = self._take(client, asked, answer, known, moment, patient=attempt < ATTEMPTS)
             if filled is not None:
-                return filled
+                return filled if counts_here else replace(filled, counted=True)
+            if attempt >= ATTEMPTS and answer.page_version < moment.floor:
+                break
+            page_id = _page_id(answer, known) or page_id
             known = known if known and known.audience.partner_id == answer.audience.partner_id else None
             repeat = True
         return Filled(client.digest)
@@ -86,14 +105,27 @@ class Filler:
             return await self._calls.show(request, seconds)
 
     def _take(
-        self, client: Client, asked: Asked, answer: GetStatusPageResponse, known: Content | None, moment: _Moment
+        self,
+        client: Client,
+        asked: Asked,
+        answer: GetStatusPageResponse,
+        known: Content | None,
+        moment: _Moment,
+        *,
+        patient: bool,
     ) -> Filled | None:
-        """Keeps an answer; unset where it has been overtaken. Nothing waits here: what is checked holds when kept."""
+        """Keeps an answer; unset where it has been overtaken. Nothing waits here: what is checked holds when kept.
+
+        Not `patient`, it also answers what was overtaken by changes that took nothing away: it was true at some moment
+        since it was asked for, and with it since whoever is answered came.
+        """
         shelf = self._shelf
         page_id = _page_id(answer, known)
         if not page_id or moment.generation != shelf.floors.generation:
             return None
-        if answer.page_version < shelf.floors.of(page_id).fresh:
+        floor = shelf.floors.of(page_id)
+        is_overtaken = answer.page_version < floor.fresh
+        if is_overtaken and (patient or answer.page_version < max(floor.taken, moment.floor)):
             return None
         content = content_of(answer, known, held_at=moment.now, epoch=moment.epoch)
         admission = self._admission(client, asked, answer, page_id, moment)
@@ -101,10 +133,14 @@ class Filler:
             return Filled(client.digest, refused=refused)
         if not shelf.tombstones.believes(admission):
             return None
-        shelf.store(client, admission, content)
+        if not is_overtaken:
+            self._keep(client, admission, content)
+        return Filled(client.digest, admission, content)
+
+    def _keep(self, client: Client, admission: Admission, content: Content) -> None:
+        self._shelf.store(client, admission, content)
         if self._disk:
             self._disk.keep(client, admission, content)
-        return Filled(client.digest, admission, content)
 
     def _admission(
         self, client: Client, asked: Asked, answer: GetStatusPageResponse, page_id: str, moment: _Moment
@@ -172,9 +208,10 @@ class Filler:
             return waiting
         return self._shelf.grants.wanted(AudienceKey(admission.page_id, admission.partner_id), waiting)
 
-    def _moment(self) -> _Moment:
-        shelf = self._shelf
-        return _Moment(shelf.lease.epoch, shelf.floors.generation, self._clock.elapsed(), self._clock.now())
+    def _moment(self, page_id: str) -> _Moment:
+        shelf, floors = self._shelf, self._shelf.floors
+        floor = floors.of(page_id).fresh if page_id else math.inf
+        return _Moment(shelf.lease.epoch, floors.generation, floor, self._clock.elapsed(), self._clock.now())
 
 
 def message(asked: Asked) -> GetStatusPageRequest:

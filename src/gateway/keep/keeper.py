@@ -69,7 +69,8 @@ class Keeper:
     async def changes(self, asked: Asked, after_tag: str) -> AsyncIterator[Shown]:
         """Yields the page whenever what this audience sees of it differs from `after_tag` and then from the last one.
 
-        Ends with the Refusal when the client may no longer see it; while the server is away, it waits.
+        Ends with the Refusal when the client may no longer see it. While the server is away, it waits: what is shown
+        with its age is no change, and may be shown to who may not see any.
         """
         client = self._clients.of(asked)
         first = await self._show(client, asked, background=True)
@@ -77,7 +78,7 @@ class Keeper:
             while True:
                 changed.clear()
                 shown = await self._show_if_possible(client, asked)
-                if shown is not None and shown.tag != after_tag:
+                if shown is not None and shown.stale_since is None and shown.tag != after_tag:
                     after_tag = shown.tag
                     yield shown
                 wait = min(max(self.shelf.recheck_seconds(client), SHORTEST_WAIT), LONGEST_WAIT)
@@ -160,7 +161,7 @@ class Keeper:
         """Watches, counts and writes while inside; counts and pages that wait are sent and written before it ends."""
         await self.load_endings()
         tasks = [asyncio.ensure_future(self._watch.run())]
-        tasks.append(asyncio.ensure_future(flush_each_second(self.shelf.accesses, self._calls.record)))
+        tasks.append(asyncio.ensure_future(flush_each_second(self.shelf.accesses, self._calls.record, self._disk)))
         if self._disk:
             tasks.append(asyncio.ensure_future(self._disk.write_soon()))
         try:
@@ -210,12 +211,14 @@ class Keeper:
         return await self._filler.fill(client, asked, waiting, background=background)
 
     def _outcome(self, filled: Filled, client: Client, asked: Asked, *, background: bool) -> Shown:
-        """Answers what the server said to this very request, which it has counted itself."""
+        """Answers what the server said to this very request, and took from the rate."""
         if filled.refused:
             raise filled.refused
-        content = filled.content
-        if content is None:
+        admission, content = filled.admission, filled.content
+        if admission is None or content is None:
             return self.shelf.stale(client, asked, background=background)
+        if not (background or filled.counted):
+            self.shelf.count(admission, asked)
         return Shown(content.shown, content.tag, None, self.shelf.grants.left(content.audience), content.renderings)
 
     def _repeat(self, filled: Filled, asked: Asked, *, background: bool) -> Shown | None:

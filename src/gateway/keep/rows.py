@@ -11,10 +11,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from gateway.keep import tombstones
+from gateway.keep.accesses import Batch
 from gateway.keep.admission import Admission
 from gateway.keep.change import takes_away
 from gateway.keep.contents import AudienceKey, Content
-from oncall.v1.partner_service_pb2 import GetStatusPageResponse, StatusPageChange
+from oncall.v1.partner_service_pb2 import GetStatusPageResponse, RecordPartnerAccessesRequest, StatusPageChange
 
 Row = Sequence[Any]
 
@@ -33,6 +34,7 @@ CREATE TABLE IF NOT EXISTS contents (
 CREATE TABLE IF NOT EXISTS ended (identity TEXT PRIMARY KEY, at REAL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS page_tokens (page_id TEXT PRIMARY KEY, page_version INTEGER, at REAL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS floors (page_id TEXT PRIMARY KEY, page_version INTEGER) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS unsent (request_id TEXT PRIMARY KEY, accesses BLOB);
 """
 
 
@@ -96,6 +98,23 @@ def write(
     )
     beyond = f"SELECT page_id, partner_id FROM ({newest_first}) WHERE together > ?"  # noqa: S608 # as above
     db.execute(f"DELETE FROM contents WHERE (page_id, partner_id) IN ({beyond})", (most_bytes,))  # noqa: S608 # as above
+
+
+def keep_unsent(db: sqlite3.Connection, batches: Sequence[Batch]) -> bool:
+    written = [
+        (batch.request_id, RecordPartnerAccessesRequest(accesses=batch.accesses).SerializeToString())
+        for batch in batches
+    ]
+    db.executemany("INSERT INTO unsent VALUES (?, ?) ON CONFLICT DO NOTHING", written)
+    return True
+
+
+def unsent(db: sqlite3.Connection) -> list[Batch]:
+    """Answers the batches that no server has taken, in the order in which they were kept."""
+    found = db.execute("SELECT request_id, accesses FROM unsent ORDER BY rowid")
+    return [
+        Batch(name, tuple(RecordPartnerAccessesRequest.FromString(blob).accesses), is_kept=True) for name, blob in found
+    ]
 
 
 def _bytes(content: Content) -> bytes:

@@ -69,10 +69,15 @@ class Shelf:
             raise refusal.unavailable()
         if content is None or content.page_version < taken:
             raise refusal.unavailable()
-        if not background and not self._count(admission, asked):
-            self.accesses.lost += 1
+        if not background:
+            self.count(admission, asked)
         audience = content.audience
         return Shown(content.shown, content.tag, self._held_at(content), self.grants.left(audience), content.renderings)
+
+    def count(self, admission: Admission, asked: Asked) -> None:
+        """Counts an answer that is given at any rate; where there is no room, the log tells how many were not."""
+        if not self._count(admission, asked):
+            self.accesses.lose()
 
     def store(self, client: Client, admission: Admission, content: Content) -> None:
         """Keeps an answer, unless what is kept is newer."""

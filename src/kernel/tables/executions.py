@@ -69,9 +69,9 @@ executions = Table(
     Column("stderr_sha256", Text),
     Column("stdout", Text, nullable=False, server_default=""),
     Column("stderr", Text, nullable=False, server_default=""),
-    Column("failure_told_at", Timestamp),  # its team's channels were told of how it failed
     Column("output", JSONB(none_as_null=True)),  # what the script left in $ONCALL_OUTPUT, masked
     Column("output_error", Text, nullable=False, server_default=""),  # why there is none, where it left something
+    Column("failure_told_at", Timestamp),  # its team's channels were told of how it failed
     # What the retention does after the end (server.storage.expired_executions):
     Column(
         "log_expired_at", Timestamp

@@ -265,6 +265,7 @@ class IncidentUpdate(_message.Message):
     IMPACT_CHANGES_FIELD_NUMBER: _builtins.int
     CREATED_BY_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
+    SEVERITY_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUIDv7, given by the server."""
     status: Global___IncidentStatus.ValueType
@@ -273,6 +274,8 @@ class IncidentUpdate(_message.Message):
     """For those who read the page: Markdown, 1 to 10,000 characters."""
     created_by: _builtins.str
     """The user who wrote it; empty where the platform did."""
+    severity: Global___IncidentSeverity.ValueType
+    """How bad the incident was from then on, where the update changed that. Never told to those who read the page."""
     @_builtins.property
     def impact_changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImpactChange]:
         """The impacts that it changed."""
@@ -290,10 +293,11 @@ class IncidentUpdate(_message.Message):
         impact_changes: _abc.Iterable[Global___ImpactChange] | None = ...,
         created_by: _builtins.str = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
+        severity: Global___IncidentSeverity.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "created_by", b"created_by", "id", b"id", "impact_changes", b"impact_changes", "message", b"message", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "created_by", b"created_by", "id", b"id", "impact_changes", b"impact_changes", "message", b"message", "severity", b"severity", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -187,6 +187,7 @@ class GetStatusPageRequest(_message.Message):
     KNOWN_CONTENT_TAG_FIELD_NUMBER: _builtins.int
     BACKGROUND_FIELD_NUMBER: _builtins.int
     WANTED_GRANT_FIELD_NUMBER: _builtins.int
+    COUNTED_BY_GATEWAY_FIELD_NUMBER: _builtins.int
     slug: _builtins.str
     """The page's place in the address."""
     partner_token: _builtins.str
@@ -209,6 +210,10 @@ class GetStatusPageRequest(_message.Message):
     """Whether nobody reads the page just now: asked for a live stream. It is neither counted nor limited."""
     wanted_grant: _builtins.int
     """How many requests the gateway would like to be granted beyond this one (`RateLimit.granted`); 0 to 100,000."""
+    counted_by_gateway: _builtins.bool
+    """Whether the gateway counts this access by itself when it answers, and reports it by RecordPartnerAccesses: then one
+    whose answer is lost on the way is counted by nobody, and a server that is killed loses none.
+    """
     def __init__(
         self,
         *,
@@ -222,10 +227,11 @@ class GetStatusPageRequest(_message.Message):
         known_content_tag: _builtins.str = ...,
         background: _builtins.bool = ...,
         wanted_grant: _builtins.int = ...,
+        counted_by_gateway: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["any_token", b"any_token", "credential", b"credential", "page_token", b"page_token", "partner_token", b"partner_token", "session_token", b"session_token"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["any_token", b"any_token", "background", b"background", "client_ip", b"client_ip", "credential", b"credential", "known_content_tag", b"known_content_tag", "page_token", b"page_token", "partner_token", b"partner_token", "session_token", b"session_token", "slug", b"slug", "user_agent", b"user_agent", "wanted_grant", b"wanted_grant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["any_token", b"any_token", "background", b"background", "client_ip", b"client_ip", "counted_by_gateway", b"counted_by_gateway", "credential", b"credential", "known_content_tag", b"known_content_tag", "page_token", b"page_token", "partner_token", b"partner_token", "session_token", b"session_token", "slug", b"slug", "user_agent", b"user_agent", "wanted_grant", b"wanted_grant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_credential: _TypeAlias = _typing.Literal["partner_token", "page_token", "session_token", "any_token"]  # noqa: Y015
     _WhichOneofArgType_credential: _TypeAlias = _typing.Literal["credential", b"credential"]  # noqa: Y015

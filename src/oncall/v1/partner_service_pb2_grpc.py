@@ -149,7 +149,7 @@ class PartnerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetStatusPage(self, request, context):
-        """Answers a status page as the owner of a credential may see it, and records the access.
+        """Answers a status page as the owner of a credential may see it, and records the access unless the gateway does.
 
         For the gateway's service account alone: nobody else is believed about a client's address. Nothing in the answer
         tells whether a page exists to somebody who may not read it. Any other reason of `UNAUTHENTICATED` or
@@ -269,7 +269,7 @@ class PartnerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RecordPartnerAccesses(self, request, context):
-        """Records accesses that a gateway answered from what it keeps; GetStatusPage records its own.
+        """Records accesses that a gateway answered; those that GetStatusPage recorded by itself are not among them.
 
         For the gateway's service account alone. Safe to retry with the same `request_id`: a batch counts once.
         """

@@ -52,7 +52,7 @@ class PartnerServiceStub:
     keeps (see WatchStatusPages).
     """
     GetStatusPage: _grpc.UnaryUnaryMultiCallable[_partner_service_pb2.GetStatusPageRequest, _partner_service_pb2.GetStatusPageResponse]
-    """Answers a status page as the owner of a credential may see it, and records the access.
+    """Answers a status page as the owner of a credential may see it, and records the access unless the gateway does.
 
     For the gateway's service account alone: nobody else is believed about a client's address. Nothing in the answer
     tells whether a page exists to somebody who may not read it. Any other reason of `UNAUTHENTICATED` or
@@ -126,7 +126,7 @@ class PartnerServiceStub:
     * `NOT_FOUND`, reason `WATCH_UNKNOWN`: there is no such watch any more; open the stream again.
     """
     RecordPartnerAccesses: _grpc.UnaryUnaryMultiCallable[_partner_service_pb2.RecordPartnerAccessesRequest, _partner_service_pb2.RecordPartnerAccessesResponse]
-    """Records accesses that a gateway answered from what it keeps; GetStatusPage records its own.
+    """Records accesses that a gateway answered; those that GetStatusPage recorded by itself are not among them.
 
     For the gateway's service account alone. Safe to retry with the same `request_id`: a batch counts once.
     """
@@ -155,7 +155,7 @@ class PartnerServiceAsyncStub(PartnerServiceStub):
     keeps (see WatchStatusPages).
     """
     GetStatusPage: _aio.UnaryUnaryMultiCallable[_partner_service_pb2.GetStatusPageRequest, _partner_service_pb2.GetStatusPageResponse]  # type: ignore[assignment]
-    """Answers a status page as the owner of a credential may see it, and records the access.
+    """Answers a status page as the owner of a credential may see it, and records the access unless the gateway does.
 
     For the gateway's service account alone: nobody else is believed about a client's address. Nothing in the answer
     tells whether a page exists to somebody who may not read it. Any other reason of `UNAUTHENTICATED` or
@@ -229,7 +229,7 @@ class PartnerServiceAsyncStub(PartnerServiceStub):
     * `NOT_FOUND`, reason `WATCH_UNKNOWN`: there is no such watch any more; open the stream again.
     """
     RecordPartnerAccesses: _aio.UnaryUnaryMultiCallable[_partner_service_pb2.RecordPartnerAccessesRequest, _partner_service_pb2.RecordPartnerAccessesResponse]  # type: ignore[assignment]
-    """Records accesses that a gateway answered from what it keeps; GetStatusPage records its own.
+    """Records accesses that a gateway answered; those that GetStatusPage recorded by itself are not among them.
 
     For the gateway's service account alone. Safe to retry with the same `request_id`: a batch counts once.
     """
@@ -279,7 +279,7 @@ class PartnerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _partner_service_pb2.GetStatusPageRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_partner_service_pb2.GetStatusPageResponse, _abc.Awaitable[_partner_service_pb2.GetStatusPageResponse]]:
-        """Answers a status page as the owner of a credential may see it, and records the access.
+        """Answers a status page as the owner of a credential may see it, and records the access unless the gateway does.
 
         For the gateway's service account alone: nobody else is believed about a client's address. Nothing in the answer
         tells whether a page exists to somebody who may not read it. Any other reason of `UNAUTHENTICATED` or
@@ -419,7 +419,7 @@ class PartnerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _partner_service_pb2.RecordPartnerAccessesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_partner_service_pb2.RecordPartnerAccessesResponse, _abc.Awaitable[_partner_service_pb2.RecordPartnerAccessesResponse]]:
-        """Records accesses that a gateway answered from what it keeps; GetStatusPage records its own.
+        """Records accesses that a gateway answered; those that GetStatusPage recorded by itself are not among them.
 
         For the gateway's service account alone. Safe to retry with the same `request_id`: a batch counts once.
         """

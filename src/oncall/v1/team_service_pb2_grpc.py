@@ -217,8 +217,8 @@ class TeamServiceServicer:
 
     def WatchTeam(self, request, context):
         """Answers what goes on in a team, for as long as it is read: first the executions, incidents and workflow runs that
-        have not ended, each as it is, then `caught_up`, and from then on each that is new or has changed. OBSERVER; of
-        incidents only those hear who may list them, RESPONDER.
+        have not ended, each as it is (the newest 500 of a kind in a status), then `caught_up`, and from then on each that is
+        new or has changed. OBSERVER; of incidents only those hear who may list them, RESPONDER.
 
         Changes that follow one another fast may be answered as one, and a thing may be answered again as it was. What a
         watcher is too slow for it is answered later, as it is then. A role that is taken away meanwhile ends the stream.

@@ -77,8 +77,8 @@ class TeamServiceStub:
     """Revokes a token, at once and for good; revoking twice changes nothing. Its owner or a platform admin."""
     WatchTeam: _grpc.UnaryStreamMultiCallable[_team_service_pb2.WatchTeamRequest, _team_service_pb2.WatchTeamResponse]
     """Answers what goes on in a team, for as long as it is read: first the executions, incidents and workflow runs that
-    have not ended, each as it is, then `caught_up`, and from then on each that is new or has changed. OBSERVER; of
-    incidents only those hear who may list them, RESPONDER.
+    have not ended, each as it is (the newest 500 of a kind in a status), then `caught_up`, and from then on each that is
+    new or has changed. OBSERVER; of incidents only those hear who may list them, RESPONDER.
 
     Changes that follow one another fast may be answered as one, and a thing may be answered again as it was. What a
     watcher is too slow for it is answered later, as it is then. A role that is taken away meanwhile ends the stream.
@@ -134,8 +134,8 @@ class TeamServiceAsyncStub(TeamServiceStub):
     """Revokes a token, at once and for good; revoking twice changes nothing. Its owner or a platform admin."""
     WatchTeam: _aio.UnaryStreamMultiCallable[_team_service_pb2.WatchTeamRequest, _team_service_pb2.WatchTeamResponse]  # type: ignore[assignment]
     """Answers what goes on in a team, for as long as it is read: first the executions, incidents and workflow runs that
-    have not ended, each as it is, then `caught_up`, and from then on each that is new or has changed. OBSERVER; of
-    incidents only those hear who may list them, RESPONDER.
+    have not ended, each as it is (the newest 500 of a kind in a status), then `caught_up`, and from then on each that is
+    new or has changed. OBSERVER; of incidents only those hear who may list them, RESPONDER.
 
     Changes that follow one another fast may be answered as one, and a thing may be answered again as it was. What a
     watcher is too slow for it is answered later, as it is then. A role that is taken away meanwhile ends the stream.
@@ -272,8 +272,8 @@ class TeamServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_team_service_pb2.WatchTeamResponse], _abc.AsyncIterator[_team_service_pb2.WatchTeamResponse]]:
         """Answers what goes on in a team, for as long as it is read: first the executions, incidents and workflow runs that
-        have not ended, each as it is, then `caught_up`, and from then on each that is new or has changed. OBSERVER; of
-        incidents only those hear who may list them, RESPONDER.
+        have not ended, each as it is (the newest 500 of a kind in a status), then `caught_up`, and from then on each that is
+        new or has changed. OBSERVER; of incidents only those hear who may list them, RESPONDER.
 
         Changes that follow one another fast may be answered as one, and a thing may be answered again as it was. What a
         watcher is too slow for it is answered later, as it is then. A role that is taken away meanwhile ends the stream.

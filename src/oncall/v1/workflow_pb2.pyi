@@ -403,7 +403,9 @@ Global___WorkflowNode: _TypeAlias = WorkflowNode  # noqa: Y015
 
 @_typing.final
 class RunbookWork(_message.Message):
-    """Runs a runbook of the team in its current version."""
+    """Runs a runbook of the team in its current version. One that must be confirmed counts as confirmed once an approval was
+    given in the run; before, its step fails.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

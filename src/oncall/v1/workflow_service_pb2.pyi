@@ -220,7 +220,7 @@ class UpdateWorkflowRequest(_message.Message):
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
         """Of name, description, enabled, trigger, nodes, edges, timeout_seconds, brake, compensation; at least one. The whole
-        workflow that comes of it is checked as on creation.
+        workflow that comes of it is checked as on creation, but for `enabled` alone that becomes false.
         """
 
     def __init__(

@@ -128,6 +128,8 @@ class WorkflowServiceServicer:
     def UpdateWorkflow(self, request, context):
         """Changes a workflow; runs that have started keep the version that they started with. TEAM_ADMIN.
 
+        To switch it off changes nothing else, and so is allowed whatever became of the runbooks that it names.
+        * `ALREADY_EXISTS`, reason `NAME_TAKEN`: the team has a workflow of that name.
         * `ABORTED`: `etag` is set and stale.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -144,6 +146,7 @@ class WorkflowServiceServicer:
     def RunWorkflow(self, request, context):
         """Starts a run, whatever the trigger and whether or not the workflow is enabled. RESPONDER.
 
+        Answers it as it starts, with nothing begun; WatchWorkflowRun shows how it goes on.
         Safe to retry with the same `request_id`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -50,6 +50,8 @@ class WorkflowServiceStub:
     UpdateWorkflow: _grpc.UnaryUnaryMultiCallable[_workflow_service_pb2.UpdateWorkflowRequest, _workflow_service_pb2.UpdateWorkflowResponse]
     """Changes a workflow; runs that have started keep the version that they started with. TEAM_ADMIN.
 
+    To switch it off changes nothing else, and so is allowed whatever became of the runbooks that it names.
+    * `ALREADY_EXISTS`, reason `NAME_TAKEN`: the team has a workflow of that name.
     * `ABORTED`: `etag` is set and stale.
     """
     DeleteWorkflow: _grpc.UnaryUnaryMultiCallable[_workflow_service_pb2.DeleteWorkflowRequest, _workflow_service_pb2.DeleteWorkflowResponse]
@@ -57,6 +59,7 @@ class WorkflowServiceStub:
     RunWorkflow: _grpc.UnaryUnaryMultiCallable[_workflow_service_pb2.RunWorkflowRequest, _workflow_service_pb2.RunWorkflowResponse]
     """Starts a run, whatever the trigger and whether or not the workflow is enabled. RESPONDER.
 
+    Answers it as it starts, with nothing begun; WatchWorkflowRun shows how it goes on.
     Safe to retry with the same `request_id`.
     """
     GetWorkflowRun: _grpc.UnaryUnaryMultiCallable[_workflow_service_pb2.GetWorkflowRunRequest, _workflow_service_pb2.GetWorkflowRunResponse]
@@ -103,6 +106,8 @@ class WorkflowServiceAsyncStub(WorkflowServiceStub):
     UpdateWorkflow: _aio.UnaryUnaryMultiCallable[_workflow_service_pb2.UpdateWorkflowRequest, _workflow_service_pb2.UpdateWorkflowResponse]  # type: ignore[assignment]
     """Changes a workflow; runs that have started keep the version that they started with. TEAM_ADMIN.
 
+    To switch it off changes nothing else, and so is allowed whatever became of the runbooks that it names.
+    * `ALREADY_EXISTS`, reason `NAME_TAKEN`: the team has a workflow of that name.
     * `ABORTED`: `etag` is set and stale.
     """
     DeleteWorkflow: _aio.UnaryUnaryMultiCallable[_workflow_service_pb2.DeleteWorkflowRequest, _workflow_service_pb2.DeleteWorkflowResponse]  # type: ignore[assignment]
@@ -110,6 +115,7 @@ class WorkflowServiceAsyncStub(WorkflowServiceStub):
     RunWorkflow: _aio.UnaryUnaryMultiCallable[_workflow_service_pb2.RunWorkflowRequest, _workflow_service_pb2.RunWorkflowResponse]  # type: ignore[assignment]
     """Starts a run, whatever the trigger and whether or not the workflow is enabled. RESPONDER.
 
+    Answers it as it starts, with nothing begun; WatchWorkflowRun shows how it goes on.
     Safe to retry with the same `request_id`.
     """
     GetWorkflowRun: _aio.UnaryUnaryMultiCallable[_workflow_service_pb2.GetWorkflowRunRequest, _workflow_service_pb2.GetWorkflowRunResponse]  # type: ignore[assignment]
@@ -177,6 +183,8 @@ class WorkflowServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_workflow_service_pb2.UpdateWorkflowResponse, _abc.Awaitable[_workflow_service_pb2.UpdateWorkflowResponse]]:
         """Changes a workflow; runs that have started keep the version that they started with. TEAM_ADMIN.
 
+        To switch it off changes nothing else, and so is allowed whatever became of the runbooks that it names.
+        * `ALREADY_EXISTS`, reason `NAME_TAKEN`: the team has a workflow of that name.
         * `ABORTED`: `etag` is set and stale.
         """
 
@@ -196,6 +204,7 @@ class WorkflowServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_workflow_service_pb2.RunWorkflowResponse, _abc.Awaitable[_workflow_service_pb2.RunWorkflowResponse]]:
         """Starts a run, whatever the trigger and whether or not the workflow is enabled. RESPONDER.
 
+        Answers it as it starts, with nothing begun; WatchWorkflowRun shows how it goes on.
         Safe to retry with the same `request_id`.
         """
 

@@ -45,6 +45,26 @@ SUBSCRIBABLE = tuple(
 )
 
 
+class Tone(StrEnum):
+    """How a message is meant, where a service tells good news from bad."""
+
+    BAD = "BAD"
+    WARNING = "WARNING"
+    NEUTRAL = "NEUTRAL"
+    GOOD = "GOOD"
+    """What was bad is over: a pager resolves what it raised."""
+
+
+_TONES = {
+    NotificationEvent.EXECUTION_FAILED: Tone.BAD,
+    NotificationEvent.WORKFLOW_FAILED: Tone.BAD,
+    NotificationEvent.INCIDENT_CREATED: Tone.BAD,
+    NotificationEvent.INCIDENT_UPDATED: Tone.WARNING,
+    NotificationEvent.APPROVAL_WAITING: Tone.WARNING,
+    NotificationEvent.INCIDENT_RESOLVED: Tone.GOOD,
+}
+
+
 class DeliveryStatus(StrEnum):
     PENDING = "PENDING"
     DELIVERED = "DELIVERED"
@@ -141,6 +161,13 @@ class Delivery:
     execution_id: UUID | None
     created_at: datetime
     ended_at: datetime | None
+
+
+def tone_of(event: NotificationEvent, *, over: bool) -> Tone:
+    """Answers how a message is meant; what is said of an incident that is `over` must wake nobody again."""
+    if event is NotificationEvent.INCIDENT_UPDATED and over:
+        return Tone.GOOD
+    return _TONES.get(event, Tone.NEUTRAL)
 
 
 def pause(tries: int, jitter: float, *, retry_after: timedelta | None = None) -> timedelta:

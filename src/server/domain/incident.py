@@ -73,7 +73,7 @@ class ImpactChange:
 
 @dataclass(frozen=True, slots=True)
 class IncidentUpdate:
-    """One thing that was said; no author means the platform."""
+    """One thing that was said; no author means the platform. `severity` is set where it changed."""
 
     id: UUID
     incident_id: UUID
@@ -82,6 +82,7 @@ class IncidentUpdate:
     impact_changes: Sequence[ImpactChange]
     created_by: UUID | None
     created_at: datetime
+    severity: IncidentSeverity | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,11 +147,13 @@ def tell(incident: Incident, said: Said, *, update_id: UUID, by: UUID | None, at
         wanted |= {impact.component_id: OPERATIONAL for impact in incident.impacts}
     before = {impact.component_id: impact for impact in incident.impacts}
     changes = _changes(before, wanted)
-    update = IncidentUpdate(update_id, incident.id, to, said.message, changes, by, at)
+    severity = said.severity or incident.severity
+    changed = severity if severity is not incident.severity else None
+    update = IncidentUpdate(update_id, incident.id, to, said.message, changes, by, at, changed)
     return incident.changed(
         at,
         status=to,
-        severity=said.severity or incident.severity,
+        severity=severity,
         monitoring_at=incident.monitoring_at or (at if to is MONITORING else None),
         resolved_at=None if to in OPEN else incident.resolved_at or at,
         impacts=_after(before, changes),

@@ -9,7 +9,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
 from uuid import UUID
 
 from asyncpg import UniqueViolationError
@@ -85,12 +84,8 @@ async def accept_execution(tx: Change, cipher: Cipher, announcer: Announcer, new
     first = await create_pending(tx.session, row, warnings=warnings, audited=_audited(tx.call, new))
     # Its first event is not published: nobody can have followed what did not exist.
     tx.after_commit(lambda: announcer.execution_waits(Waiting(new.id, version.content.executor_tags)))
-    tx.after_commit(partial(_tell_team, announcer, new))
+    tx.after_commit(lambda: announcer.team_changed(runbook.team_id, Thing.EXECUTION, new.id))
     return Started(executions.new(row), first)
-
-
-async def _tell_team(announcer: Announcer, new: NewExecution) -> None:
-    announcer.team_changes(new.runbook.team_id, Thing.EXECUTION, new.id)
 
 
 def stands_alone(new: NewExecution) -> bool:

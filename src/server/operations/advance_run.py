@@ -116,7 +116,9 @@ class _Move:
 
 
 async def _store(mover: Mover, tx: Change, before: WorkflowRun, after: WorkflowRun) -> None:
-    """Writes what has changed, with the audit of it; where nothing has, only when to look again."""
+    """Writes what has changed, with the audit of it; where nothing has, at most when to look again."""
+    if after == before:
+        return
     changed = [node for name, node in after.nodes.items() if before.nodes.get(name) != node]
     new = after.nodes.keys() - before.nodes.keys()
     moved = bool(changed) or replace(after, wake_at=None) != replace(before, wake_at=None)

@@ -62,6 +62,13 @@ class Announcer:
         self._telling.add(task)
         task.add_done_callback(self._telling.discard)
 
+    async def close(self) -> None:
+        """Leaves untold what nobody waits for: whoever follows a team looks again from time to time."""
+        for task in self._telling:
+            task.cancel()
+        if self._telling:
+            await asyncio.wait(self._telling)
+
     async def _soon(self, team_id: UUID, thing: Thing, thing_id: UUID) -> None:
         await asyncio.sleep(LATER_SECONDS)
         await self.team_changed(team_id, thing, thing_id)

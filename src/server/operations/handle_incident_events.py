@@ -36,12 +36,12 @@ async def _handle_one(mover: Mover) -> bool:
         happened = await incident_events.take(tx.session)
         if happened is None:
             return False
+        await _wake_runs(mover, tx, happened)
         around: Surroundings | None = None
         for workflow in await workflows.started_by(tx.session, happened.team_id, happened.event):
             around = around or await _around(tx, happened)
             if await _starts(mover, tx, workflow, happened, around):
                 await _start(mover, tx, workflow, happened)
-        await _wake_runs(mover, tx, happened)
         await incident_events.mark_handled(tx.session, happened.id)
     return True
 

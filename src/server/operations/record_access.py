@@ -17,7 +17,7 @@ import structlog
 from kernel.database import transaction
 from server.domain.partner_access import SESSION_ENDS_AFTER, Visitor, Visits
 from server.operations.environment import Environment
-from server.storage import partner_sessions
+from server.storage import recorded_accesses
 
 MOST_PENDING_VISITORS = 10_000
 MOST_KNOWN_VISITORS = 20_000
@@ -110,8 +110,6 @@ class AccessRecord:
 async def store_accesses(env: Environment, batch_id: str, visits: Sequence[tuple[Visitor, Visits]]) -> None:
     """Writes a batch, all of it or nothing; one that was written already counts no second time."""
     async with transaction(env.sessions) as tx:
-        if not await partner_sessions.claim_batch(tx.session, batch_id):
+        if not await recorded_accesses.claim_batch(tx.session, batch_id):
             return
-        # In the order of the partners, so that two servers do not wait for each other's rows crosswise.
-        for visitor, some in sorted(visits, key=lambda entry: (str(entry[0].partner_id), str(entry[0].token_id))):
-            await partner_sessions.record(tx.session, env.new_id(), visitor, some)
+        await recorded_accesses.record(tx.session, env.new_id, visits)

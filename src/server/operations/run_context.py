@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from server.domain.workflow.context import Context, build_context, incident_facts
 from server.domain.workflow.definition import Event, Json
 from server.domain.workflow.record import COMPENSATION, NodeRun, WorkflowRun
-from server.storage import incidents, services, teams, users
+from server.storage.surroundings import neighbours
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +63,12 @@ async def surroundings(
     then: Mapping[str, Json] | None,
 ) -> Surroundings:
     """Reads what surrounds something that happened; `then` is the incident as it was."""
-    team = await teams.find(session, team_id)
-    somebody = None if by is None else await users.find(session, by)
-    incident = None if incident_id is None else await incidents.find(session, incident_id)
-    service = None
-    if incident is not None and incident.service_id is not None:
-        service = await services.find(session, incident.service_id)
+    found = await neighbours(session, team_id=team_id, user_id=by, incident_id=incident_id)
     return Surroundings(
         event=event,
-        by=somebody.display_name if somebody else "",
+        by=found.somebody,
         then=then,
-        now=None if incident is None else incident_facts(incident),
-        service=(service.id, service.name) if service else None,
-        team=(team_id, team.name if team else ""),
+        now=None if found.incident is None else incident_facts(found.incident),
+        service=found.service,
+        team=(team_id, found.team),
     )

@@ -24,7 +24,7 @@ from kernel.secret_store import context_of as secret_context_of
 from kernel.secret_store import read_sealed
 from server.domain.delivery import DEAD, PENDING, NotificationEvent, WebhookRequest
 from server.domain.delivery_attempt import Attempt, OpenChannel, OpenRequest, failed, outcome
-from server.domain.notification_channel import GONE, ChannelSecret, context_of
+from server.domain.notification_channel import GONE, ChannelKind, ChannelSecret, context_of
 from server.operations.change import Change, change
 from server.operations.environment import Environment
 from server.storage import notification_channels, outbox
@@ -78,21 +78,29 @@ class DeliverySender:
         """Sends until `stop`; then waits a little for what is under way. What is cut off, is sent again later."""
         stopping = asyncio.create_task(stop.wait())
         stopping.add_done_callback(lambda _: self._look.set())
-        while not stop.is_set():
-            self._look.clear()
-            try:
-                more = await self._take()
-            except Exception as error:  # noqa: BLE001 - PostgreSQL may be away in many ways; the next look finds out
-                log.warning("deliveries_not_taken", error=type(error).__name__)
-                more = False
-            if not more:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(LOOK_SECONDS):
-                        await self._look.wait()
+        try:
+            while not stop.is_set():
+                await self._look_once()
+        finally:
+            stopping.cancel()
         if self._under_way:
             _, unfinished = await asyncio.wait(self._under_way, timeout=GRACE_SECONDS)
             for task in unfinished:
                 task.cancel()
+            await asyncio.gather(*unfinished, return_exceptions=True)
+
+    async def _look_once(self) -> None:
+        """Takes what is due; where that is all for now, waits until it is told to look, or for a while."""
+        self._look.clear()
+        try:
+            more = await self._take()
+        except Exception as error:  # noqa: BLE001 - PostgreSQL may be away in many ways; the next look finds out
+            log.warning("deliveries_not_taken", error=type(error).__name__)
+            more = False
+        if not more:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await self._look.wait()
 
     async def _take(self) -> bool:
         """Takes as much as there are places; whether there may be more that could be taken at once."""
@@ -143,10 +151,13 @@ class DeliverySender:
         async with self._env.sessions() as session:
             channel = await notification_channels.find(session, channel_id)
             sealed = await notification_channels.secrets_of(session, channel_id, self._env.now())
+            outdated = claimed.incident_id is not None and await outbox.is_outdated(session, claimed)
         if channel is None:
             return failed("the channel was deleted", final=True)
         if not channel.content.enabled and claimed.event is not NotificationEvent.TEST:
             return failed("the channel is disabled", final=True)
+        if channel.kind is ChannelKind.PAGERDUTY and outdated:  # it would raise again what was resolved since
+            return failed("the pager has a newer message about the incident", final=True)
         try:
             opened = {
                 purpose: self._cipher.open(value, context_of(channel_id, purpose)).decode()

@@ -64,6 +64,7 @@ class ShowRequest:
     secret: str = field(default="", repr=False)
     background: bool = False
     wanted_grant: int = 0
+    counted_by_gateway: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ class Answer:
 
 
 async def show_status_page(reception: Reception, request: ShowRequest) -> Answer:
-    """Answers the page as it was at one moment, and counts the access where it is a partner's."""
+    """Answers the page as it was at one moment, and counts the access of a partner unless the gateway does."""
     if not 0 <= request.wanted_grant <= GREATEST_GRANT:
         raise InvalidArgument([FieldViolation("wanted_grant", f"must be 0 to {GREATEST_GRANT:,}")])
     now = reception.env.now()
@@ -96,7 +97,7 @@ async def show_status_page(reception: Reception, request: ShowRequest) -> Answer
         allowance = None if request.background else await limit(reception, admitted, request.wanted_grant)
         scope = admitted.token.partner.content.component_ids if admitted.token else ()
         shown = await compose_page(session, admitted.page, frozenset(scope), now)
-    if admitted.token is not None and not request.background:
+    if admitted.token is not None and not (request.background or request.counted_by_gateway):
         await reception.accesses.note(_visitor(admitted.token, client, request.user_agent), now)
     until = min(now + LONGEST_ADMISSION, admitted.ends_at or datetime.max.replace(tzinfo=now.tzinfo))
     return Answer(shown, admitted, until, allowance)

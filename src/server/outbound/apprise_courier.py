@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import re
 import threading
 import warnings
@@ -13,17 +14,27 @@ from dataclasses import dataclass, field
 from functools import partial
 from urllib.parse import quote, urlencode, urlsplit
 
-from apprise import Apprise, AppriseAsset, NotifyFormat, NotifyType
+from apprise import Apprise, AppriseAsset, NotifyFormat, NotifyType, OverflowMode
 
+from server.domain.delivery import Tone
 from server.domain.delivery_attempt import Attempt, failed
 from server.domain.notification_channel import ChannelKind
 from server.domain.outbound import AddressRefused, OutboundPolicy
 from server.outbound.confined_thread import Confinement
 
-MOST_AT_ONCE = 8
-SOCKET_SECONDS = 15
+THREADS = 16
+"""As many as there are deliveries under way. Where silent name servers hold some, others wait, and at last in vain."""
+SOCKET_SECONDS = 15.0
+ENDING_SECONDS = 10.0
+"""How long a thread whose time is up is waited for, since what it sent at the last moment is sent."""
 _STATUS = re.compile(r"error=(\d{3})\b")
 _PAGERDUTY_NO_API_KEY = "none"  # Apprise wants one; the Events API goes by the integration key alone
+_TYPES = {
+    Tone.BAD: NotifyType.FAILURE,
+    Tone.WARNING: NotifyType.WARNING,
+    Tone.NEUTRAL: NotifyType.INFO,
+    Tone.GOOD: NotifyType.SUCCESS,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +54,7 @@ class Message:
     subject: str = field(repr=False)
     body: str = field(repr=False)
     thread: str = ""
-    good_news: bool = False
+    tone: Tone = Tone.NEUTRAL
 
 
 class NoMailServer(Exception):
@@ -57,8 +68,8 @@ class AppriseCourier:
         self._policy = policy
         self._seconds = seconds
         self._mail = mail
-        self._threads = ThreadPoolExecutor(MOST_AT_ONCE, thread_name_prefix="courier")
-        self._places = asyncio.Semaphore(MOST_AT_ONCE)
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="courier")
+        self._under_way: set[Confinement] = set()
         _prepare_apprise()
 
     async def send(self, message: Message) -> Attempt:
@@ -66,20 +77,26 @@ class AppriseCourier:
             url = url_of(message, self._mail)
         except NoMailServer:
             return failed("this installation has no mail server: ONCALL_SMTP_URL is not set", final=True)
-        async with self._places:
-            confinement = Confinement(self._policy)
-            action = partial(confinement.run, partial(_deliver, url, message))
-            running = asyncio.get_running_loop().run_in_executor(self._threads, action)
-            done, _ = await asyncio.wait([running], timeout=self._seconds)
-            if not done:
-                confinement.end()  # its connections are cut: the thread comes to its end
-                await asyncio.wait([running], timeout=SOCKET_SECONDS)
-                if running.done():
-                    running.exception()
-                return failed(f"no answer within {self._seconds:g} s")
-        return _attempt(running, confinement)
+        confinement = Confinement(self._policy)
+        action = partial(confinement.run, partial(_deliver, url, message))
+        running = asyncio.get_running_loop().run_in_executor(self._threads, action)
+        self._under_way.add(confinement)
+        running.add_done_callback(lambda _: self._under_way.discard(confinement))
+        done, _ = await asyncio.wait([running], timeout=self._seconds)
+        if not done:
+            confinement.end()  # its connections are cut, and it makes no more: the thread comes to its end
+            done, _ = await asyncio.wait([running], timeout=ENDING_SECONDS)
+        late = failed(f"no answer within {self._seconds:g} s")
+        if not done:
+            running.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+            return late
+        attempt = _attempt(running, confinement)
+        return late if confinement.ended and not attempt.delivered else attempt
 
     def close(self) -> None:
+        """Cuts off what is under way: the process waits for its threads before it ends."""
+        for confinement in self._under_way:
+            confinement.end()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
@@ -93,16 +110,13 @@ def url_of(message: Message, mail: MailServer | None) -> str:
             raise NoMailServer
         else:
             target = _with(mail.url, {"from": mail.sender, "to": target})
-    scheme = urlsplit(target).scheme
-    if scheme in {"http", "https"}:
-        return target  # an address of the service itself, with options of its own
-    if scheme == "pagerduty":
+    if urlsplit(target).scheme == "pagerduty":
         # One incident there for each thing here: its end resolves what its beginning raised.
-        target = _with(target, {"action": "map", "dedup": message.thread})
-    return _with(target, {"rto": SOCKET_SECONDS, "cto": SOCKET_SECONDS})
+        return _with(target, {"action": "map", "dedup": message.thread})
+    return target
 
 
-def _with(url: str, options: Mapping[str, str | int]) -> str:
+def _with(url: str, options: Mapping[str, str]) -> str:
     return f"{url}{'&' if urlsplit(url).query else '?'}{urlencode(options)}"
 
 
@@ -114,6 +128,10 @@ def _deliver(url: str, message: Message) -> tuple[bool | None, int | None]:
     service = Apprise.instantiate(url, asset=_asset(), suppress_exceptions=True)
     if service is None:
         return None, None
+    # Whatever the URL says of these:
+    service.socket_read_timeout = service.socket_connect_timeout = SOCKET_SECONDS
+    service.verify_certificate, service.redirects = True, False
+    service.overflow_mode = OverflowMode.TRUNCATE
     courier = Apprise(asset=_asset())
     courier.add(service)
     _heard.status = None
@@ -121,7 +139,7 @@ def _deliver(url: str, message: Message) -> tuple[bool | None, int | None]:
     taken = courier.notify(
         body=message.body or message.subject,
         title=message.subject,
-        notify_type=NotifyType.SUCCESS if message.good_news else NotifyType.FAILURE,
+        notify_type=_TYPES[message.tone],
         body_format=NotifyFormat.TEXT,
     )
     return bool(taken), _heard.status
@@ -176,7 +194,11 @@ _heard = _Heard()
 
 
 def _prepare_apprise() -> None:
-    """Loads all services, which a confined thread could not, and keeps what they log, targets for example, to us."""
+    """Loads all services, which a confined thread could not, and keeps what they log, targets for example, to us.
+
+    No proxy is used in this process from now on: where it goes to in our place, nobody here would know.
+    """
+    os.environ["NO_PROXY"] = os.environ["no_proxy"] = "*"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of modules that some services import
         Apprise.instantiate("json://localhost")

@@ -5,12 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from server.domain.delivery import NotificationEvent
+from server.domain.delivery import tone_of
 from server.domain.delivery_attempt import Attempt, OpenChannel, OpenRequest
+from server.domain.incident import OPEN, IncidentStatus
 from server.domain.notification_channel import ChannelKind
 from server.outbound.apprise_courier import AppriseCourier, Message
 from server.outbound.webhook import OutgoingWebhook, WebhookSender
 from server.storage.outbox import Claimed
+
+_OVER = frozenset(IncidentStatus) - OPEN
 
 
 class Channels:
@@ -33,7 +36,7 @@ class Channels:
                 subject=claimed.subject,
                 body=claimed.body,
                 thread=thread_of(claimed),
-                good_news=claimed.event in {NotificationEvent.INCIDENT_RESOLVED, NotificationEvent.TEST},
+                tone=tone_of(claimed.event, over=claimed.data.get("status") in _OVER),
             )
         )
 

@@ -53,7 +53,7 @@ class Confinement:
         self.address_refused = False
         """Whether the last address that it wanted was refused."""
         self._sockets: list[socket.socket] = []
-        self._ended = False
+        self.ended = False
 
     def run(self, action: Callable[[], Answer]) -> Answer:
         """Does `action` in this thread, confined."""
@@ -67,7 +67,7 @@ class Confinement:
 
     def end(self) -> None:
         """Cuts the thread's connections, from another thread, so that it stops waiting for them, and allows no more."""
-        self._ended = True
+        self.ended = True
         for one in list(self._sockets):
             with suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
@@ -85,7 +85,7 @@ class Confinement:
 
     def _check_address(self, connecting: socket.socket, address: object) -> None:
         target = address[0] if isinstance(address, tuple) and address else ""
-        if self._ended:
+        if self.ended:
             raise TimeoutError("the time is up")
         if not isinstance(target, str) or not self._policy.permits(target, host=self._host):
             self.address_refused = True
@@ -123,8 +123,8 @@ def _check_file(path: object, mode: object, flags: object) -> None:
     writes = isinstance(flags, int) and flags & 0o3 != 0  # O_WRONLY or O_RDWR
     if isinstance(mode, str):
         writes = writes or any(letter in mode for letter in "wax+")
-    name = _text(path)
-    if writes or not (name.startswith(_READABLE) or str(Path(name).resolve()).startswith(_READABLE)):
+    place = Path(_text(path)).resolve()  # whatever links and dots lead there
+    if writes or not any(place.is_relative_to(readable) for readable in _READABLE):
         raise PermissionError("this file is not for a confined thread")
 
 

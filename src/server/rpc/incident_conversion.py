@@ -78,7 +78,7 @@ def incident_to_pb(incident: Incident) -> pb.Incident:
         acknowledged_by=id_to_pb(incident.acknowledged_by),
         monitoring_at=time_to_pb(incident.monitoring_at),
         resolved_at=time_to_pb(incident.resolved_at),
-        updates=[update_to_pb(update) for update in incident.updates],
+        updates=[_own_update_to_pb(update) for update in incident.updates],
         etag=incident.etag,
         created_by=id_to_pb(incident.created_by),
         created_at=time_to_pb(incident.created_at),
@@ -87,6 +87,7 @@ def incident_to_pb(incident: Incident) -> pb.Incident:
 
 
 def update_to_pb(update: IncidentUpdate) -> pb.IncidentUpdate:
+    """Answers an update as those who read a page may know it."""
     return pb.IncidentUpdate(
         id=str(update.id),
         status=enum_to_pb(pb.IncidentStatus, STATUS_PREFIX, update.status),
@@ -95,6 +96,14 @@ def update_to_pb(update: IncidentUpdate) -> pb.IncidentUpdate:
         created_by=id_to_pb(update.created_by),
         created_at=time_to_pb(update.created_at),
     )
+
+
+def _own_update_to_pb(update: IncidentUpdate) -> pb.IncidentUpdate:
+    """Answers an update for the team, which also learns how bad the incident was from then on."""
+    message = update_to_pb(update)
+    if update.severity is not None:
+        message.severity = enum_to_pb(pb.IncidentSeverity, SEVERITY_PREFIX, update.severity)
+    return message
 
 
 def impact_to_pb(component_id: object, status: ComponentStatus) -> pb.ComponentImpact:

@@ -85,6 +85,7 @@ def show_request_from_pb(request: partner_service_pb2.GetStatusPageRequest) -> S
         secret=getattr(request, presented) if presented else "",
         background=request.background,
         wanted_grant=request.wanted_grant,
+        counted_by_gateway=request.counted_by_gateway,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
@@ -180,6 +180,7 @@ async def add_update(session: AsyncSession, said: IncidentUpdate) -> None:
             impact_changes=changes,
             created_by=said.created_by,
             created_at=said.created_at,
+            severity=said.severity,
         )
     )
 
@@ -229,8 +230,12 @@ def _moving(incident: Incident) -> dict[str, object]:
 
 
 def _incident(row: RowMapping, impacts: Sequence[Impact]) -> Incident:
-    kept = Incident(**{**row, "severity": IncidentSeverity(row["severity"]), "status": IncidentStatus(row["status"])})
-    return replace(kept, impacts=tuple(impacts))
+    return replace(incident_of(row), impacts=tuple(impacts))
+
+
+def incident_of(row: RowMapping | Mapping[str, Any]) -> Incident:
+    """Answers the incident of a row that has its columns by name, without impacts and updates."""
+    return Incident(**{**row, "severity": IncidentSeverity(row["severity"]), "status": IncidentStatus(row["status"])})
 
 
 def _update(row: RowMapping) -> IncidentUpdate:
@@ -242,4 +247,10 @@ def _update(row: RowMapping) -> IncidentUpdate:
         )
         for change in row["impact_changes"]
     )
-    return IncidentUpdate(**{**row, "status": IncidentStatus(row["status"]), "impact_changes": changes})
+    kept = {
+        **row,
+        "status": IncidentStatus(row["status"]),
+        "impact_changes": changes,
+        "severity": IncidentSeverity(row["severity"]) if row["severity"] else None,
+    }
+    return IncidentUpdate(**kept)

@@ -16,7 +16,7 @@ from sqlalchemy import CursorResult, RowMapping, delete, func, literal, select, 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel.notification_tables import deliveries
-from server.domain.delivery import PENDING, DeliveryStatus, NotificationEvent, WebhookRequest
+from server.domain.delivery import DELIVERED, PENDING, DeliveryStatus, NotificationEvent, WebhookRequest
 
 _LANE = func.coalesce(deliveries.c.channel_id, deliveries.c.team_id)
 """What must not take all places for itself when its receiver is slow: a channel, or the webhooks of a team."""
@@ -104,6 +104,17 @@ async def settle(
     )
     settled: CursorResult[Any] = await session.execute(query)  # type: ignore[assignment] # what an UPDATE answers
     return settled.rowcount == 1
+
+
+async def is_outdated(session: AsyncSession, claimed: Claimed) -> bool:
+    """Whether its channel has taken a newer message about the same incident."""
+    newer = select(deliveries.c.id).where(
+        deliveries.c.channel_id == claimed.channel_id,
+        deliveries.c.id > claimed.id,
+        deliveries.c.incident_id == claimed.incident_id,
+        deliveries.c.status == DELIVERED,
+    )
+    return bool(await session.scalar(select(newer.exists())))
 
 
 async def forget(session: AsyncSession, older_than: timedelta, limit: int) -> int:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, Select, func, literal_column, select, update
+from sqlalchemy import RowMapping, Select, bindparam, func, literal_column, select, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -66,13 +66,19 @@ class RunFilter:
 
 async def find(session: AsyncSession, run_id: UUID, *, lock: bool = False) -> WorkflowRun | None:
     """Answers one run with its nodes; with `lock`, nobody else moves it before this transaction ends."""
-    query = select(workflow_runs).where(workflow_runs.c.id == run_id)
-    row = (await session.execute(query.with_for_update() if lock else query)).mappings().one_or_none()
+    wanted = {"wanted": run_id}
+    row = (await session.execute(_RUN_LOCKED if lock else _RUN, wanted)).mappings().one_or_none()
     # Also where there is none: both must take the same way.
-    nodes = await session.execute(select(workflow_node_runs).where(workflow_node_runs.c.run_id == run_id))
+    nodes = (await session.execute(_NODES, wanted)).mappings().all()
     if row is None:
         return None
-    return replace(_run(row), nodes={node["name"]: _node(node) for node in nodes.mappings()})
+    return replace(_run(row), nodes={node["name"]: _node(node) for node in nodes})
+
+
+# Composed once: a run is moved many times, and composing a statement takes as long as its answer.
+_RUN = select(workflow_runs).where(workflow_runs.c.id == bindparam("wanted"))
+_RUN_LOCKED = _RUN.with_for_update()
+_NODES = select(workflow_node_runs).where(workflow_node_runs.c.run_id == bindparam("wanted"))
 
 
 async def page(session: AsyncSession, wanted: RunFilter, *, before: UUID | None, limit: int) -> list[WorkflowRun]:
@@ -105,19 +111,25 @@ async def save(session: AsyncSession, run: WorkflowRun, changed: Iterable[NodeRu
 
     Those named in `new` must not be there yet: a node begins once, or the transaction fails.
     """
-    moving = {name: getattr(run, name) for name in _MOVING}
-    await session.execute(update(workflow_runs).where(workflow_runs.c.id == run.id).values(**moving))
+    await session.execute(_SAVE_RUN, {"wanted": run.id, **{f"new_{name}": getattr(run, name) for name in _MOVING}})
     rows = {node.name: _node_row(run.id, node) for node in changed}
     if added := [row for name, row in rows.items() if name in new]:
         await session.execute(insert(workflow_node_runs), added)
     for name, row in rows.items():
         if name not in new:
-            await _save_node(session, row)
+            await session.execute(_SAVE_NODE, {f"new_{column}": value for column, value in row.items()})
 
 
-async def _save_node(session: AsyncSession, row: Mapping[str, Any]) -> None:
-    key = workflow_node_runs.c.run_id == row["run_id"], workflow_node_runs.c.name == row["name"]
-    await session.execute(update(workflow_node_runs).where(*key).values(**row))
+_SAVE_RUN = (
+    update(workflow_runs)
+    .where(workflow_runs.c.id == bindparam("wanted"))
+    .values({name: bindparam(f"new_{name}") for name in _MOVING})
+)
+_SAVE_NODE = (
+    update(workflow_node_runs)
+    .where(workflow_node_runs.c.run_id == bindparam("new_run_id"), workflow_node_runs.c.name == bindparam("new_name"))
+    .values({c.name: bindparam(f"new_{c.name}") for c in workflow_node_runs.c if not c.primary_key})
+)
 
 
 async def request_wake(session: AsyncSession, run_ids: Collection[UUID], at: datetime) -> None:

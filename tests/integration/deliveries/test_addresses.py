@@ -168,14 +168,23 @@ async def test_apprise_reaches_a_listed_name_and_no_other(receiver: WebhookRecei
     assert (await posted(url, OutboundPolicy.parse("localhost.example"))).error == REFUSED
 
 
+async def test_apprise_uses_no_proxy_of_the_environment(
+    receiver: WebhookReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.2:9")
+    for name in ("NO_PROXY", "no_proxy"):  # so that what is set meanwhile is taken back
+        monkeypatch.setenv(name, "")
+    assert (await posted(f"json://127.0.0.1:{port_of(receiver)}/x", HERE)).delivered
+
+
 async def test_apprise_follows_no_redirect_inside(receiver: WebhookReceiver) -> None:
     async with a_webhook_receiver("127.0.0.2") as inside:
         for option in ("", "?redirect=yes"):
             receiver.answers = [answering(307, f"location: {inside.url}/latest/meta-data/")]
             attempt = await posted(f"json://127.0.0.1:{port_of(receiver)}/x{option}", HERE)
-            assert not attempt.delivered
+            assert attempt.response_status == 307
         assert inside.requests == []
-        assert attempt.error == REFUSED
 
 
 async def test_apprise_says_which_status_and_nothing_of_the_target(receiver: WebhookReceiver) -> None:
@@ -188,6 +197,24 @@ async def test_apprise_is_cut_off_when_its_time_is_up(receiver: WebhookReceiver)
     receiver.answers = [silent]
     attempt = await asyncio.wait_for(posted(f"json://127.0.0.1:{port_of(receiver)}/x", HERE, seconds=0.5), 5)
     assert attempt.error == "no answer within 0.5 s"
+
+
+async def test_what_waited_too_long_for_a_thread_is_not_sent_after_its_time(
+    receiver: WebhookReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.outbound.apprise_courier.THREADS", 1)
+    monkeypatch.setattr("server.outbound.apprise_courier.ENDING_SECONDS", 0.1)
+    courier = AppriseCourier(HERE, 0.5)
+    held = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    courier._threads.submit(lambda: asyncio.run_coroutine_threadsafe(held.wait(), loop).result())
+    url = f"json://127.0.0.1:{port_of(receiver)}/x"
+    late = await courier.send(Message(ChannelKind.APPRISE, url, "Late", "Body"))
+    assert late.error == "no answer within 0.5 s"
+    held.set()
+    assert (await courier.send(Message(ChannelKind.APPRISE, url, "On time", "Body"))).delivered
+    assert [b"On time" in request.body for request in receiver.requests] == [True]
+    courier.close()
 
 
 @pytest.mark.parametrize("url", ["nosuch://a/hush", "slack://a/hush", "json://"])

@@ -14,18 +14,17 @@ from kernel.database import Sessions, transaction
 from kernel.ids import new_id
 from kernel.notification_tables import deliveries
 from kernel.tables import executions
-from server.domain.delivery import DELIVERED, NotificationEvent
+from server.domain.delivery import DELIVERED, PENDING, NotificationEvent
 from server.domain.incident import IncidentSeverity
+from server.domain.notification_channel import ChannelKind
 from server.domain.page import Pager
 from server.jobs.retention import forget_deliveries
 from server.operations.environment import Environment
 from server.operations.notify_team import Happening, notify_team
 from server.operations.tell_failures import tell_failures
+from server.storage import outbox
 from tests.builders import TeamWithPeople, a_team, an_approved_runbook
-from tests.receivers import (
-    a_channel,
-    a_delivery,
-)
+from tests.receivers import a_channel, a_delivery
 
 
 async def test_the_same_key_is_told_once(db: Sessions, team: TeamWithPeople) -> None:
@@ -146,3 +145,30 @@ async def test_what_is_due_is_found_along_an_index(db: Sessions, team: TeamWithP
         )
         plan = "\n".join((await session.execute(text("EXPLAIN EXECUTE due (now())"))).scalars())
     assert "ix_deliveries_due" in plan
+
+
+async def test_a_message_to_a_pager_is_outdated_once_a_newer_one_about_the_incident_was_taken(
+    db: Sessions, team: TeamWithPeople
+) -> None:
+    pager = await a_channel(db, team, "0123456789abcdef0123", kind=ChannelKind.PAGERDUTY)
+    other = await a_channel(db, team, "http://127.0.0.1:9/")
+    incident = new_id()
+    first = await a_delivery(db, team, pager, incident_id=incident)
+    for channel, about in ((pager, incident), (other, incident), (pager, new_id())):
+        await a_delivery(db, team, channel, incident_id=about)
+
+    async def outdated(*delivered: UUID) -> list[bool]:
+        async with transaction(db) as tx:
+            await tx.session.execute(update(deliveries).values(status=PENDING, ended_at=None))
+            ended = {"status": DELIVERED, "ended_at": func.now()}
+            await tx.session.execute(update(deliveries).where(deliveries.c.id.in_(delivered)).values(ended))
+        async with db() as session:
+            claimed = await outbox.claim(session, busy=[], limit=10, lasts=timedelta(0))
+            found = [await outbox.is_outdated(session, one) for one in claimed if one.id == first]
+            await session.rollback()
+        return found
+
+    async with db() as session:
+        ids = (await session.execute(select(deliveries.c.id).order_by(deliveries.c.id))).scalars().all()
+    assert await outdated(ids[2], ids[3]) == [False]
+    assert await outdated(ids[1]) == [True]

@@ -13,10 +13,13 @@ from server.domain.delivery import (
     DELIVERED,
     PENDING,
     HeaderValue,
+    NotificationEvent,
+    Tone,
     WebhookRequest,
     pause,
     shortened,
     storable,
+    tone_of,
 )
 from server.domain.delivery_attempt import Attempt, Outcome, failed, outcome
 
@@ -69,3 +72,12 @@ def test_a_request_is_kept_as_it_was_and_its_secrets_only_by_name() -> None:
 @pytest.mark.parametrize(("text", "kept"), [("a\x00b", "ab"), ("a\ud800b", "a?b"), ("é" * 5, "éé…"), ("ééé", "ééé")])
 def test_what_cannot_be_stored_is_left_out_or_cut(text: str, kept: str) -> None:
     assert storable(text, 3) == shortened(kept, 3)
+
+
+def test_every_event_has_a_tone_and_what_is_said_after_the_end_wakes_nobody() -> None:
+    tones = {event: tone_of(event, over=False) for event in NotificationEvent}
+    assert {event for event, tone in tones.items() if tone is Tone.GOOD} == {NotificationEvent.INCIDENT_RESOLVED}
+    assert tones[NotificationEvent.INCIDENT_CREATED] is Tone.BAD
+    assert tones[NotificationEvent.TEST] is Tone.NEUTRAL
+    assert tone_of(NotificationEvent.INCIDENT_UPDATED, over=True) is Tone.GOOD
+    assert tone_of(NotificationEvent.EXECUTION_FAILED, over=True) is Tone.BAD

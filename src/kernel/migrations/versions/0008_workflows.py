@@ -13,6 +13,9 @@ depends_on = None
 
 
 def upgrade() -> None:
+    op.add_column("incident_updates", sa.Column("severity", sa.Text(), nullable=True))
+    severities = "severity IN ('SEV1', 'SEV2', 'SEV3', 'SEV4')"
+    op.create_check_constraint(op.f("ck_incident_updates_severity"), "incident_updates", severities)
     op.create_table(
         "workflow_runs",
         sa.Column("id", sa.Uuid(), nullable=False),

@@ -51,9 +51,3 @@ class Workflow:
         if definition != self.definition:
             after = replace(after, version=self.version + 1, failed_runs=0)
         return replace(after, revision=self.revision + 1, updated_at=at)
-
-    @property
-    def held_by_brake(self) -> bool:
-        """Whether so many runs failed that no further one starts by the trigger, and those that run are stopped."""
-        brake = self.definition.brake
-        return brake is not None and 0 < brake.failed_runs <= self.failed_runs

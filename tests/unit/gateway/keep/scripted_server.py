@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -53,11 +53,14 @@ class ScriptedServer(PartnerServiceServicer):
     away: bool = False
     renews: bool = True
     hold: asyncio.Event = field(default_factory=asyncio.Event)
+    on_its_way: Callable[[], Awaitable[None]] | None = None
+    """What happens between an answer of GetStatusPage and its arrival."""
     asked: list[pb.GetStatusPageRequest] = field(default_factory=list)
     computed: int = 0
     recorded: Counter[str] = field(default_factory=Counter)
     batches: dict[str, int] = field(default_factory=dict)
     forget_answer_of_record: int = 0
+    refuse_records: int = 0
     confirmed: list[str] = field(default_factory=list)
     streams: list[asyncio.Queue[pb.StatusPageChange | None]] = field(default_factory=list)
     watch_ids: list[str] = field(default_factory=list)
@@ -101,6 +104,8 @@ class ScriptedServer(PartnerServiceServicer):
         assert known is not None
         refused, answer = (known.refused, known.refused_code), self._answer(request, known)
         await self.hold.wait()
+        if self.on_its_way:
+            await self.on_its_way()
         await self._be_away(context)
         if refused[0]:
             await _refuse(context, refused[1], refused[0])
@@ -108,6 +113,8 @@ class ScriptedServer(PartnerServiceServicer):
 
     def _answer(self, request: pb.GetStatusPageRequest, known: Known) -> pb.GetStatusPageResponse:
         self.computed += 1
+        if known.partner and not (request.background or request.counted_by_gateway):
+            self.recorded[known.partner] += 1
         title = self.titles.get(known.partner, self.title)
         answer = pb.GetStatusPageResponse(content_tag=f"tag of {title}", page_version=self.version)
         answer.audience.partner_id = known.partner
@@ -151,6 +158,9 @@ class ScriptedServer(PartnerServiceServicer):
 
     async def RecordPartnerAccesses(self, request: Any, context: Any) -> pb.RecordPartnerAccessesResponse:  # noqa: N802
         await self._be_away(context)
+        if self.refuse_records:
+            self.refuse_records -= 1
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "just now not")
         if request.request_id not in self.batches:
             self.batches[request.request_id] = len(request.accesses)
             for access in request.accesses:

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from gateway.asked import CredentialKind
+from gateway.keep.fill import ATTEMPTS
 from gateway.keep.keeper import Keeper
 from gateway.refusal import Refusal
 from oncall.v1 import partner_service_pb2 as pb
@@ -17,6 +18,7 @@ from tests.unit.gateway.keep.scripted_server import (
     ScriptedServer,
     a_keeper,
     serving,
+    unwatched,
 )
 from tests.unit.gateway.keep.visitors import EVERYBODY, asking, refused
 from tests.waiting import eventually
@@ -87,6 +89,40 @@ async def test_a_storm_without_a_watch_asks_at_most_for_those_who_came_after_the
         assert len(server.asked) == 2
 
 
+async def test_a_page_that_changes_all_the_time_is_shown_as_it_was_since_it_was_asked_for() -> None:
+    server = ScriptedServer()
+    async with a_keeper(server) as keeper:
+
+        async def change() -> None:
+            version = (await server.change()).page_version
+            await eventually(lambda: _floor_is(keeper, version))
+
+        server.on_its_way = change
+        for number in range(1, 3):
+            server.title = f"Before {number}"
+            assert (await keeper.show(asking())).content.status_page.name == f"Before {number}"
+            assert len(server.asked) == number * ATTEMPTS  # what was overtaken is not kept
+        server.on_its_way = None
+        server.title = "Now"
+        for _ in range(2):
+            assert (await keeper.show(asking())).content.status_page.name == "Now"
+        assert len(server.asked) == 2 * ATTEMPTS + 1
+
+
+async def test_what_was_overtaken_by_a_change_that_takes_away_is_asked_for_until_it_is_not() -> None:
+    server = ScriptedServer()
+    async with a_keeper(server) as keeper:
+
+        async def narrow() -> None:
+            server.title = f"{len(server.asked)} fewer"
+            version = (await server.change(confirm=len(server.asked) <= ATTEMPTS)).page_version
+            await eventually(lambda: _floor_is(keeper, version))
+
+        server.on_its_way = narrow
+        assert (await keeper.show(asking())).content.status_page.name == f"{ATTEMPTS} fewer"
+        assert len(server.asked) == ATTEMPTS + 1
+
+
 async def test_the_first_of_many_may_leave() -> None:
     server = ScriptedServer()
     async with a_keeper(server) as keeper:
@@ -150,24 +186,6 @@ async def test_many_at_once_do_not_get_past_a_limit() -> None:
         assert len(server.asked) == 50
 
 
-async def test_accesses_are_counted_once_also_where_the_answer_to_a_batch_is_lost() -> None:
-    server = ScriptedServer(forget_answer_of_record=1)
-    async with a_keeper(server) as keeper:
-        for agent in ("curl", "firefox"):
-            for _ in range(10):
-                await keeper.show(asking(agent=agent))
-        await keeper.show(EVERYBODY)
-        await keeper.show(EVERYBODY)
-
-        async def has_arrived() -> bool:
-            return server.recorded["partner-1"] == 19 and not server.forget_answer_of_record
-
-        await eventually(has_arrived)
-        await keeper.show(asking())
-    assert server.recorded == {"partner-1": 20}  # one was counted by the server itself; the last one came at the stop
-    assert sorted(server.batches.values()) == [1, 2]
-
-
 async def test_memory_stays_within_its_limits() -> None:
     server = ScriptedServer()
     async with a_keeper(server, clients_limit=10, contents_limit=2_000) as keeper:
@@ -177,11 +195,6 @@ async def test_memory_stays_within_its_limits() -> None:
         assert len(keeper.shelf.admissions) == 10
         assert len(keeper.shelf.admissions._by_credential) == 10
         assert keeper.shelf.contents.weight <= 2_000
-        keeper.shelf.accesses._limit = 1
-        before = len(server.asked)
-        await keeper.show(asking("t39", agent="another"))
-        await keeper.show(asking("t39", agent="and another"))
-        assert len(server.asked) == before + 1  # no room to count it: the server does
 
 
 async def test_a_live_stream_tells_what_its_audience_sees_and_ends_at_revocation() -> None:
@@ -205,6 +218,25 @@ async def test_a_live_stream_tells_what_its_audience_sees_and_ends_at_revocation
             await asyncio.wait_for(following, 5)
         assert refusal.value.reason == "PARTNER_REVOKED"
         assert all(request.background for request in server.asked)
+
+
+async def test_a_live_stream_tells_nothing_while_the_server_is_away_and_all_that_is_new_when_it_is_back() -> None:
+    server = ScriptedServer()
+    async with a_keeper(server) as keeper:
+        await keeper.show(asking())
+        server.away = True
+        server.end_streams()
+        await unwatched(keeper)
+        stream = keeper.changes(asking(), "a tag of long ago")
+        before = len(server.asked)
+        following = asyncio.ensure_future(anext(stream))
+        await eventually(lambda: _asked(server, before + 2))  # for whom it is, and then whether there is something new
+        await asyncio.sleep(0.05)
+        assert not following.done()
+        assert (await keeper.show(asking())).stale_since is not None
+        server.title = "Out meanwhile"
+        server.away = False
+        assert (await asyncio.wait_for(following, 10)).tag == "tag of Out meanwhile"
 
 
 async def test_a_hundred_live_streams_are_one_question_per_change() -> None:

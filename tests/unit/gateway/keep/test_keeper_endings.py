@@ -102,7 +102,7 @@ async def test_a_change_is_confirmed_only_once_it_counts() -> None:
         assert await refused(keeper, asking()) == "PARTNER_REVOKED"
 
 
-async def test_an_answer_that_is_always_overtaken_ends_as_unavailable() -> None:
+async def test_an_answer_that_is_older_than_what_was_known_before_ends_as_unavailable() -> None:
     server = ScriptedServer()
     async with a_keeper(server) as keeper:
         await server.change()

@@ -1,0 +1,1 @@
+"""`oncall delivery`: what became of each notification and webhook."""
