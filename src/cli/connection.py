@@ -24,6 +24,7 @@ from oncall.v1.runbook_service_pb2_grpc import RunbookServiceStub
 from oncall.v1.secret_service_pb2_grpc import SecretServiceStub
 from oncall.v1.status_page_service_pb2_grpc import StatusPageServiceStub
 from oncall.v1.team_service_pb2_grpc import TeamServiceStub
+from oncall.v1.workflow_service_pb2_grpc import WorkflowServiceStub
 
 UNARY_TIMEOUT_SECONDS = 20.0
 ROOTS = "--ca-file or ONCALL_CA_FILE"
@@ -42,6 +43,7 @@ class Server:
     pages: StatusPageServiceStub
     partners: PartnerServiceStub
     incidents: IncidentServiceStub
+    workflows: WorkflowServiceStub
     notifications: NotificationServiceStub
 
 
@@ -71,6 +73,7 @@ def connected(with_credentials: Credentials | None = None) -> Iterator[Server]:
                 pages=StatusPageServiceStub(authorized),
                 partners=PartnerServiceStub(authorized),
                 incidents=IncidentServiceStub(authorized),
+                workflows=WorkflowServiceStub(authorized),
                 notifications=NotificationServiceStub(authorized),
             )
         except OncallError as error:

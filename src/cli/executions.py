@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Collection
 from enum import StrEnum
 from typing import Annotated
 
@@ -64,20 +65,24 @@ def executions(
         if as_json:
             print_json({"executions": [to_json(item) for item in found]})
             return
-        names = _runbook_names(server, {item.runbook_id for item in found})
-        rows = [
-            (
-                item.id,
-                names[item.runbook_id],
-                str(item.version),
-                enum_name(item, "status"),
-                str(item.exit_code) if item.HasField("exit_code") else "",
-                local_time(item.created_at),
-                duration(item),
-            )
-            for item in found
-        ]
-        print_table(("ID", "RUNBOOK", "VERSION", "STATUS", "EXIT", "CREATED", "TOOK"), rows, empty="no executions")
+        print_executions(server, found, empty="no executions")
+
+
+def print_executions(server: Server, found: Collection[Execution], *, empty: str) -> None:
+    names = _runbook_names(server, {item.runbook_id for item in found})
+    rows = [
+        (
+            item.id,
+            names[item.runbook_id],
+            str(item.version),
+            enum_name(item, "status"),
+            str(item.exit_code) if item.HasField("exit_code") else "",
+            local_time(item.created_at),
+            duration(item),
+        )
+        for item in found
+    ]
+    print_table(("ID", "RUNBOOK", "VERSION", "STATUS", "EXIT", "CREATED", "TOOK"), rows, empty=empty)
 
 
 def execution(execution_id: ExecutionId, as_json: Json = False) -> None:

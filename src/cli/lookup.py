@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
@@ -14,6 +14,10 @@ from cli.visible import visible
 from oncall.v1.runbook_pb2 import Runbook
 from oncall.v1.runbook_service_pb2 import GetRunbookRequest, ListRunbooksRequest
 from oncall.v1.team_service_pb2 import GetCallerRequest, ListServicesRequest, ListTeamsRequest
+from oncall.v1.workflow_pb2 import Workflow
+from oncall.v1.workflow_service_pb2 import GetWorkflowRequest, ListWorkflowsRequest
+
+Named = TypeVar("Named", Runbook, Workflow)
 
 RunbookName = Annotated[str, typer.Argument(metavar="NAME", help="Name or id of a runbook.")]
 TeamOption = Annotated[str, typer.Option("--team", "-t", help="Name or id of a team, where a name is not enough.")]
@@ -25,16 +29,31 @@ def find_runbook(server: Server, name: str, team: str = "") -> Runbook:
         return server.runbooks.GetRunbook(GetRunbookRequest(runbook_id=name)).runbook
     team_id = find_team(server, team) if team else ""
     request = ListRunbooksRequest(query=name[:200], team_id=team_id)
-    found = [r for r in paged(server.runbooks.ListRunbooks, request, "runbooks") if r.name == name]
+    every = paged(server.runbooks.ListRunbooks, request, "runbooks")
+    found: list[Runbook] = [item for item in every if item.name == name]
+    return _only_one(server, "runbook", name, team, found)
+
+
+def find_workflow(server: Server, name: str, team: str = "") -> Workflow:
+    """Answers the whole workflow of that name or id; a name that several teams use is refused, naming the teams."""
+    if is_id(name):
+        return server.workflows.GetWorkflow(GetWorkflowRequest(workflow_id=name)).workflow
+    request = ListWorkflowsRequest(team_id=find_team(server, team) if team else "")
+    every = paged(server.workflows.ListWorkflows, request, "workflows")
+    found: list[Workflow] = [item for item in every if item.name == name]
+    only = _only_one(server, "workflow", name, team, found)
+    return server.workflows.GetWorkflow(GetWorkflowRequest(workflow_id=only.id)).workflow
+
+
+def _only_one(server: Server, noun: str, name: str, team: str, found: list[Named]) -> Named:
     if not found:
         within = f" in team {team}" if team else ""
-        fail(f"you can see no runbook {visible(name)!r}{within}: see `oncall runbook list`", 1)
+        fail(f"you can see no {noun} {visible(name)!r}{within}: see `oncall {noun} list`", 1)
     if len(found) > 1:
         names = team_names(server)
-        teams = ", ".join(sorted(visible(names.get(r.team_id, r.team_id)) for r in found))
-        fail(f"several teams have a runbook {visible(name)!r}: choose one with --team: {teams}")
-    runbook: Runbook = found[0]
-    return runbook
+        teams = ", ".join(sorted(visible(names.get(item.team_id, item.team_id)) for item in found))
+        fail(f"several teams have a {noun} {visible(name)!r}: choose one with --team: {teams}")
+    return found[0]
 
 
 def find_team(server: Server, team: str) -> str:

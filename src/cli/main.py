@@ -19,6 +19,7 @@ class _Oncall(LazyGroup):
         "logout": Verb("cli.login:logout", "Forget the stored token."),
         "runbook": Verb("cli.runbook:runbook", "Write, read, review and list runbooks."),
         "incident": Verb("cli.incident.verbs:incident", "Open, tell of, take on and resolve incidents."),
+        "workflow": Verb("cli.workflow.verbs:workflow", "Keep what incidents start, and follow and decide its runs."),
         "page": Verb("cli.page.verbs:page", "Keep status pages and what stands on them."),
         "maintenance": Verb("cli.maintenance.verbs:maintenance", "Announce maintenance, and begin and end it."),
         "partner": Verb("cli.partner.verbs:partner", "Give partners access to a status page, and take it away."),

@@ -19,7 +19,7 @@ Json = Annotated[
     bool, typer.Option("--json", help="Print JSON: protobuf's own mapping, with the field names of the API.")
 ]
 
-_STATUS_STYLES = {
+STATUS_STYLES = {
     "APPROVED": "green",
     "COMPLETED": "green",
     "RUNNING": "cyan",
@@ -46,6 +46,10 @@ _STATUS_STYLES = {
     "ACTIVE": "green",
     "EXPIRED": "yellow",
     "REVOKED": "red",
+    "SUCCEEDED": "green",
+    "WAITING": "yellow",
+    "STOPPED": "red",
+    "SKIPPED": "dim",
     "DISABLED": "yellow",
     "DELIVERED": "green",
     "DEAD": "red",
@@ -86,7 +90,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, empty:
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(visible(cell), style=_STATUS_STYLES.get(cell, "")) for cell in row))
+        table.add_row(*(Text(visible(cell), style=STATUS_STYLES.get(cell, "")) for cell in row))
     if not table.row_count:
         note(empty)
         return
@@ -104,7 +108,7 @@ def print_details(details: Iterable[tuple[str, str]]) -> None:
     width = max((len(name) for name, _ in shown), default=0)
     for name, value in shown:
         line = Text(f"{name:<{width}}  ", style="dim")
-        console.print(line + Text(visible(value), style=_STATUS_STYLES.get(value, "not dim")))
+        console.print(line + Text(visible(value), style=STATUS_STYLES.get(value, "not dim")))
 
 
 def enum_name(message: Message, field: str) -> str:

@@ -28,9 +28,9 @@ class _Runbook(LazyGroup):
         "deprecate": Verb("cli.runbook_change:deprecate", "Mark a runbook as one to avoid."),
         "archive": Verb("cli.runbook_change:archive", "Take a runbook out of service."),
         "restore": Verb("cli.runbook_change:restore", "Bring an archived or deprecated runbook back into service."),
-        "apply": Verb("cli.as_code.apply:apply", "Make the server's runbooks be as files say."),
-        "export": Verb("cli.as_code.export:export", "Write runbooks as files."),
-        "schema": Verb("cli.as_code.schema:schema", "Print the JSON schema of runbook files."),
+        "apply": Verb("cli.as_code.runbook.apply:apply", "Make the server's runbooks be as files say."),
+        "export": Verb("cli.as_code.runbook.export:export", "Write runbooks as files."),
+        "schema": Verb("cli.as_code.runbook.schema:schema", "Print the JSON schema of runbook files."),
     }
 
 

@@ -17,7 +17,8 @@ from oncall.v1.team_service_pb2 import CreateServiceRequest
 from tests.builders import TeamWithPeople
 from tests.rpc.conftest import RunningServer
 from tests.rpc.shell import Shell
-from tests.unit.cli.as_code.runbooks import texts, versions
+from tests.unit.cli.as_code.runbook.runbooks import versions
+from tests.unit.cli.as_code.texts import texts
 
 SCRIPT = "#!/bin/bash\necho hello\n"
 YAML = """\

@@ -1,1 +1,1 @@
-"""Runbooks as files: YAML with the script beside it, compared with the server, applied and exported."""
+"""What is kept as YAML files: read, held against a format, compared with the server, applied and exported."""

@@ -1,75 +1,88 @@
-"""Holds a document against the format: every violation with its line, and a guess at what was meant."""
+"""Holds a document against a format: every violation with its line, and a guess at what was meant."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, get_args
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar, get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
-from cli.as_code import form
-from cli.as_code.form import RunbookForm
 from cli.as_code.problem import Path, Problem
 from cli.as_code.yaml_reading import Document
 
-_KINDS = {
-    get_args(kind.model_fields["type"].annotation)[0]: kind
-    for kind in (
-        form.StringParameter,
-        form.IntegerParameter,
-        form.NumberParameter,
-        form.BooleanParameter,
-        form.EnumParameter,
-    )
-}
+Model = type[BaseModel]
+Form = TypeVar("Form", bound=BaseModel)
 
 
-def check(document: Document) -> tuple[RunbookForm | None, list[Problem]]:
+class Part(BaseModel):
+    """A mapping of a format: nothing but what it names, nothing converted, nothing changed later."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Format(Generic[Form]):
+    """A format of files, as `oncall: runbook/v1` begins one: its model, and what no single field of that shows."""
+
+    name: str
+    model: type[Form]
+    contradictions: Callable[[Form], Iterator[tuple[Path, str]]]
+
+    @property
+    def noun(self) -> str:
+        """Answers what one document describes: `runbook`."""
+        return self.name.partition("/")[0]
+
+
+def check(document: Document, wanted: Format[Form]) -> tuple[Form | None, list[Problem]]:
     """Answers the form that a document fills in, or all that is wrong with it."""
     if not isinstance(document.data, dict):
-        return None, [document.problem((), "must be a mapping that begins with `oncall: runbook/v1`")]
-    if document.data.get("oncall") != form.FORMAT:
-        return None, [document.problem(("oncall",), f"must be {form.FORMAT}: this is no file of that format")]
+        return None, [document.problem((), f"must be a mapping that begins with `oncall: {wanted.name}`")]
+    if document.data.get("oncall") != wanted.name:
+        return None, [document.problem(("oncall",), f"must be {wanted.name}: this is no file of that format")]
     try:
-        filled = RunbookForm.model_validate(document.data)
+        filled = wanted.model.model_validate(document.data)
     except ValidationError as error:
-        return None, [_problem(document, details) for details in error.errors(include_url=False)]
-    problems = [document.problem(path, sentence) for path, sentence in _contradictions(filled)]
+        return None, [_problem(document, wanted.model, details) for details in error.errors(include_url=False)]
+    problems = [document.problem(path, sentence) for path, sentence in wanted.contradictions(filled)]
     return (None if problems else filled), problems
 
 
-def _problem(document: Document, details: ErrorDetails) -> Problem:
-    path = _path(details["loc"])
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """Answers a question after the one that may have been meant; empty where none is close."""
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f": do you mean {close[0]}?" if close else ""
+
+
+def _problem(document: Document, model: Model, details: ErrorDetails) -> Problem:
+    path = _place(model, details["loc"])
     match details["type"]:
         case "extra_forbidden":
-            return document.problem(path, _unknown(document.data, path))
+            return document.problem(path, _unknown(document.data, model, path))
         case "missing" | "union_tag_not_found":
             missing = path if details["type"] == "missing" else (*path, "type")
             return document.problem(missing, "is required")
         case "union_tag_invalid":
-            return document.problem((*path, "type"), _none_of(_at(document.data, (*path, "type")), _KINDS))
+            tags = _listed(details["ctx"]["expected_tags"])
+            return document.problem((*path, "type"), _none_of(_at(document.data, (*path, "type")), tags))
         case "literal_error":
-            choices = details["ctx"]["expected"].replace(" or ", ", ").replace("'", "").split(", ")
-            return document.problem(path, _none_of(details["input"], choices))
+            return document.problem(path, _none_of(details["input"], _listed(details["ctx"]["expected"])))
         case "string_type":
-            return document.problem(path, "must be text: put it in quotes" if path != ("script",) else "must be text")
+            quotes = ": put it in quotes" if isinstance(details["input"], bool | int | float) else ""
+            return document.problem(path, f"must be text{quotes}")
     return document.problem(path, _SENTENCES.get(details["type"]) or _sentence(details["msg"]))
 
 
 _SENTENCES = {
+    "dict_type": "must be a mapping",
+    "list_type": "must be a list",
     "model_type": "must be a mapping",
     "model_attributes_type": "must be a mapping",
     "string_unicode": "must be valid Unicode",
 }
-
-
-def _path(location: tuple[str | int, ...]) -> Path:
-    """Answers the place in the document: without the type by which a parameter's model was chosen."""
-    if location[:1] == ("parameters",) and len(location) > 2:
-        return (*location[:2], *location[3:])
-    return location
 
 
 def _sentence(message: str) -> str:
@@ -79,67 +92,55 @@ def _sentence(message: str) -> str:
     return message[:1].lower() + message[1:]
 
 
-def _unknown(data: Any, path: Path) -> str:
-    key = str(path[-1])
-    fields: Iterable[str] = RunbookForm.model_fields
-    if path[0] == "limits":
-        fields = form.Limits.model_fields
-    elif path[0] == "parameters":
-        kind = _at(data, (*path[:-1], "type"))
-        fields = _KINDS[kind].model_fields
-        if any(key in other.model_fields for other in _KINDS.values()):
-            return f"does not apply to a parameter of type {kind}"
-    return "is not known" + _suggestion(key, fields)
+def _listed(expected: str) -> list[str]:
+    return expected.replace(" or ", ", ").replace("'", "").split(", ")
 
 
 def _none_of(value: object, choices: Iterable[str]) -> str:
-    return f"must be one of {', '.join(choices)}" + _suggestion(str(value).lower(), choices)
+    return f"must be one of {', '.join(choices)}" + suggestion(str(value).lower(), choices)
 
 
-def _suggestion(word: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f": do you mean {close[0]}?" if close else ""
+def _place(model: Model, location: Path) -> Path:
+    """Answers the place in the document: without the types by which one of several models was chosen."""
+    models, rest = [model], list(location)
+    place: Path = ()
+    while rest:
+        part = rest.pop(0)
+        place = (*place, part)
+        if isinstance(part, int):
+            if len(models) > 1 and len(rest) > 1:
+                rest.pop(0)
+        else:
+            models = _below(models, part)
+    return place
+
+
+def _unknown(data: Any, model: Model, path: Path) -> str:
+    models, key = [model], str(path[-1])
+    for part in path[:-1]:
+        models = models if isinstance(part, int) else _below(models, part)
+    if len(models) == 1:
+        return "is not known" + suggestion(key, models[0].model_fields)
+    kind = _at(data, (*path[:-1], "type"))
+    if any(key in other.model_fields for other in models):
+        return f"does not apply to a {str(path[0]).removesuffix('s')} of type {kind}"
+    chosen = next(one for one in models if kind in get_args(one.model_fields["type"].annotation))
+    return "is not known" + suggestion(key, chosen.model_fields)
+
+
+def _below(models: Iterable[Model], name: str) -> list[Model]:
+    """Answers the models that the field `name` of one of these may hold, itself or in a list."""
+    fields = [model.model_fields[name] for model in models if name in model.model_fields]
+    return [found for field in fields for found in _models_in(field.annotation)]
+
+
+def _models_in(annotation: Any) -> list[Model]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [found for inner in get_args(annotation) for found in _models_in(inner)]
 
 
 def _at(data: Any, path: Path) -> Any:
     for part in path:
         data = data[part]
     return data
-
-
-def _contradictions(filled: RunbookForm) -> Iterator[tuple[Path, str]]:
-    """Yields what no single field shows."""
-    if (filled.script is None) == (filled.script_file is None):
-        yield ("script",), "must be given either here or as script_file"
-    for field, names in (
-        ("parameters", [parameter.name for parameter in filled.parameters]),
-        ("secret_names", filled.secret_names),
-        ("executor_tags", filled.executor_tags),
-    ):
-        for index, name in enumerate(names):
-            if name in names[:index]:
-                yield (field, index), f"names {name} a second time"
-    for index, parameter in enumerate(filled.parameters):
-        for name, sentence in _contradiction(parameter):
-            yield ("parameters", index, name), sentence
-
-
-def _contradiction(parameter: BaseModel) -> Iterator[tuple[str, str]]:
-    fields: Mapping[str, Any] = dict(parameter)
-    default = fields["default"]
-    least, most = fields.get("min"), fields.get("max")
-    options = fields.get("options")
-    if least is not None and most is not None and least > most:
-        yield "max", "must not be less than min"
-    if options and len(set(options)) != len(options):
-        yield "options", "must not name anything twice"
-    if default is None:
-        return
-    if fields["sensitive"]:
-        yield "default", "is not for a sensitive parameter: everybody who reads the version would see it"
-    if options and default not in options:
-        yield "default", "must be one of the options" + _suggestion(default, options)
-    if (least is not None and default < least) or (most is not None and default > most):
-        yield "default", "must be within min and max"
-    if len(str(default)) > fields.get("max_length", len(str(default))):
-        yield "default", f"must have at most {fields['max_length']} characters"

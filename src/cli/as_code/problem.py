@@ -39,3 +39,9 @@ def dotted(path: Path) -> str:
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else f".{part}"
     return text.removeprefix(".")
+
+
+def parsed(field: str) -> Path:
+    """Answers the place that the API names so: the other way round than `dotted`."""
+    parts = field.replace("[", ".").replace("]", "").split(".")
+    return tuple(int(part) if part.isdigit() else part for part in parts)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Sequence
 
-from cli.as_code.plan import Step
 from cli.visible import visible_block
 
 _STYLES = {"+++": "bold", "---": "bold", "@@": "cyan", "+": "green", "-": "red"}
@@ -27,14 +26,7 @@ def print_diff(diff: str) -> None:
         console.print(Text(line, style=style))
 
 
-def summary(steps: Iterable[Step]) -> str:
-    """Answers one line about all of them."""
-    kinds = [_kind(step) for step in steps]
+def summary(kinds: Sequence[str], noun: str) -> str:
+    """Answers one line about all of them; `kinds` says what becomes of each."""
     counted = [f"{kinds.count(kind)} {kind}" for kind in ("to create", "to change", "unchanged") if kind in kinds]
-    return f"{len(kinds)} runbook{'s' if len(kinds) != 1 else ''}: {', '.join(counted)}"
-
-
-def _kind(step: Step) -> str:
-    if step.runbook is None:
-        return "to create"
-    return "to change" if step.changes else "unchanged"
+    return f"{len(kinds)} {noun}{'s' if len(kinds) != 1 else ''}: {', '.join(counted)}"

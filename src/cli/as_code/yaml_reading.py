@@ -25,7 +25,7 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from cli.as_code.problem import Path, Problem, Unusable, dotted
 
 GREATEST_FILE_BYTES = 4 * 1024 * 1024
-DEEPEST = 10
+DEEPEST = 30
 
 _TAG = "tag:yaml.org,2002:"
 

@@ -1,4 +1,4 @@
-"""Writes a runbook's fields as YAML that people like to read and that reads back as exactly what was written."""
+"""Writes fields as YAML that people like to read and that reads back as exactly what was written."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarStri
 # Characters that stand for themselves wherever they are: no controls, no line break of any kind, no byte order mark.
 _PLAIN = "[ -~\xa1-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 _PLAIN_LINE = re.compile(f"{_PLAIN}*")
+_WORD = re.compile("[A-Za-z_][A-Za-z0-9_.-]*")
 # Lines that a literal block holds as they are: the first not indented, none ending in a space, none empty at the end.
 _LITERAL = re.compile(rf"(?! )(?:{_PLAIN}*(?<! )\n)*{_PLAIN}+(?<! )\n?")
 
@@ -28,9 +29,14 @@ def to_yaml(fields: dict[str, Any]) -> str:
     return stream.getvalue()
 
 
+def plain_number(number: float) -> float:
+    """Answers a whole number without its point, as people write it."""
+    return int(number) if float(number).is_integer() and abs(number) < 2**53 else float(number)
+
+
 def _styled(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _styled(item) for key, item in value.items()}
+        return {_styled_key(key): _styled(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_styled(item) for item in value]
     if not isinstance(value, str) or _PLAIN_LINE.fullmatch(value):
@@ -38,3 +44,7 @@ def _styled(value: Any) -> Any:
     if not value.startswith("\n") and _LITERAL.fullmatch(value):
         return LiteralScalarString(value)
     return DoubleQuotedScalarString(value)  # everything else is escaped
+
+
+def _styled_key(key: str) -> str:
+    return key if _WORD.fullmatch(key) else DoubleQuotedScalarString(key)

@@ -10,7 +10,16 @@ import typer
 from cli.component_status import ImpactOption, read_impacts
 from cli.connection import connected
 from cli.failure import fail
-from cli.incident.options import IncidentName, MessageOption, Status, find_incident, read_message, status_to_pb
+from cli.incident.options import (
+    IncidentName,
+    MessageOption,
+    Severity,
+    Status,
+    find_incident,
+    read_message,
+    severity_to_pb,
+    status_to_pb,
+)
 from cli.output import Json, enum_words, local_time, print_json
 from cli.page.lookup import components_of
 from cli.visible import visible
@@ -31,6 +40,9 @@ def update(
         ),
     ],
     status: Annotated[Status | None, typer.Option(help="Where it stands from now on; else as before.")] = None,
+    severity: Annotated[
+        Severity | None, typer.Option("--severity", "-s", help="How bad it is; else as before.")
+    ] = None,
     impact: ImpactOption = None,
     as_json: Json = False,
 ) -> None:
@@ -41,6 +53,7 @@ def update(
 
     \b
       oncall incident update 'Payments fail' --status identified -m 'A provider has an outage.'
+      oncall incident update 'Payments fail' --severity sev1 -m 'No card works any more.'
       oncall incident update 'Payments fail' -i Checkout=degraded-performance -m 'Cards work again, but slowly.'
     """
     said = read_message(message)
@@ -52,6 +65,7 @@ def update(
         request = AddIncidentUpdateRequest(
             incident_id=found.id,
             status=status_to_pb(status),
+            severity=severity_to_pb(severity),
             message=said,
             impacts=impacts,
             etag=found.etag,

@@ -9,6 +9,7 @@ import typer
 
 from cli.component_status import words
 from cli.connection import Server, connected
+from cli.incident.belonging import print_belonging, read_belonging
 from cli.incident.options import IncidentName, Severity, Status, find_incident, severity_to_pb, status_to_pb
 from cli.lookup import TeamOption, find_service, find_team, team_names
 from cli.output import (
@@ -67,7 +68,10 @@ def list_(
 
 
 def show(name: IncidentName, as_json: Json = False) -> None:
-    """Show an incident: what it affects, and all that was said of it, oldest first.
+    """Show an incident: what it affects, what was said, what ran.
+
+    What was said of it stands oldest first; runs of workflows and executions newest first, at most 20 of each. With
+    --json these stand as `workflow_runs` and `executions` beside the incident's own fields.
 
     \b
       oncall incident show 'Payments fail'
@@ -75,12 +79,19 @@ def show(name: IncidentName, as_json: Json = False) -> None:
     """
     with connected() as server:
         found = find_incident(server, name)
+        belonging = read_belonging(server, found.id)
         if as_json:
-            print_json(found)
+            executions, runs = map(to_json, belonging.executions), map(to_json, belonging.runs)
+            print_json(to_json(found) | {"executions": list(executions), "workflow_runs": list(runs)})
             return
         team = team_names(server).get(found.team_id, found.team_id)
         page, components = _page(server, found)
-    print_details(_details(found, team, page))
+        print_details(_details(found, team, page))
+        _print_said(found, components)
+        print_belonging(server, found.id, belonging)
+
+
+def _print_said(found: Incident, components: Components) -> None:
     if found.impacts:
         print()
         rows = [(components.name(impact.component_id), words(impact.status)) for impact in found.impacts]

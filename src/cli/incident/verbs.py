@@ -12,7 +12,7 @@ from cli.lazy import LazyGroup, Verb
 class _Incident(LazyGroup):
     verbs: ClassVar = {
         "list": Verb("cli.incident.read:list_", "List incidents, newest first."),
-        "show": Verb("cli.incident.read:show", "Show an incident: what it affects, and all that was said of it."),
+        "show": Verb("cli.incident.read:show", "Show an incident: what it affects, what was said, what ran."),
         "create": Verb("cli.incident.create:create", "Open an incident, and tell of it on a page."),
         "update": Verb("cli.incident.change:update", "Say something about an incident, and what it affects now."),
         "acknowledge": Verb("cli.incident.change:acknowledge", "Take an incident on."),

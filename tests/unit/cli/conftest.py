@@ -25,6 +25,7 @@ from oncall.v1 import (
     secret_service_pb2,
     status_page_service_pb2,
     team_service_pb2,
+    workflow_service_pb2,
 )
 
 SERVICES = [
@@ -39,6 +40,7 @@ SERVICES = [
         secret_service_pb2,
         status_page_service_pb2,
         team_service_pb2,
+        workflow_service_pb2,
     )
     for service in module.DESCRIPTOR.services_by_name.values()
 ]
@@ -95,7 +97,7 @@ class FakeServer:
         for service in SERVICES:
             if method in service.methods_by_name:
                 descriptor = service.methods_by_name[method]
-        streams = method in {"Execute", "WatchExecution"}
+        streams = method in {"Execute", "WatchExecution", "WatchWorkflowRun"}
         take = self.channel.take_unary_stream if streams else self.channel.take_unary_unary
         self.metadata, request, rpc = in_thread(lambda: take(descriptor)).result(SECONDS)
         return request, rpc

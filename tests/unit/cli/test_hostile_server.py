@@ -13,7 +13,7 @@ from oncall.v1.incident_service_pb2 import (
     ListIncidentsResponse,
 )
 from oncall.v1.maintenance_pb2 import MAINTENANCE_STATUS_SCHEDULED, Maintenance, MaintenanceUpdate
-from oncall.v1.runbook_service_pb2 import GetExecutionResponse, GetRunbookResponse
+from oncall.v1.runbook_service_pb2 import GetExecutionResponse, GetRunbookResponse, ListExecutionsResponse
 from oncall.v1.status_page_pb2 import StatusPage
 from oncall.v1.status_page_service_pb2 import (
     GetMaintenanceResponse,
@@ -21,6 +21,7 @@ from oncall.v1.status_page_service_pb2 import (
     StatusPageServiceGetStatusPageResponse,
 )
 from oncall.v1.team_service_pb2 import ListTeamsResponse
+from oncall.v1.workflow_service_pb2 import ListWorkflowRunsResponse
 from tests.unit.cli.conftest import SECONDS
 
 ID = "0199c3a1-8f0e-7cc2-9d0b-5a3f0c7a1b2e"
@@ -32,6 +33,8 @@ def test_who_said_something_of_an_incident_is_shown_as_what_it_is(server):
     ran = server.run("incident", "show", ID)
     said = IncidentUpdate(message="hello", status=INCIDENT_STATUS_IDENTIFIED, created_by=HOSTILE)
     server.answer("GetIncident", GetIncidentResponse(incident=Incident(id=ID, updates=[said])))
+    server.answer("ListExecutions", ListExecutionsResponse())
+    server.answer("ListWorkflowRuns", ListWorkflowRunsResponse())
     server.answer("ListTeams", ListTeamsResponse())
     assert f"  IDENTIFIED  by {SHOWN}\n  hello\n" in ran.result(SECONDS).stdout
 
@@ -84,6 +87,8 @@ def test_what_a_script_left_is_shown_as_json_on_lines_of_its_own(server):
 def test_json_is_whole_and_escapes_what_a_terminal_would_obey(server, text):
     ran = server.run("incident", "show", ID, "--json")
     server.answer("GetIncident", GetIncidentResponse(incident=Incident(id=ID, title=text)))
+    server.answer("ListExecutions", ListExecutionsResponse())
+    server.answer("ListWorkflowRuns", ListWorkflowRunsResponse())
     printed = ran.result(SECONDS).stdout
     assert json.loads(printed)["title"] == text
     assert not set(printed.removesuffix("\n")) & set("\x1b\x9b\u202e\x7f")

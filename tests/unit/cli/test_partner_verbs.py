@@ -143,7 +143,7 @@ def test_a_maintenance_that_ends_after_all_calendars_is_refused_in_a_sentence(se
     assert (result.stderr, result.exit_code) == ("oncall: --lasts: '60d' ends later than any calendar\n", 2)
 
 
-@pytest.mark.parametrize("group", ["partner", "page", "incident", "maintenance"])
+@pytest.mark.parametrize("group", ["partner", "page", "incident", "maintenance", "workflow"])
 def test_every_verb_says_of_itself_what_the_list_says_and_shows_an_example(server, group):
     from importlib import import_module
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from cli.connection import Server
-from cli.paging import paged
 from oncall.v1.runbook_pb2 import RUNBOOK_VERSION_STATUS_REJECTED, Runbook, RunbookVersion
 from oncall.v1.runbook_service_pb2 import GetRunbookVersionRequest
-from oncall.v1.team_service_pb2 import ListServicesRequest
 
 
 def comparable_version(server: Server, runbook: Runbook, digest: str = "") -> RunbookVersion:
@@ -15,12 +13,6 @@ def comparable_version(server: Server, runbook: Runbook, digest: str = "") -> Ru
     if newest.status != RUNBOOK_VERSION_STATUS_REJECTED or newest.digest == digest or not runbook.current_version:
         return newest
     return _version(server, runbook, runbook.current_version)
-
-
-def service_names(server: Server, team_id: str) -> dict[str, str]:
-    """Answers the names of a team's services by id."""
-    request = ListServicesRequest(team_id=team_id)
-    return {service.id: service.name for service in paged(server.teams.ListServices, request, "services")}
 
 
 def _version(server: Server, runbook: Runbook, number: int) -> RunbookVersion:

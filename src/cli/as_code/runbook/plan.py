@@ -6,12 +6,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from cli.as_code.difference import difference
-from cli.as_code.manifest import Manifest
+from cli.as_code.files import twice
 from cli.as_code.problem import Problem, Unusable
-from cli.as_code.wanted import comparable_version, service_names
+from cli.as_code.runbook.difference import difference
+from cli.as_code.runbook.manifest import Manifest
+from cli.as_code.runbook.wanted import comparable_version
+from cli.as_code.teams import Teams
 from cli.connection import Server
-from cli.lookup import find_team
 from cli.paging import paged
 from oncall.digest import digest_of
 from oncall.v1.runbook_pb2 import (
@@ -38,6 +39,10 @@ class Step:
     diff: str = ""
 
     @property
+    def is_new(self) -> bool:
+        return self.runbook is None
+
+    @property
     def changes(self) -> list[str]:
         """Answers what is to be done, in the order in which it is."""
         done = ["create"] if self.runbook is None else []
@@ -59,15 +64,14 @@ class Step:
 
 def make_plan(server: Server, manifests: Iterable[Manifest], team: str, *, submit: bool) -> list[Step]:
     """Answers a step for each runbook, those that need nothing included; raises Unusable for what cannot be."""
-    teams = _Teams(server, team)
+    teams = Teams(server, team)
     steps: dict[tuple[str, str], Step] = {}
     problems: list[Problem] = []
     for manifest in manifests:
         step = Step(manifest, teams.id_of(manifest.form.team))
         other = steps.setdefault((step.team_id, manifest.name), step)
         if other is not step:
-            place = f"{other.manifest.file}:{other.manifest.document.line}"
-            problems.append(manifest.document.problem(("name",), f"{manifest.name} stands in {place}, too"))
+            problems.append(twice(manifest, other.manifest))
         problems += _find_service(teams, step)
     if problems:
         raise Unusable(problems)
@@ -76,28 +80,7 @@ def make_plan(server: Server, manifests: Iterable[Manifest], team: str, *, submi
     return list(steps.values())
 
 
-class _Teams:
-    """What is asked about teams, each once."""
-
-    def __init__(self, server: Server, default: str) -> None:
-        self._server = server
-        self._default = default
-        self._ids: dict[str, str] = {}
-        self._services: dict[str, dict[str, str]] = {}
-
-    def id_of(self, team: str) -> str:
-        wanted = team or self._default
-        if wanted not in self._ids:
-            self._ids[wanted] = find_team(self._server, wanted)
-        return self._ids[wanted]
-
-    def services_of(self, team_id: str) -> dict[str, str]:
-        if team_id not in self._services:
-            self._services[team_id] = service_names(self._server, team_id)
-        return self._services[team_id]
-
-
-def _find_service(teams: _Teams, step: Step) -> Iterator[Problem]:
+def _find_service(teams: Teams, step: Step) -> Iterator[Problem]:
     wanted = step.manifest.form.service
     if not wanted:
         return
@@ -109,7 +92,7 @@ def _find_service(teams: _Teams, step: Step) -> Iterator[Problem]:
         yield step.manifest.document.problem(("service",), f"the team has no service {wanted}: {known}")
 
 
-def _compare(server: Server, teams: _Teams, step: Step, *, submit: bool) -> None:
+def _compare(server: Server, teams: Teams, step: Step, *, submit: bool) -> None:
     manifest = step.manifest
     request = ListRunbooksRequest(team_id=step.team_id, query=manifest.name)
     found = (r for r in paged(server.runbooks.ListRunbooks, request, "runbooks") if r.name == manifest.name)
@@ -138,7 +121,7 @@ def _refuse_other_digests(manifest: Manifest, version: RunbookVersion) -> None:
         raise Unusable([Problem(manifest.file, 0, "", sentence)])
 
 
-def _about_before(teams: _Teams, step: Step) -> dict[str, Any]:
+def _about_before(teams: Teams, step: Step) -> dict[str, Any]:
     if step.runbook is None:
         return {}
     service_id = step.runbook.service_id

@@ -6,12 +6,14 @@ a team has) is left to it.
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
+
+from cli.as_code.checking import Part
+from cli.as_code.schema_text import schema_text
 
 FORMAT = "runbook/v1"
 MIB = 1024 * 1024
@@ -44,17 +46,13 @@ def _size_schema(example: str) -> WithJsonSchema:
     )
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
-
-
 Identifier = Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$", max_length=64)]
 
 
 Tag = Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_.-]*$", max_length=32)]
 
 
-class _Parameter(_Part):
+class _Parameter(Part):
     name: Identifier = Field(description="Its name: the script reads it as PARAM_<NAME>.")
     required: bool = Field(False, description="Whether a value must be given where there is no default.")
     description: str = Field("", max_length=1000, description="What it means.")
@@ -101,7 +99,7 @@ Parameter = Annotated[
 ]
 
 
-class Limits(_Part):
+class Limits(Part):
     """What one attempt may use."""
 
     memory_bytes: Annotated[int, BeforeValidator(size), _size_schema("512MiB")] = Field(
@@ -117,7 +115,7 @@ class Limits(_Part):
 STANDARD_LIMITS = Limits.model_validate({})
 
 
-class RunbookForm(_Part):
+class RunbookForm(Part):
     """A runbook of `oncall`: `oncall runbook apply` brings the server to what the file says."""
 
     model_config = ConfigDict(
@@ -163,5 +161,4 @@ class RunbookForm(_Part):
 
 def json_schema_text() -> str:
     """Answers the JSON schema of the format, for editors."""
-    schema = {"$schema": "http://json-schema.org/draft-07/schema#", **RunbookForm.model_json_schema()}
-    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+    return schema_text(RunbookForm)

@@ -1,17 +1,15 @@
-"""Does what a plan says, one runbook after the other; what is refused for one does not hold up the others."""
+"""Does what a plan says of one runbook."""
 
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass, field
 from typing import Any
 
-from grpc import StatusCode
-
-from cli.as_code.plan import Step
-from cli.as_code.problem import Path
+from cli.as_code.applying import Outcome, explain
+from cli.as_code.problem import Path, parsed
+from cli.as_code.runbook.plan import Step
 from cli.connection import Server
-from cli.failure import REFUSED, UNREACHABLE, describe, exit_code
+from cli.failure import REFUSED, exit_code
 from oncall.errors import OncallError
 from oncall.v1.runbook_pb2 import Runbook, RunbookVersion
 from oncall.v1.runbook_service_pb2 import (
@@ -22,45 +20,33 @@ from oncall.v1.runbook_service_pb2 import (
 )
 
 
-@dataclass(slots=True)
-class Outcome:
-    """How far a step came: what was done of its changes, and what went wrong then."""
-
-    step: Step
-    done: list[str] = field(default_factory=list)
-    runbook_id: str = ""
-    version: int = 0
-    error: str = ""
-    code: int = 0
-
-
-def carry_out(server: Server, step: Step) -> Outcome:
+def carry_out(server: Server, step: Step) -> Outcome[Step]:
     """Makes the server be as the file says. Ended in the middle, a second apply does what is left."""
     outcome = Outcome(step)
     if step.runbook and step.before:
-        outcome.runbook_id, outcome.version = step.runbook.id, step.before.version
+        outcome.id, outcome.version = step.runbook.id, step.before.version
     try:
         _write(server, step, outcome)
         if step.submits:
             server.runbooks.SubmitRunbookForReview(
-                SubmitRunbookForReviewRequest(runbook_id=outcome.runbook_id, version=outcome.version)
+                SubmitRunbookForReviewRequest(runbook_id=outcome.id, version=outcome.version)
             )
             outcome.done.append("submitted")
     except OncallError as error:
-        outcome.error = explain(step, error, server.address)
+        outcome.error = explain(step.manifest.document, error, server.address, lambda field: _place(step, field))
         outcome.code = exit_code(error)
     except _OtherDigest as error:
         outcome.error, outcome.code = str(error), REFUSED
     return outcome
 
 
-def _write(server: Server, step: Step, outcome: Outcome) -> None:
+def _write(server: Server, step: Step, outcome: Outcome[Step]) -> None:
     form, version = step.manifest.form, step.manifest.version
     if step.runbook is None:
         wanted = Runbook(team_id=step.team_id, name=form.name, description=form.description, service_id=step.service_id)
         request = CreateRunbookRequest(runbook=wanted, version=version, request_id=str(uuid.uuid4()))
         created = server.runbooks.CreateRunbook(request)
-        outcome.runbook_id = created.runbook.id
+        outcome.id = created.runbook.id
         _note_version(step, outcome, created.version, "created")
         return
     if step.changed_fields:
@@ -80,7 +66,7 @@ class _OtherDigest(Exception):
     pass
 
 
-def _note_version(step: Step, outcome: Outcome, written: RunbookVersion, what: str) -> None:
+def _note_version(step: Step, outcome: Outcome[Step], written: RunbookVersion, what: str) -> None:
     outcome.done.append(what)
     outcome.version = written.version
     if written.digest != step.manifest.digest:
@@ -90,26 +76,10 @@ def _note_version(step: Step, outcome: Outcome, written: RunbookVersion, what: s
         )
 
 
-def explain(step: Step, error: OncallError, address: str) -> str:
-    """Answers why a runbook was refused, bad fields with their lines in the file."""
-    if error.code is not StatusCode.INVALID_ARGUMENT or not error.violations:
-        return describe(error, address)
-    document = step.manifest.document
-    problems = [document.problem(_place(step, bad.field), bad.description) for bad in error.violations]
-    return "the server refused this as wrong:\n" + "\n".join(f"  {problem}" for problem in problems)
-
-
 def _place(step: Step, field_path: str) -> Path:
     """Answers where in the file a field of the API stands: `version.limits.cpus` is `("limits", "cpus")`."""
-    parts = field_path.removeprefix("version.").removeprefix("runbook.").replace("[", ".").replace("]", "").split(".")
-    path = [int(part) if part.isdigit() else part for part in parts]
+    path = parsed(field_path.removeprefix("version.").removeprefix("runbook."))
     names: dict[Any, str] = {"service_id": "service", "team_id": "team"}
     if step.manifest.form.script_file is not None:
         names["script"] = "script_file"
     return (names.get(path[0], path[0]), *path[1:])
-
-
-def worst(outcomes: list[Outcome]) -> int:
-    """Answers the exit code of all: a server that went away tells more than what it refused before."""
-    codes = {outcome.code for outcome in outcomes}
-    return UNREACHABLE if UNREACHABLE in codes else max(codes, default=0)

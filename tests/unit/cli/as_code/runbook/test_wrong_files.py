@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.as_code.manifest import Manifest, read_manifests
 from cli.as_code.problem import Unusable
+from cli.as_code.runbook.manifest import Manifest, read_manifests
 
 HEAD = "oncall: runbook/v1\nname: it\nlanguage: bash\n"
 GOOD = HEAD + "script: echo hello\n"
@@ -63,8 +63,8 @@ def read(path: Path) -> Manifest:
         ('description: "\\ud800"\n', "it.yaml:5: description: must be valid Unicode"),
         ("limits:\n", "it.yaml:5: limits: must be a mapping"),
         ("? [a]\n: 1\n", "it.yaml:5: a key must be a word"),
-        ("parameters: " + "[" * 12 + "]" * 12 + "\n", "it.yaml:5: must be nested at most 10 deep"),
-        ("parameters: " + "[" * 100_000, "must be nested at most 10 deep"),
+        ("parameters: " + "[" * 32 + "]" * 32 + "\n", "it.yaml:5: must be nested at most 30 deep"),
+        ("parameters: " + "[" * 100_000, "must be nested at most 30 deep"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_named_with_its_line(tmp_path: Path, text: str, said: str) -> None:

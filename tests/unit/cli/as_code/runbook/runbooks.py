@@ -11,20 +11,9 @@ from hypothesis import strategies as st
 
 from oncall.digest import digest_of
 from oncall.v1.runbook_pb2 import ParameterDefinition, ResourceLimits, RunbookVersion
+from tests.unit.cli.as_code.texts import texts
 
 MIB = 1024 * 1024
-_characters = st.characters(blacklist_categories=["Cs"], blacklist_characters="\0")
-texts = st.one_of(
-    st.text(_characters, max_size=40),
-    # What YAML takes for something else, and what it folds, strips or escapes.
-    st.sampled_from(["", "no", "null", "~", "1", "0x1f", "1e3", "- a", "a: b", "# c", "&a", "*a", "!t", "'", '"', "%"]),
-    st.sampled_from(
-        ["line\nline", "line\n", "\n", " lead\n x", "tail \nx", "a\r\nb", "\x85", "\u2028", "\ufeff", "\t"]
-    ),
-    st.sampled_from(
-        ["2024-01-01", "12:30:45", "<<", "=", "...", "---", "---\n...", "😀\n€", ".inf", "true\n", "|", ">"]
-    ),
-)
 names = st.text(string.ascii_lowercase + string.digits + "_", max_size=20).map(lambda rest: f"p{rest}")
 tags = st.text(string.ascii_lowercase + string.digits + "_.-", max_size=31).map(lambda rest: f"t{rest}")
 _bounds = st.none() | st.floats(-1e9, 1e9) | st.integers(-(10**6), 10**6).map(float)

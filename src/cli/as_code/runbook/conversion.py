@@ -7,7 +7,8 @@ from typing import Any
 from google.protobuf import json_format
 from google.protobuf.struct_pb2 import Value
 
-from cli.as_code.form import FORMAT, STANDARD_LIMITS, RunbookForm, size_text
+from cli.as_code.runbook.form import FORMAT, STANDARD_LIMITS, RunbookForm, size_text
+from cli.as_code.yaml_writing import plain_number
 from cli.output import enum_name
 from oncall.v1.runbook_pb2 import (
     PARAMETER_TYPE_INTEGER,
@@ -120,8 +121,3 @@ def _parameter_fields(parameter: ParameterDefinition) -> dict[str, Any]:
     if parameter.sensitive:
         fields["sensitive"] = True
     return fields
-
-
-def plain_number(number: float) -> float:
-    """Answers a whole number without its point, as people write it."""
-    return int(number) if float(number).is_integer() and abs(number) < 2**53 else float(number)

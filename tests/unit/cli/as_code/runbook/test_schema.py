@@ -7,11 +7,11 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
-from cli.as_code.form import RunbookForm
+from cli.as_code.runbook.form import RunbookForm
 from cli.main import app
 from oncall.v1.runbook_pb2 import ParameterDefinition, ResourceLimits, RunbookVersion
 
-ROOT = Path(__file__).parents[4]
+ROOT = Path(__file__).parents[5]
 GIVEN_BY_THE_SERVER = {
     "runbook_id", "version", "digest", "status", "created_by", "created_at", "submitted_by", "submitted_at",
     "reviewed_by", "reviewed_at", "review_comment",

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cli.as_code.conversion import to_fields
-from cli.as_code.export_files import write_files
-from cli.as_code.form import json_schema_text
-from cli.as_code.wanted import comparable_version, service_names
+from cli.as_code.export_files import Overwrite, To, print_written, write_files
+from cli.as_code.runbook.checking import RUNBOOKS
+from cli.as_code.runbook.conversion import to_fields
+from cli.as_code.runbook.form import json_schema_text
+from cli.as_code.runbook.wanted import comparable_version
+from cli.as_code.teams import service_names
 from cli.as_code.yaml_writing import to_yaml
 from cli.connection import Server, connected
 from cli.failure import fail
 from cli.lookup import TeamOption, find_runbook, find_team, team_names
-from cli.output import Json, enum_name, note, print_json
+from cli.output import Json, enum_name, note
 from cli.paging import paged
 from cli.visible import visible
 from oncall.digest import digest_of
@@ -28,11 +29,11 @@ _SUFFIXES = {"BASH": "sh", "PYTHON": "py", "JAVASCRIPT": "js"}
 
 
 def export(
-    to: Annotated[Path, typer.Option("--to", metavar="FOLDER", help="Where to; made if it does not exist.")],
+    to: To,
     names: Annotated[list[str] | None, typer.Argument(metavar="NAME…", help="Names or ids of runbooks.")] = None,
     every: Annotated[bool, typer.Option("--all", help="All of a team but the archived ones.")] = False,
     team: TeamOption = "",
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that say something else.")] = False,
+    overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
     """Write runbooks as files: NAME.yaml, and its script beside it as NAME.sh, .py or .js.
@@ -48,13 +49,8 @@ def export(
         fail("say which runbooks: names, or --all")
     with connected() as server:
         files = _files_of(server, names or [], team)
-    written = write_files(to, files, replaceable=set(files) if overwrite else {SCHEMA_FILE})
-    if as_json:
-        print_json({"folder": str(to), "written": written, "unchanged": sorted(set(files) - set(written))})
-        return
-    for name in written:
-        print(to / name)
-    note(f"{len(written)} files written, {len(files) - len(written)} as they were")
+    written = write_files(to, files, RUNBOOKS, replaceable=set(files) if overwrite else {SCHEMA_FILE})
+    print_written(to, files, written, as_json=as_json)
 
 
 def _files_of(server: Server, names: list[str], team: str) -> dict[str, str]:

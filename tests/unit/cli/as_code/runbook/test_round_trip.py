@@ -8,15 +8,16 @@ from pathlib import Path
 from google.protobuf import json_format
 from hypothesis import given, settings
 
-from cli.as_code.conversion import to_fields
-from cli.as_code.manifest import read_manifests
+from cli.as_code.runbook.conversion import to_fields
+from cli.as_code.runbook.manifest import read_manifests
 from cli.as_code.yaml_writing import to_yaml
 from oncall.digest import canonical_form, digest_of
 from oncall.v1.runbook_pb2 import PARAMETER_TYPE_STRING, Runbook, RunbookVersion
 from server.domain.version import check_draft
 from server.domain.violation import Violations
 from server.rpc.runbook_conversion import version_from_pb
-from tests.unit.cli.as_code.runbooks import texts, versions
+from tests.unit.cli.as_code.runbook.runbooks import versions
+from tests.unit.cli.as_code.texts import texts
 
 
 @settings(max_examples=150, deadline=None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cli.as_code.form import json_schema_text
+from cli.as_code.runbook.form import json_schema_text
 
 
 def schema() -> None:
