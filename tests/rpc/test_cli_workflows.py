@@ -97,6 +97,27 @@ async def test_how_a_run_ended_is_the_exit_code(desk: Desk) -> None:
     assert "NOT_FOUND" in await desk.refused("workflow", "watch", incident.id, by=by)
 
 
+async def test_what_a_run_did_is_undone_by_somebody_elses_word(desk: Desk, database_url: str, redis_url: str) -> None:
+    undo = f"compensation:\n  runbook:\n    name: {desk.runbook}\nedges:"
+    around = {"from_node: ask": "from_node: do", "to_node: do\n  - from_node: do": "to_node: ask\n  - from_node: ask"}
+    desk.file(**{"edges:": undo, **around})
+    await desk.applies("--yes")
+    incident = await desk.behind.an_incident()
+    responder, reviewer = desk.team.responder, desk.team.reviewer
+    async with jobs_of(desk.server), an_executor(settings_of(database_url, redis_url)):
+        started = await desk.says("workflow", "run", "careful", "-i", incident.id, by=responder)
+        run_id = started.strip()
+        await desk.behind.until(run_id, lambda run: statuses(run)["ask"] == "WAITING")
+        await desk.says("workflow", "cancel", run_id, "--json", by=responder)
+        await desk.behind.ended(run_id)
+        cancelled = await desk.gives(responder, "workflow", "watch", run_id)
+        assert (cancelled.code, "--compensation`" in cancelled.err) == (130, True)
+        await desk.says("workflow", "approve", run_id, "--compensation", by=reviewer)
+        await desk.behind.until(run_id, lambda run: run.compensation.execution_id)
+        undone = await desk.gives(responder, "workflow", "watch", run_id)
+    assert [line.split()[1:3] for line in undone.out.decode().splitlines()][-1] == ["(compensation)", "SUCCEEDED"]
+
+
 async def test_on_a_terminal_a_run_is_shown_live_in_colours_and_leaving_leaves_it_running(
     desk: Desk, tmp_path: Path
 ) -> None:
