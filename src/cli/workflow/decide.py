@@ -83,7 +83,7 @@ def _decide(
 def _only_waiting(run: WorkflowRun) -> tuple[str, WorkflowNodeRun]:
     waiting = [(name, step) for name, step in named_steps(run) if step.status == WORKFLOW_NODE_STATUS_WAITING]
     if not waiting:
-        fail(f"nothing of this run waits for anybody's word: see `oncall workflow status {run.id}`", REFUSED)
+        fail(f"nothing of this run waits for anybody's word: see `oncall workflow status {visible(run.id)}`", REFUSED)
     if len(waiting) > 1:
         fail(f"several steps wait: name one: {', '.join(visible(name) for name, _ in waiting)}")
     return waiting[0]
@@ -93,4 +93,5 @@ def _tell(run: WorkflowRun, step: str, what: str, *, as_json: bool) -> None:
     if as_json:
         print_json(run)
         return
-    print(f"{what} {visible(step) or 'the compensation'}; `oncall workflow watch {run.id}` shows what comes of it")
+    what = f"{what} {visible(step) or 'the compensation'}"
+    print(f"{what}; `oncall workflow watch {visible(run.id)}` shows what comes of it")

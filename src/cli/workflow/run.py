@@ -43,9 +43,9 @@ def run(
             request.incident_id = find_incident(server, incident).id
         started = server.workflows.RunWorkflow(request).workflow_run
         if watch:
-            note(f"oncall: run {started.id} of {visible(found.name)}, version {started.workflow_version}")
+            note(f"oncall: run {visible(started.id)} of {visible(found.name)}, version {started.workflow_version}")
             raise typer.Exit(watch_run(server, started.id, printer_for(as_json=as_json)))
     if as_json:
         print_json(started)
         return
-    print(started.id)
+    print(visible(started.id))

@@ -13,6 +13,7 @@ from cli.incident.options import find_incident
 from cli.lookup import TeamOption, find_team, find_workflow
 from cli.output import Json, enum_name, local_time, note, print_details, print_json, print_table, to_json
 from cli.paging import paged
+from cli.visible import visible
 from cli.workflow.options import RunId, event_words, read_run, workflow_names
 from cli.workflow.run_printer import duration, named_steps, remarks, summary
 from oncall.v1.workflow_pb2 import WorkflowRun, WorkflowRunStatus
@@ -107,7 +108,7 @@ def cancel(run_id: RunId, as_json: Json = False) -> None:
     elif found.HasField("completed_at"):
         note(summary(found))
     else:
-        note(f"asked it to stop; `oncall workflow watch {found.id}` shows when it has")
+        note(f"asked it to stop; `oncall workflow watch {visible(found.id)}` shows when it has")
 
 
 def _details(found: WorkflowRun) -> list[tuple[str, str]]:

@@ -63,7 +63,7 @@ def watch_run(server: Server, run_id: str, printer: RunPrinter) -> int:
         return exit_code(error)
     printer.say(summary(last))
     if last.compensation.status == WORKFLOW_NODE_STATUS_WAITING:
-        printer.say(f"what it did can be undone: `oncall workflow approve {last.id} --compensation`")
+        printer.say(f"what it did can be undone: `oncall workflow approve {run_id} --compensation`")
     return exit_code_of(last)
 
 
