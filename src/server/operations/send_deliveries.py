@@ -1,4 +1,4 @@
-"""Sends what is due: takes it, sends it outside of any transaction, and notes what came of it; see decision 0034.
+"""Sends what is due: takes it, sends it outside of any transaction, and notes what came of it; see decision 0036.
 
 Whoever dies between sending and noting leaves a delivery that is taken again once its claim has ended, and sent again
 under the same id. So everything is sent at least once, and twice only where somebody died.
