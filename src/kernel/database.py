@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import json
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import cast
 
+import asyncpg
 import structlog
 from sqlalchemy import AdaptedConnection, event
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.util import greenlet_spawn
+
+from kernel.statement import Driver, to_json
 
 log = structlog.get_logger()
-
-Statements = AsyncSession | AsyncConnection
-"""What executes statements: a session, or a connection by itself (`single_statements`)."""
 
 
 def create_engine(url: str, *, pool_size: int = 10) -> AsyncEngine:
@@ -30,7 +32,7 @@ def create_engine(url: str, *, pool_size: int = 10) -> AsyncEngine:
         pool_timeout=10,
         pool_use_lifo=True,  # a connection knows the plans of the statements that it has seen: better few than all
         hide_parameters=True,  # an error that is logged must not carry what somebody sent
-        json_serializer=json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode,
+        json_serializer=to_json,
         connect_args={"timeout": 10, "server_settings": {"application_name": "oncall"}},
     )
     event.listen(engine.sync_engine, "checkout", _refuse_if_lost)
@@ -52,11 +54,11 @@ def async_url(url: str) -> str:
 
 
 class Sessions(async_sessionmaker[AsyncSession]):
-    """Makes sessions; `autocommit` is the same engine for whoever needs none (`single_statements`)."""
+    """Makes sessions; `engine` is for whoever needs none (`single_statements`)."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         super().__init__(engine, expire_on_commit=False, autoflush=False)
-        self.autocommit = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self.engine = engine
 
 
 def sessions(engine: AsyncEngine) -> Sessions:
@@ -96,13 +98,20 @@ async def transaction(make_session: Sessions) -> AsyncIterator[Transaction]:
 
 
 @asynccontextmanager
-async def single_statements(make_session: Sessions) -> AsyncIterator[AsyncConnection]:
-    """Yields a connection on which each statement is a transaction of its own: one round trip instead of three.
+async def single_statements(make_session: Sessions) -> AsyncIterator[Driver]:
+    """Yields the driver's own connection, for a `Statement`: each is a transaction of its own, one round trip.
 
-    No session, which would cost as much as the statement.
+    No session, which would cost more than the statement; so errors are those of the driver, too. A connection whose
+    user was cancelled is not used again: its answer may be on its way.
     """
-    async with make_session.autocommit.connect() as connection:
-        yield connection
+    pooled = await make_session.engine.raw_connection()
+    try:
+        yield cast("Driver", pooled.driver_connection)
+    except asyncio.CancelledError:
+        pooled.invalidate()
+        raise
+    finally:
+        await greenlet_spawn(pooled.close)
 
 
 def constraint_of(error: DBAPIError) -> str | None:
@@ -116,11 +125,17 @@ def is_disconnect(error: BaseException) -> bool:
     """Whether `error` says that PostgreSQL cannot be reached just now, so that trying again is right."""
     if isinstance(error, InterfaceError | ConnectionError | TimeoutError | OSError):
         return True
-    if isinstance(error, DBAPIError):
-        cause = getattr(error.orig, "__cause__", None)
-        state = getattr(cause, "sqlstate", None)
-        # 08: connection; 57P0x: shutdown, crash, starting up; 53300: too many connections.
-        return error.connection_invalidated or (
-            isinstance(state, str) and (state.startswith(("08", "57P")) or state == "53300")
-        )
-    return False
+    if isinstance(error, asyncpg.InterfaceError):
+        return not isinstance(error, ValueError)  # which is about a value that it cannot send
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    # 08: connection; 57P0x: shutdown, crash, starting up; 53300: too many connections.
+    state = sqlstate_of(error)
+    return state.startswith(("08", "57P")) or state == "53300"
+
+
+def sqlstate_of(error: BaseException) -> str:
+    """Answers PostgreSQL's code of what went wrong, or nothing: from the driver's error, or from SQLAlchemy's of it."""
+    orig = getattr(error, "orig", error)
+    states = (getattr(each, "sqlstate", None) for each in (orig, orig.__cause__))
+    return next((state for state in states if isinstance(state, str)), "")

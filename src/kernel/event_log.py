@@ -14,7 +14,7 @@ from sqlalchemy import (
     CTE,
     ColumnElement,
     Insert,
-    RowMapping,
+    Integer,
     Select,
     bindparam,
     func,
@@ -27,9 +27,9 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.dml import ReturningInsert
 
-from kernel.database import Statements
 from kernel.execution.event import Event, Output, OutputStream, Payload, StateChanged, Truncated
 from kernel.execution_row import STATE_COLUMNS
+from kernel.statement import Statement, Statements
 from kernel.tables import execution_events, executions
 
 READ_PAGE_EVENTS = 64
@@ -62,10 +62,10 @@ def _append_fenced() -> Select[Any]:
         .returning(execution_events.c.sequence)
         .cte("appended")
     )
-    return select(select(held.c.id).exists()).add_cte(appended)
+    return select(select(held.c.id).exists().label("held")).add_cte(appended)
 
 
-_APPEND_FENCED = _append_fenced()
+_APPEND_FENCED = Statement(_append_fenced())
 
 
 async def append_fenced(session: Statements, execution_id: UUID, epoch: int, events: Sequence[Event]) -> bool:
@@ -77,7 +77,8 @@ async def append_fenced(session: Statements, execution_id: UUID, epoch: int, eve
     rows = [_to_row(execution_id, event) for event in events]
     arrays = {name: [row[name] for row in rows] for name in _APPENDED}
     values = {"execution_id": execution_id, "epoch": epoch, **arrays}
-    return bool(await session.scalar(_APPEND_FENCED, values))
+    answer = await _APPEND_FENCED.one_or_none(session, values)
+    return answer is not None and answer["held"]
 
 
 def _state_inserted(sequence: ColumnElement[int]) -> Insert:
@@ -97,8 +98,8 @@ def log_begun(*along: CTE) -> ReturningInsert[Any, Any]:
 
 
 async def begin_log(
-    session: AsyncSession,
-    begun: ReturningInsert[Any, Any],
+    session: Statements,
+    begun: Statement,
     execution_id: UUID,
     state: Mapping[str, Any],
     *,
@@ -134,7 +135,7 @@ def _append_state() -> ReturningInsert[Any, Any]:
     return _state_inserted(last.scalar_subquery() + 1).returning(*_NUMBERED)
 
 
-_APPEND_STATE = _append_state()
+_APPEND_STATE = Statement(_append_state())
 
 
 async def append_state(
@@ -145,35 +146,31 @@ async def append_state(
 
 
 async def _tell(
-    session: AsyncSession,
-    statement: ReturningInsert[Any, Any],
+    session: Statements,
+    statement: Statement,
     execution_id: UUID,
     payload: StateChanged,
     along: Mapping[str, Any] | None = None,
 ) -> Event:
     values = {"log_of": execution_id, "told": _payload_row(payload)["state"], **(along or {})}
-    sequence, time = (await session.execute(statement, values)).one()
-    return Event(sequence, time, payload)
+    (row,) = await statement.all(session, values)
+    return Event(row["sequence"], row["time"], payload)
 
 
 async def read_after(
     session: Statements, execution_id: UUID, after_sequence: int, *, limit: int = READ_PAGE_EVENTS
 ) -> list[Event]:
     """Answers the next events in order, at most `limit` and `READ_PAGE_BYTES`; empty where there are none yet."""
-    candidates = _page(execution_id, after_sequence, limit).subquery()
-    size = func.coalesce(func.octet_length(candidates.c.data), 0)  # known without reading the data
-    before = func.sum(size).over(order_by=candidates.c.sequence) - size
-    sized = select(candidates, before.label("bytes_before")).subquery()
-    query = select(sized).where(sized.c.bytes_before < READ_PAGE_BYTES).order_by(sized.c.sequence)
-    return [_from_row(row) for row in (await session.execute(query)).mappings()]
+    values = {"log_of": execution_id, "after": after_sequence, "most": limit}
+    return [_from_row(row) for row in await _READ_AFTER.all(session, values)]
 
 
 async def read_attempt_output(session: AsyncSession, execution_id: UUID, attempt: int) -> AsyncIterator[Event]:
     """Yields the output and truncations of one attempt, in order, a page at a time."""
     after = 0
     while True:
-        query = _page(execution_id, after, READ_PAGE_EVENTS).where(execution_events.c.attempt == attempt)
-        page = [_from_row(row) for row in (await session.execute(query)).mappings()]
+        values = {"log_of": execution_id, "after": after, "most": READ_PAGE_EVENTS, "of_attempt": attempt}
+        page = [_from_row(row) for row in await _READ_ATTEMPT.all(session, values)]
         for event in page:
             yield event
         if len(page) < READ_PAGE_EVENTS:
@@ -181,13 +178,25 @@ async def read_attempt_output(session: AsyncSession, execution_id: UUID, attempt
         after = page[-1].sequence
 
 
-def _page(execution_id: UUID, after_sequence: int, limit: int) -> Select[Any]:
+def _page() -> Select[Any]:
     return (
         select(execution_events)
-        .where(execution_events.c.execution_id == execution_id, execution_events.c.sequence > after_sequence)
+        .where(execution_events.c.execution_id == bindparam("log_of"), execution_events.c.sequence > bindparam("after"))
         .order_by(execution_events.c.sequence)
-        .limit(limit)
+        .limit(bindparam("most", type_=Integer))
     )
+
+
+def _read_after() -> Select[Any]:
+    candidates = _page().subquery()
+    size = func.coalesce(func.octet_length(candidates.c.data), 0)  # known without reading the data
+    before = func.sum(size).over(order_by=candidates.c.sequence) - size
+    sized = select(candidates, before.label("bytes_before")).subquery()
+    return select(sized).where(sized.c.bytes_before < READ_PAGE_BYTES).order_by(sized.c.sequence)
+
+
+_READ_AFTER = Statement(_read_after())
+_READ_ATTEMPT = Statement(_page().where(execution_events.c.attempt == bindparam("of_attempt")))
 
 
 def _to_row(execution_id: UUID, event: Event) -> dict[str, Any]:
@@ -209,7 +218,7 @@ def _payload_row(payload: Payload) -> dict[str, Any]:
             return {"kind": "truncated", "stream": int(stream), "attempt": attempt, "offset": offset}
 
 
-def _from_row(row: RowMapping) -> Event:
+def _from_row(row: Mapping[str, Any]) -> Event:
     payload: Payload
     match row["kind"]:
         case "state":

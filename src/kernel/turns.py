@@ -17,10 +17,10 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, FromClause, Select, bindparam, func, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from kernel.database import Statements
 from kernel.execution.content import ConcurrencyPolicy
 from kernel.execution.status import PENDING
 from kernel.execution.tags import Tags
+from kernel.statement import Statement, Statements
 from kernel.tables import executions, runbooks
 
 
@@ -74,7 +74,7 @@ def _next_in_line() -> Select[Any]:
     )
 
 
-_NEXT_IN_LINE = _next_in_line()
+_NEXT_IN_LINE = Statement(_next_in_line())
 
 
 async def next_in_line(session: Statements, ended_id: UUID) -> Waiting | None:
@@ -83,5 +83,5 @@ async def next_in_line(session: Statements, ended_id: UUID) -> Waiting | None:
     Ask in a transaction that begins after the end was committed: of several that end at once the last one to ask then
     sees all of them ended. A queue that an answer never left is found by the sweep.
     """
-    found = (await session.execute(_NEXT_IN_LINE, {"ended_id": ended_id})).one_or_none()
-    return Waiting(found.id, tuple(found.required_tags)) if found else None
+    found = await _NEXT_IN_LINE.one_or_none(session, {"ended_id": ended_id})
+    return Waiting(found["id"], tuple(found["required_tags"])) if found else None

@@ -9,8 +9,8 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
+from asyncpg import UniqueViolationError
 from sqlalchemy import func, select, text, update
-from sqlalchemy.exc import IntegrityError
 
 from kernel import event_log, lifecycle
 from kernel.attempt_output import AttemptOutput
@@ -149,7 +149,7 @@ async def test_a_claim_never_gives_a_number_that_the_log_has_got_meanwhile(platf
         await event_log.append_state(other.session, execution, {"status": "PENDING", "attempt": 0})
         async with a_waiting_claim(platform, execution) as claiming:
             await other.session.commit()
-            with pytest.raises(IntegrityError):
+            with pytest.raises(UniqueViolationError):
                 await claiming
 
     row = await platform.row(execution)

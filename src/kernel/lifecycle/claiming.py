@@ -12,12 +12,12 @@ from sqlalchemy import Interval, Select, bindparam, func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel import attempt_record
-from kernel.database import Statements
 from kernel.event_log import state_appended
 from kernel.execution.content import VersionContent
 from kernel.execution.event import Event, StateChanged
 from kernel.execution.status import PENDING, RUNNING
 from kernel.execution_row import NO_END
+from kernel.statement import Statement, Statements
 from kernel.tables import executions, runbook_versions
 from kernel.turns import it_is_its_turn
 
@@ -75,12 +75,17 @@ def _take() -> Select[Any]:
     )
 
 
-_TAKE = _take()
+_TAKE = Statement(_take())
 """Made once: to compose it takes longer than PostgreSQL does to answer it."""
 
 
 async def claim(
-    session: Statements, execution_id: UUID, executor_id: str, *, lease: timedelta, tags: Collection[str] = ()
+    session: Statements,
+    execution_id: UUID,
+    executor_id: str,
+    *,
+    lease: timedelta,
+    tags: Collection[str] = (),
 ) -> Claim | None:
     """Takes a PENDING execution for `executor_id`, which carries `tags`; None where there is nothing to take.
 
@@ -88,7 +93,7 @@ async def claim(
     the first byte of output.
     """
     values = {"wanted": execution_id, "claimant": executor_id, "lease": lease, "carried": list(tags)}
-    row = (await session.execute(_TAKE, values)).mappings().one_or_none()
+    row = await _TAKE.one_or_none(session, values)
     if row is None:
         return None
     return Claim(

@@ -17,6 +17,7 @@ from kernel.execution.event import Event
 from kernel.execution.status import PENDING
 from kernel.execution_row import NEVER_CLAIMED
 from kernel.executor_registry import somebody_carries
+from kernel.statement import Statement, Statements
 from kernel.tables import executions
 from kernel.turns import Waiting, it_is_its_turn
 
@@ -49,11 +50,11 @@ def _create() -> ReturningInsert[Any, Any]:
     return log_begun(created, audit.appended())
 
 
-_CREATE = _create()
+_CREATE = Statement(_create())
 
 
 async def create_pending(
-    session: AsyncSession,
+    session: Statements,
     execution: Mapping[str, Any],
     *,
     warnings: Sequence[str] = (),

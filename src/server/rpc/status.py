@@ -12,11 +12,10 @@ from uuid import UUID
 import grpc
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from kernel import errors
-from kernel.database import is_disconnect
+from kernel.database import is_disconnect, sqlstate_of
 from server.rpc.conversion import allowance_to_pb, duration_to_pb
 
 DOMAIN = "oncall"
@@ -75,13 +74,9 @@ def _as_refusal(error: BaseException) -> errors.OncallError | None:
         return error
     if is_disconnect(error) or isinstance(error, PoolTimeout):
         return errors.Unavailable("the database cannot be reached just now; try again", reason="DATABASE_UNAVAILABLE")
-    if isinstance(error, DBAPIError) and _sqlstate(error).startswith("40"):
+    if sqlstate_of(error).startswith("40"):
         return errors.Aborted("somebody else changed the same thing at once; try again", reason="CONFLICT")
     return None
-
-
-def _sqlstate(error: DBAPIError) -> str:
-    return str(getattr(getattr(error.orig, "__cause__", None), "sqlstate", None) or "")
 
 
 def _code(refusal: errors.OncallError) -> grpc.StatusCode:

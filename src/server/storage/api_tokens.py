@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from kernel.database import Statements
+from kernel.statement import Statement, Statements
 from kernel.tables import api_tokens, memberships, users
 from server.domain.permission import Caller, Role
 from server.domain.team import ApiToken
@@ -26,7 +26,7 @@ class KnownToken:
     caller: Caller
 
 
-_CALLER = (
+_CALLER = Statement(
     select(
         api_tokens,
         users.c.is_platform_admin,
@@ -42,7 +42,7 @@ _CALLER = (
 
 async def find_caller(session: Statements, prefix: str) -> KnownToken | None:
     """Answers token, user and roles in one statement, because every call begins with it."""
-    rows = (await session.execute(_CALLER, {"presented": prefix})).mappings().all()
+    rows = await _CALLER.all(session, {"presented": prefix})
     if not rows:
         return None
     first = rows[0]

@@ -9,11 +9,12 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import RowMapping, Select, bindparam, func, select
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from kernel.database import Statements
 from kernel.execution.status import ExecutionStatus
 from kernel.execution_row import NEVER_CLAIMED, STATE_COLUMNS
+from kernel.statement import Statement, Statements
 from kernel.tables import execution_attempts, execution_events, executions
 from kernel.turns import is_unended
 from server.domain.execution import Execution, ExecutionAttempt
@@ -130,18 +131,18 @@ def _log_ends() -> Select[Any]:
         .scalar_subquery()
     )
     head = (executions.c.id, executions.c.status, executions.c.log_expired_at)
-    wanted = executions.c.id.in_(bindparam("wanted", expanding=True))
+    wanted = executions.c.id == func.any(bindparam("wanted", type_=ARRAY(executions.c.id.type)))
     return select(*head, func.coalesce(last, 0).label("last")).where(wanted)
 
 
-_LOG_ENDS = _log_ends()
+_LOG_ENDS = Statement(_log_ends())
 
 
 async def log_ends(session: Statements, execution_ids: Collection[UUID]) -> dict[UUID, LogEnd]:
     """Answers how far each log goes, in one statement that looks at one index entry for each; not of what is gone."""
-    found = await session.execute(_LOG_ENDS, {"wanted": list(execution_ids)})
+    found = await _LOG_ENDS.all(session, {"wanted": list(execution_ids)})
     return {
-        row.id: LogEnd(row.last, ExecutionStatus(row.status).ended, expired=row.log_expired_at is not None)
+        row["id"]: LogEnd(row["last"], ExecutionStatus(row["status"]).ended, expired=row["log_expired_at"] is not None)
         for row in found
     }
 

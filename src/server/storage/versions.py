@@ -10,6 +10,7 @@ from sqlalchemy import Integer, RowMapping, Select, bindparam, func, insert, lit
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel.execution.content import VersionContent
+from kernel.statement import Statement, Statements
 from kernel.tables import runbook_reviews, runbook_versions, runbooks
 from server.domain.runbook import Runbook
 from server.domain.version import Review, ReviewStatus, Version
@@ -39,28 +40,28 @@ def _to_execute() -> Select[Any]:
     wanted = func.coalesce(func.nullif(bindparam("number", type_=Integer), 0), runbooks.c.current_version, 1)
     versioned = (runbook_versions.c.runbook_id == runbooks.c.id) & (runbook_versions.c.version == wanted)
     tables = runbooks.outerjoin(runbook_versions.join(runbook_reviews, _KEY), versioned)
-    return select(*runbooks.c, *_HEAD, *_REVIEW).select_from(tables).where(runbooks.c.id == bindparam("wanted"))
+    version = [column.label(f"version_{column.name}") for column in _HEAD]
+    review = [column.label(f"review_{column.name}") for column in _REVIEW]
+    return select(*runbooks.c, *version, *review).select_from(tables).where(runbooks.c.id == bindparam("wanted"))
 
 
-_TO_EXECUTE = _to_execute()
+_TO_EXECUTE = Statement(_to_execute())
 
 
-async def find_to_execute(
-    session: AsyncSession, runbook_id: UUID, number: int
-) -> tuple[Runbook, Version | None] | None:
+async def find_to_execute(session: Statements, runbook_id: UUID, number: int) -> tuple[Runbook, Version | None] | None:
     """Answers a runbook and a version of it, 0 meaning the current one, in one read and with an empty script.
 
     Who executes a runbook waits for this, and the script is the executor's business.
     """
     values = {"wanted": runbook_id, "number": number}
-    row = (await session.execute(_TO_EXECUTE, values)).mappings().one_or_none()
+    row = await _TO_EXECUTE.one_or_none(session, values)
     if row is None:
         return None
-    version = {column.name: row[column] for column in _HEAD} | {"script": ""}
-    review = {column.name: row[column] for column in _REVIEW}
-    return runbook_of({column.name: row[column] for column in runbooks.c}), (
-        _version(version, review) if version["version"] is not None else None
-    )
+    runbook = runbook_of({column.name: row[column.name] for column in runbooks.c})
+    if row["version_version"] is None:
+        return runbook, None
+    version = {column.name: row[f"version_{column.name}"] for column in _HEAD} | {"script": ""}
+    return runbook, _version(version, {column.name: row[f"review_{column.name}"] for column in _REVIEW})
 
 
 async def page(session: AsyncSession, runbook_id: UUID, *, before: int | None, limit: int) -> list[Version]:
