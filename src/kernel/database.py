@@ -114,11 +114,9 @@ async def single_statements(make_session: Sessions) -> AsyncIterator[Driver]:
         await greenlet_spawn(pooled.close)
 
 
-def constraint_of(error: DBAPIError) -> str | None:
+def constraint_of(error: Exception) -> str | None:
     """Answers the name of the violated constraint, if that is what `error` is about."""
-    cause = getattr(error.orig, "__cause__", None)
-    name = getattr(cause, "constraint_name", None)
-    return name if isinstance(name, str) else None
+    return _told(error, "constraint_name")
 
 
 def is_disconnect(error: BaseException) -> bool:
@@ -135,7 +133,12 @@ def is_disconnect(error: BaseException) -> bool:
 
 
 def sqlstate_of(error: BaseException) -> str:
-    """Answers PostgreSQL's code of what went wrong, or nothing: from the driver's error, or from SQLAlchemy's of it."""
-    orig = getattr(error, "orig", error)
-    states = (getattr(each, "sqlstate", None) for each in (orig, orig.__cause__))
-    return next((state for state in states if isinstance(state, str)), "")
+    """Answers PostgreSQL's code of what went wrong, if that is where `error` comes from; or nothing."""
+    return _told(error, "sqlstate") or ""
+
+
+def _told(error: BaseException, name: str) -> str | None:
+    """Answers what the driver's error tells; SQLAlchemy's has its own wrapping of that, which was caused by it."""
+    wrapping = getattr(error, "orig", error)
+    told = (getattr(each, name, None) for each in (wrapping, wrapping.__cause__))
+    return next((each for each in told if isinstance(each, str)), None)

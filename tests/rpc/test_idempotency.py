@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any
 
 import grpc
+import pytest
 
+from kernel.execution.content import ConcurrencyPolicy, ScriptLanguage, VersionContent
 from kernel.tables import executions, runbook_versions, runbooks, teams
 from oncall.v1 import runbook_pb2, team_pb2
 from oncall.v1 import runbook_service_pb2 as pb
@@ -80,10 +83,12 @@ async def test_two_versions_at_once_with_one_request_id_are_one(
     assert await _count(running_server, runbook_versions) == 2
 
 
+@pytest.mark.parametrize("concurrency", ConcurrencyPolicy)
 async def test_executing_again_with_the_same_request_id_attaches_to_the_first_execution(
-    running_server: RunningServer, team: TeamWithPeople
+    running_server: RunningServer, team: TeamWithPeople, concurrency: ConcurrencyPolicy
 ) -> None:
-    runbook = await an_approved_runbook(running_server.sessions, team)
+    content = VersionContent("true", ScriptLanguage.BASH, concurrency=concurrency)
+    runbook = await an_approved_runbook(running_server.sessions, team, content)
     request = pb.ExecuteRequest(runbook_id=str(runbook.id), request_id="once")
     calls = [running_server.runbooks.Execute(request, metadata=team.responder.metadata) for _ in range(5)]
     events = await asyncio.gather(*map(_first_event, calls))
@@ -92,6 +97,30 @@ async def test_executing_again_with_the_same_request_id_attaches_to_the_first_ex
     assert await _count(running_server, executions) == 1
     other = pb.ExecuteRequest(runbook_id=str(runbook.id), request_id="once", confirm=True)
     assert await stream_refusal_of(running_server.runbooks.Execute(other, metadata=team.responder.metadata)) == REUSED
+
+
+async def test_a_repeated_execute_is_not_judged_again(running_server: RunningServer, team: TeamWithPeople) -> None:
+    runbook = await an_approved_runbook(running_server.sessions, team)
+    request = pb.ExecuteRequest(runbook_id=str(runbook.id), request_id="once")
+    execute = partial(running_server.runbooks.Execute, request, metadata=team.responder.metadata)
+    first = await _first_event(execute())
+    archive = pb.ArchiveRunbookRequest(runbook_id=str(runbook.id))
+    await running_server.runbooks.ArchiveRunbook(archive, metadata=team.author.metadata)
+    assert (await _first_event(execute())).execution.id == first.execution.id
+    request.request_id = "another"
+    assert (await stream_refusal_of(execute())).reason == "RUNBOOK_NOT_RUNNABLE"
+
+
+async def test_a_refused_execute_leaves_its_request_id_free(
+    running_server: RunningServer, team: TeamWithPeople
+) -> None:
+    content = VersionContent("true", ScriptLanguage.BASH, requires_confirm=True)
+    runbook = await an_approved_runbook(running_server.sessions, team, content)
+    request = pb.ExecuteRequest(runbook_id=str(runbook.id), request_id="once")
+    execute = partial(running_server.runbooks.Execute, request, metadata=team.responder.metadata)
+    assert (await stream_refusal_of(execute())).reason == "CONFIRMATION_REQUIRED"
+    request.confirm = True
+    assert (await _first_event(execute())).sequence == 1
 
 
 async def test_a_team_a_user_and_a_service_are_made_once(running_server: RunningServer, team: TeamWithPeople) -> None:

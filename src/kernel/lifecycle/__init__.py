@@ -14,7 +14,7 @@ caller's transaction and returns the events that it appended, to be published af
 
 from kernel.lifecycle.cancelling import CancelRequested, request_cancel
 from kernel.lifecycle.claiming import Claim, claim, renew
-from kernel.lifecycle.creation import RING_AGAIN_AFTER, create_pending, to_ring_again
+from kernel.lifecycle.creation import RING_AGAIN_AFTER, create_pending, creation, to_ring_again
 from kernel.lifecycle.ending import Moved, expire, finish
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "Moved",
     "claim",
     "create_pending",
+    "creation",
     "expire",
     "finish",
     "renew",

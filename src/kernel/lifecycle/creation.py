@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, func, insert, select, true, update
+from sqlalchemy import CTE, bindparam, func, insert, select, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.sql.dml import ReturningInsert
 
 from kernel import audit
 from kernel.audit import AuditEntry
@@ -44,13 +43,14 @@ GIVEN_COLUMNS = (
 """The columns of `executions` that whoever creates one fills; they never change, but that what is sealed goes."""
 
 
-def _create() -> ReturningInsert[Any, Any]:
+def creation(*along: CTE) -> Statement:
+    """Answers what creates an execution, in one statement with `along`: `create_pending` executes it."""
     given: dict[str, Any] = {name: bindparam(f"new_{name}") for name in GIVEN_COLUMNS}
     created = insert(executions).values(**given, status=PENDING, rung_at=func.now()).cte("created")
-    return log_begun(created, audit.appended())
+    return Statement(log_begun(created, audit.appended(), *along))
 
 
-_CREATE = Statement(_create())
+_CREATE = creation()
 
 
 async def create_pending(
@@ -59,8 +59,12 @@ async def create_pending(
     *,
     warnings: Sequence[str] = (),
     audited: AuditEntry,
+    by: Statement = _CREATE,
+    along: Mapping[str, Any] | None = None,
 ) -> Event:
     """Stores a new execution, the first event of its log and what is audited of it, in one statement.
+
+    That is `by`, a `creation` that takes the values `along`.
 
     `execution` has the columns that never change, `GIVEN_COLUMNS`, but for those that may be absent; all others begin
     as `NEVER_CLAIMED`.
@@ -69,8 +73,8 @@ async def create_pending(
     concurrency is QUEUE or FORBID, the caller holds `kernel.turns.lock_line`.
     """
     given = {f"new_{name}": execution.get(name) for name in GIVEN_COLUMNS}
-    along = {**given, **audit.values_of(audited)}
-    return await begin_log(session, _CREATE, execution["id"], NEVER_CLAIMED, warnings=warnings, along=along)
+    values = {**given, **audit.values_of(audited), **(along or {})}
+    return await begin_log(session, by, execution["id"], NEVER_CLAIMED, warnings=warnings, along=values)
 
 
 async def to_ring_again(session: AsyncSession, *, limit: int = 200) -> list[Waiting]:

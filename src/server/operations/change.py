@@ -18,7 +18,7 @@ class Change:
 
     def __init__(self, tx: Transaction, call: Call | None) -> None:
         self._tx = tx
-        self._call = call
+        self.call = call
 
     @property
     def session(self) -> AsyncSession:
@@ -35,21 +35,27 @@ class Change:
 
         By whom, from where and under which request id is known from the call.
         """
-        await append(self._tx.session, self.audit_entry(action, resource_id, team_id=team_id, **detail))
+        await append(self._tx.session, entry_of(self.call, action, resource_id, team_id=team_id, **detail))
 
-    def audit_entry(
-        self, action: str, resource_id: UUID | str, *, team_id: UUID | None = None, **detail: str | int | bool | None
-    ) -> AuditEntry:
-        """Answers what `audit` would note, for a statement that notes it along with what it does."""
-        return AuditEntry(
-            action=action,
-            resource_id=str(resource_id),
-            team_id=team_id,
-            actor_id=self._call.caller.user_id if self._call else None,
-            detail=detail,
-            peer=self._call.peer if self._call else "",
-            request_id=self._call.request_id if self._call else "",
-        )
+
+def entry_of(
+    call: Call | None,
+    action: str,
+    resource_id: UUID | str,
+    *,
+    team_id: UUID | None = None,
+    **detail: str | int | bool | None,
+) -> AuditEntry:
+    """Answers what `Change.audit` notes, for a statement that notes it along with what it does."""
+    return AuditEntry(
+        action=action,
+        resource_id=str(resource_id),
+        team_id=team_id,
+        actor_id=call.caller.user_id if call else None,
+        detail=detail,
+        peer=call.peer if call else "",
+        request_id=call.request_id if call else "",
+    )
 
 
 @asynccontextmanager

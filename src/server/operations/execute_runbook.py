@@ -7,11 +7,15 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from kernel.cipher import Cipher
+from kernel.database import single_statements
+from kernel.errors import OncallError
 from kernel.execution.status import ExecutionTrigger
+from kernel.statement import Driver
+from kernel.turns import Waiting
 from server.domain.permission import Call, not_found
 from server.domain.request_key import RequestKey
 from server.domain.violation import Violations
-from server.operations.accept_execution import NewExecution, Started, accept_execution
+from server.operations.accept_execution import NewExecution, Started, accept_alone, accept_execution, stands_alone
 from server.operations.announce import Announcer
 from server.operations.change import change
 from server.operations.environment import Environment
@@ -36,7 +40,8 @@ async def execute_runbook(
 ) -> Started:
     """Answers the new execution, PENDING; or the one that the first call with this request id started.
 
-    Each round trip to the database stands between the call and the first byte of output.
+    Each round trip to the database stands between the call and the first byte of output: most executions are stored by
+    one statement, and only what depends on more than its version, or may have been made before, takes a transaction.
     """
     violations = Violations()
     runbook_id = violations.uuid("runbook_id", order.runbook_id)
@@ -44,23 +49,39 @@ async def execute_runbook(
     check_version(violations, order.version, least=0)
     key.check(violations)
     violations.raise_if_any()
+    execution_id = env.new_id()
+    async with single_statements(env.sessions) as statements:
+        runbook, version = await load_to_execute(statements, call, runbook_id, order.version)
+        new = None
+        if version is not None:
+            new = NewExecution(
+                id=execution_id,
+                runbook=runbook,
+                version=version,
+                trigger=ExecutionTrigger.MANUAL,
+                triggered_by=call.caller.user_id,
+                created_at=env.now(),
+                parameters=order.parameters,
+                incident_id=incident_id,
+                confirm=order.confirm,
+            )
+        alone = await _alone(statements, call, cipher, new, key) if new and stands_alone(new) else None
+    if alone is not None:
+        await announcer.execution_waits(Waiting(execution_id))
+        return alone
     async with change(env.sessions, call) as tx:
-        runbook, version = await load_to_execute(tx.session, call, runbook_id, order.version)
-        execution_id = env.new_id()
-        to_make = {"execution_id": str(execution_id)}
-        if first := await first_result(tx.session, call, key, to_make=to_make):
+        if first := await first_result(tx.session, call, key, to_make={"execution_id": str(execution_id)}):
             return Started(await load_execution(tx.session, call, UUID(first["execution_id"])))
-        if version is None:
+        if new is None:
             raise not_found("version")
-        new = NewExecution(
-            id=execution_id,
-            runbook=runbook,
-            version=version,
-            trigger=ExecutionTrigger.MANUAL,
-            triggered_by=call.caller.user_id,
-            created_at=env.now(),
-            parameters=order.parameters,
-            incident_id=incident_id,
-            confirm=order.confirm,
-        )
         return await accept_execution(tx, cipher, announcer, new)
+
+
+async def _alone(statements: Driver, call: Call, cipher: Cipher, new: NewExecution, key: RequestKey) -> Started | None:
+    """As `accept_alone`; None also where what is refused may be a repeat, which is not judged again."""
+    try:
+        return await accept_alone(statements, call, cipher, new, key)
+    except OncallError:
+        if not key.request_id:
+            raise
+        return None

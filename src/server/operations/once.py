@@ -23,15 +23,18 @@ async def first_result(
     """
     if not key.request_id:
         return None
-    first = await request_ids.claim(
-        session, call.caller.user_id, call.method, key.request_id, key.fingerprint, to_make or {}
-    )
+    first = await request_ids.claim(session, values_to_claim(call, key, to_make=to_make or {}))
     if first is None:
         return None
     fingerprint, resource = first
     if fingerprint != key.fingerprint:
         raise AlreadyExists("this request id was used with other content", reason="REQUEST_ID_REUSED")
     return resource
+
+
+def values_to_claim(call: Call, key: RequestKey, *, to_make: Mapping[str, Any]) -> dict[str, Any]:
+    """Answers the values of `request_ids.claimed`, for a statement that claims the id along with what it does."""
+    return request_ids.values_of(call.caller.user_id, call.method, key.request_id, key.fingerprint, to_make)
 
 
 async def remember(session: AsyncSession, call: Call, key: RequestKey, resource: dict[str, Any]) -> None:

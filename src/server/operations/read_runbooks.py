@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from kernel.statement import Statements
 from server.domain.difference import difference
 from server.domain.page import Page, PageRequest
 from server.domain.permission import Call, not_found
@@ -35,7 +36,7 @@ async def load_runbook(session: AsyncSession, call: Call, runbook_id: UUID, *, l
 
 
 async def load_to_execute(
-    session: AsyncSession, call: Call, runbook_id: UUID, number: int
+    session: Statements, call: Call, runbook_id: UUID, number: int
 ) -> tuple[Runbook, Version | None]:
     """Answers a runbook that the caller may use as this RPC does, and a version of it, 0 meaning the current one."""
     found = await versions.find_to_execute(session, runbook_id, number)

@@ -7,49 +7,57 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, CursorResult, Select, bindparam, delete, func, select, tuple_, update
+from sqlalchemy import CTE, ColumnElement, CursorResult, Select, bindparam, delete, func, select, tuple_, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from kernel.database import constraint_of
 from kernel.tables import request_ids
 
-_CLAIM = (
-    postgresql.insert(request_ids)
-    .values(
-        caller_id=bindparam("caller"),
-        method=bindparam("called"),
-        request_id=bindparam("given"),
-        fingerprint=bindparam("content"),
-        resource=bindparam("made"),
-        created_at=func.now(),
-    )
-    .on_conflict_do_nothing()
-    .returning(request_ids.c.request_id)
+_NEW = postgresql.insert(request_ids).values(
+    caller_id=bindparam("caller"),
+    method=bindparam("called"),
+    request_id=bindparam("given"),
+    fingerprint=bindparam("content"),
+    resource=bindparam("made"),
+    created_at=func.now(),
 )
+_CLAIM = _NEW.on_conflict_do_nothing().returning(request_ids.c.request_id)
 
 
-async def claim(
-    session: AsyncSession,
-    caller_id: UUID,
-    method: str,
-    request_id: str,
-    fingerprint: bytes,
-    resource: Mapping[str, Any],
-) -> tuple[bytes, dict[str, Any]] | None:
-    """Claims a request id; where somebody has it, answers the fingerprint and the resource of the first call.
+def claimed() -> CTE:
+    """Answers what claims a request id as a part of another statement, which fails where somebody has it (`is_taken`).
 
-    Waits for a call with the same id that is in flight: after its commit its answer is found, after its rollback the
-    id is free. It is also free where it was forgotten between being found taken and being read.
+    That statement is executed with `values_of` among its own values.
     """
-    values = {
+    return _NEW.cte("claimed")
+
+
+def is_taken(error: Exception) -> bool:
+    return constraint_of(error) == "pk_request_ids"
+
+
+def values_of(
+    caller_id: UUID, method: str, request_id: str, fingerprint: bytes, resource: Mapping[str, Any]
+) -> dict[str, Any]:
+    return {
         "caller": caller_id,
         "called": method,
         "given": request_id,
         "content": fingerprint,
         "made": dict(resource),
     }
+
+
+async def claim(session: AsyncSession, values: Mapping[str, Any]) -> tuple[bytes, dict[str, Any]] | None:
+    """Claims a request id by its `values_of`; where somebody has it, answers the first call's fingerprint and resource.
+
+    Waits for a call with the same id that is in flight: after its commit its answer is found, after its rollback the
+    id is free. It is also free where it was forgotten between being found taken and being read.
+    """
+    key = _key(values["caller"], values["called"], values["given"])
+    query = select(request_ids.c.fingerprint, request_ids.c.resource).where(key)
     while (await session.execute(_CLAIM, values)).one_or_none() is None:
-        query = select(request_ids.c.fingerprint, request_ids.c.resource).where(_key(caller_id, method, request_id))
         first = (await session.execute(query)).one_or_none()
         if first is not None:
             return first.fingerprint, first.resource
