@@ -31,6 +31,9 @@ from kernel.turns import Waiting, next_in_line
 log = structlog.get_logger()
 
 PUBLISH_SECONDS = 1.0
+ANNOUNCE_SECONDS = 0.02
+"""How long that an attempt runs is kept back, to be told along with its first output: to tell it takes four processes'
+time, just when the script begins."""
 FINISH_SECONDS = 60.0
 """How long past its lease an end is still tried: as long as nobody took the attempt away, it is ours."""
 RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0)
@@ -94,16 +97,21 @@ class Recorder:
         self._storing = storing
         self._patience = patience
         self._next_sequence = claim.event.sequence + 1
+        self._untold = [claim.event]
+        self._telling = asyncio.Lock()
         self._announcing: asyncio.Task[None] | None = None
 
     def announce(self) -> None:
-        """Begins to tell that the attempt runs. The script need not wait for it, but what is told later does."""
-        telling = self._publisher.publish(self._claim.execution_id, [self._claim.event])
-        self._announcing = asyncio.create_task(telling)
+        """Has it told that the attempt runs: with what is told next, or by itself after `ANNOUNCE_SECONDS`."""
+        self._announcing = asyncio.create_task(self._announce())
+
+    async def _announce(self) -> None:
+        await asyncio.sleep(ANNOUNCE_SECONDS)
+        await self._publish([])
 
     async def announced(self) -> None:
-        """Waits until `announce` has told, or could not; cancelling this does not cancel that."""
-        if self._announcing is not None:
+        """Waits until it is told that the attempt runs, or could not be; cancelling this does not cancel that."""
+        if self._announcing is not None and self._untold:
             await asyncio.shield(self._announcing)
 
     async def store(self, batch: list[Timed]) -> None:
@@ -148,8 +156,10 @@ class Recorder:
         return moved
 
     async def _publish(self, events: Sequence[Event]) -> None:
-        await self.announced()
-        await self._publisher.publish(self._claim.execution_id, events)
+        async with self._telling:  # one after the other, in their order
+            untold, self._untold = [*self._untold, *events], []
+            if untold:
+                await self._publisher.publish(self._claim.execution_id, untold)
 
     async def _ring_next(self) -> None:
         """Rings for the execution that waited for this one; where that cannot be done, the sweep does it."""

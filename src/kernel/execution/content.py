@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from typing import Any
 
@@ -85,7 +85,7 @@ class VersionContent:
     executor_tags: tuple[str, ...] = ()
 
     def canonical(self) -> bytes:
-        form = asdict(self)
+        form = _fields(self) | {"limits": _fields(self.limits), "parameters": [_fields(p) for p in self.parameters]}
         form["secret_names"] = sorted(self.secret_names)
         form["executor_tags"] = sorted(self.executor_tags)
         if not self.executor_tags:
@@ -124,6 +124,11 @@ class VersionContent:
             concurrency=ConcurrencyPolicy(form["concurrency"]),
             executor_tags=tuple(form.get("executor_tags", ())),
         )
+
+
+def _fields(value: VersionContent | ResourceLimits | ParameterDefinition) -> dict[str, Any]:
+    """Answers them as they are; `asdict` would copy each, and every attempt waits for its digest."""
+    return {field.name: getattr(value, field.name) for field in fields(value)}
 
 
 def _parameter(form: dict[str, Any]) -> ParameterDefinition:
