@@ -15,7 +15,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from redis.asyncio import Redis
-from taskiq import AsyncBroker
+from taskiq import AsyncBroker, BrokerMessage
 from taskiq.kicker import AsyncKicker
 from taskiq_redis import ListQueueBroker
 
@@ -31,18 +31,22 @@ def list_of(tags: Collection[str]) -> str:
 
 
 class TaggedQueueBroker(ListQueueBroker):
-    """As its base, but hears several lists."""
+    """As its base, but rings in the list that the message names, and hears several."""
 
     def __init__(self, url: str, *, hears: Collection[Tags], **connection: Any) -> None:
         super().__init__(url, queue_name=QUEUE, **connection)
         self._lists = [list_of(tags) for tags in hears]
+        self._redis = Redis(connection_pool=self.connection_pool)
+        """One for all rings: to make it takes longer than to use it."""
+
+    async def kick(self, message: BrokerMessage) -> None:
+        await self._redis.lpush(message.labels["queue_name"], message.message)
 
     async def listen(self) -> AsyncGenerator[bytes, None]:
         """Yields rings. BRPOP takes from the first list that has one, so their order is drawn anew each time."""
         while True:
             lists = random.sample(self._lists, len(self._lists))
-            async with Redis(connection_pool=self.connection_pool) as redis:
-                popped = await redis.brpop(lists)
+            popped = await self._redis.brpop(lists)
             if popped is not None:
                 yield cast("bytes", popped[1])
 
