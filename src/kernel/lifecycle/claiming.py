@@ -16,7 +16,7 @@ from kernel.event_log import state_appended
 from kernel.execution.content import VersionContent
 from kernel.execution.event import Event, StateChanged
 from kernel.execution.status import PENDING, RUNNING
-from kernel.execution_row import NO_END
+from kernel.execution_row import NO_END, STATE_COLUMNS
 from kernel.statement import Statement, Statements
 from kernel.tables import executions, runbook_versions
 from kernel.turns import it_is_its_turn
@@ -36,6 +36,10 @@ class Claim:
     parameters: Mapping[str, Any] = field(repr=False)
     sealed_parameters: bytes | None = field(repr=False)
     event: Event
+
+
+_HANDED_OVER = ("epoch", "max_attempts", "team_id", "digest", "parameters", "sealed_parameters")
+"""The columns of `executions` that a claim carries."""
 
 
 def _take() -> Select[Any]:
@@ -60,12 +64,14 @@ def _take() -> Select[Any]:
             output=None,
             output_error="",
         )
-        .returning(executions)
+        .returning(*(executions.c[name] for name in ("id", "runbook_id", "version", *_HANDED_OVER, *STATE_COLUMNS)))
         .cte("took")
     )
     told = state_appended(took)
+    handed_over = [took.c[name] for name in (*_HANDED_OVER, "attempt")]
+    version = (runbook_versions.c.script, runbook_versions.c.settings)
     return (
-        select(took, runbook_versions.c.script, runbook_versions.c.settings, told.c.sequence, told.c.time, told.c.state)
+        select(*handed_over, *version, told.c.sequence, told.c.time, told.c.state)
         .add_cte(attempt_record.begun(took))
         .where(
             told.c.execution_id == took.c.id,
