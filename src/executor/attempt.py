@@ -89,6 +89,7 @@ class Attempt:
             outcome = AttemptOutcome(FAILED, error_code=code, error_message=str(error))
             await self._recorder.finish(outcome, _no_output(), ())
             return
+        log.info("attempt_began")  # not before, for the script has waited for it
         await self._follow(sandbox, secret_forms)
 
     async def _inputs(self) -> Inputs:

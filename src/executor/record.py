@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -32,8 +33,8 @@ log = structlog.get_logger()
 
 PUBLISH_SECONDS = 1.0
 ANNOUNCE_SECONDS = 0.02
-"""How long that an attempt runs is kept back, to be told along with its first output: to tell it takes four processes'
-time, just when the script begins."""
+"""How long a script that says nothing keeps back that it runs. To tell it takes four processes' time, which is better
+spent on the script's beginning, and is there while its first output is being stored."""
 FINISH_SECONDS = 60.0
 """How long past its lease an end is still tried: as long as nobody took the attempt away, it is ours."""
 RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0)
@@ -97,22 +98,27 @@ class Recorder:
         self._storing = storing
         self._patience = patience
         self._next_sequence = claim.event.sequence + 1
-        self._untold = [claim.event]
-        self._telling = asyncio.Lock()
+        self._has_output = asyncio.Event()
         self._announcing: asyncio.Task[None] | None = None
 
     def announce(self) -> None:
-        """Has it told that the attempt runs: with what is told next, or by itself after `ANNOUNCE_SECONDS`."""
+        """Has it told that the attempt runs, as soon as there is output to store, or after `ANNOUNCE_SECONDS`.
+
+        The script need not wait for it, but what is told later does.
+        """
         self._announcing = asyncio.create_task(self._announce())
 
-    async def _announce(self) -> None:
-        await asyncio.sleep(ANNOUNCE_SECONDS)
-        await self._publish([])
-
     async def announced(self) -> None:
-        """Waits until it is told that the attempt runs, or could not be; cancelling this does not cancel that."""
-        if self._announcing is not None and self._untold:
+        """Waits until `announce` has told, or could not; cancelling this does not cancel that."""
+        self._has_output.set()
+        if self._announcing is not None:
             await asyncio.shield(self._announcing)
+
+    async def _announce(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(ANNOUNCE_SECONDS):
+                await self._has_output.wait()
+        await self._publisher.publish(self._claim.execution_id, [self._claim.event])
 
     async def store(self, batch: list[Timed]) -> None:
         """Numbers a batch, stores it and publishes it."""
@@ -124,6 +130,7 @@ class Recorder:
             async with single_statements(self._sessions) as session:
                 return await append_fenced(session, self._claim.execution_id, self._claim.epoch, events)
 
+        self._has_output.set()
         async with self._storing:
             if not await self.patiently(append):
                 raise LeaseLost
@@ -156,10 +163,8 @@ class Recorder:
         return moved
 
     async def _publish(self, events: Sequence[Event]) -> None:
-        async with self._telling:  # one after the other, in their order
-            untold, self._untold = [*self._untold, *events], []
-            if untold:
-                await self._publisher.publish(self._claim.execution_id, untold)
+        await self.announced()
+        await self._publisher.publish(self._claim.execution_id, events)
 
     async def _ring_next(self) -> None:
         """Rings for the execution that waited for this one; where that cannot be done, the sweep does it."""

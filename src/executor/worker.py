@@ -129,7 +129,6 @@ class Worker:
         self._attempts[claim.execution_id] = attempt
         self._leases.hold(claim.execution_id, claim.epoch, attempt, claimed_at=claimed_at)
         with bound_contextvars(execution_id=str(claim.execution_id), epoch=claim.epoch, attempt=claim.attempt):
-            log.info("attempt_began")
             if self._drained:  # the claim was under way when the time was up
                 attempt.drain()
             try:
