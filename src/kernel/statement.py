@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
 from sqlalchemy import Select
@@ -28,6 +29,8 @@ class Driver(Protocol):
     """A connection of asyncpg."""
 
     async def fetch(self, query: str, *args: Any) -> list[Sequence[Any]]: ...
+
+    def transaction(self) -> AbstractAsyncContextManager[object]: ...
 
 
 Statements = AsyncSession | Driver

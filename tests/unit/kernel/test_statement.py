@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import pytest
@@ -30,6 +31,9 @@ class Said:
     async def fetch(self, query: str, *args: Any) -> list[Sequence[Any]]:
         self.query, self.arguments = query, args
         return self.answer
+
+    def transaction(self) -> AbstractAsyncContextManager[object]:
+        raise AssertionError("a statement begins no transaction")
 
 
 def test_values_are_sent_in_the_order_of_the_text_and_converted() -> None:
