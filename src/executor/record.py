@@ -20,7 +20,7 @@ from redis.exceptions import RedisError
 from executor.relay import Timed
 from kernel import lifecycle
 from kernel.attempt_output import AttemptOutput
-from kernel.database import Sessions, is_disconnect, single_statements, transaction
+from kernel.database import Sessions, is_disconnect, single_statements
 from kernel.event_log import append_fenced
 from kernel.execution.event import Event, StateChanged
 from kernel.execution.status import AttemptOutcome
@@ -160,9 +160,9 @@ class Recorder:
         """Ends the attempt."""
 
         async def end() -> Moved | None:
-            async with transaction(self._sessions) as tx:
+            async with single_statements(self._sessions) as driver, driver.transaction():
                 return await lifecycle.finish(
-                    tx.session,
+                    driver,
                     self._claim.execution_id,
                     self._claim.epoch,
                     outcome,

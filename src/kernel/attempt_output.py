@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from kernel.event_log import read_attempt_output
 from kernel.execution.event import Output, OutputStream, Truncated
 from kernel.execution.output import OutputDigest, SealedOutput
+from kernel.statement import Statements
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +28,7 @@ class AttemptOutput:
     problem: str = ""
 
 
-async def seal_stored(session: AsyncSession, execution_id: UUID, attempt: int) -> AttemptOutput:
+async def seal_stored(session: Statements, execution_id: UUID, attempt: int) -> AttemptOutput:
     """Seals what was stored of an attempt whose executor is lost: by construction, all that any watcher has seen.
 
     Where the cap was reached, nobody knows the hash of what came after it.

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from uuid import UUID
+from sqlalchemy import CTE, bindparam, func, insert, select, update
 
-from sqlalchemy import CTE, func, insert, select, update
-
-from kernel.attempt_output import AttemptOutput
-from kernel.execution.status import RUNNING, AttemptOutcome
+from kernel.execution.status import RUNNING
 from kernel.tables import execution_attempts
+
+_TOLD = (
+    "exit_code",
+    "error_code",
+    "error_message",
+    "stdout_size",
+    "stderr_size",
+    "stdout_sha256",
+    "stderr_sha256",
+    "output_truncated",
+)
 
 
 def begun(took: CTE) -> CTE:
@@ -18,26 +26,19 @@ def begun(took: CTE) -> CTE:
     return insert(execution_attempts).from_select(names, new).cte("begun")
 
 
-def ended(execution_id: UUID, attempt: int, outcome: AttemptOutcome, output: AttemptOutput) -> CTE:
-    """Answers what notes how an attempt went, as its executor or the sweep saw it, whatever follows from it."""
+def ended(moved: CTE) -> CTE:
+    """Answers what notes how an attempt went, as its executor or the sweep saw it, whatever follows from it.
+
+    It is that of `moved`, a row of `executions` which has just been told the same; its status is `attempt_status`.
+    """
+    told = {name: moved.c[name] for name in _TOLD}
     return (
         update(execution_attempts)
         .where(
-            execution_attempts.c.execution_id == execution_id,
-            execution_attempts.c.attempt == attempt,
+            execution_attempts.c.execution_id == moved.c.id,
+            execution_attempts.c.attempt == moved.c.attempt,
             execution_attempts.c.status == RUNNING,
         )
-        .values(
-            status=outcome.status,
-            ended_at=func.now(),
-            exit_code=outcome.exit_code,
-            error_code=outcome.error_code,
-            error_message=outcome.error_message,
-            stdout_size=output.stdout.size,
-            stderr_size=output.stderr.size,
-            stdout_sha256=output.stdout.sha256,
-            stderr_sha256=output.stderr.sha256,
-            output_truncated=output.truncated,
-        )
+        .values(status=bindparam("attempt_status"), ended_at=func.now(), **told)
         .cte("ended")
     )

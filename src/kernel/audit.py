@@ -74,8 +74,11 @@ _APPEND = _append()
 
 
 async def note_end(session: AsyncSession, execution: RowMapping) -> None:
-    """Notes how an execution ended, as the platform's own doing; it goes with the move that ends it."""
+    """Notes how an execution ended; it goes with the move that ends it."""
+    await append(session, end_of(dict(execution)))
+
+
+def end_of(execution: Mapping[str, Any]) -> AuditEntry:
+    """Answers what is noted of an execution that ends, as the platform's own doing."""
     detail = {name: execution[name] for name in ("status", "exit_code", "error_code", "attempt")}
-    await append(
-        session, AuditEntry("execution.ended", str(execution["id"]), team_id=execution["team_id"], detail=detail)
-    )
+    return AuditEntry("execution.ended", str(execution["id"]), team_id=execution["team_id"], detail=detail)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import cast
@@ -101,14 +100,15 @@ async def transaction(make_session: Sessions) -> AsyncIterator[Transaction]:
 async def single_statements(make_session: Sessions) -> AsyncIterator[Driver]:
     """Yields the driver's own connection, for a `Statement`: each is a transaction of its own, one round trip.
 
-    No session, which would cost more than the statement; so errors are those of the driver, too. A connection whose
-    user was cancelled is not used again: its answer may be on its way.
+    No session, which would cost more than the statement; so errors are those of the driver, too. A connection is not
+    used again whose user was cancelled, for an answer may be on its way, or which PostgreSQL has said it is closing.
     """
     pooled = await make_session.engine.raw_connection()
     try:
         yield cast("Driver", pooled.driver_connection)
-    except asyncio.CancelledError:
-        pooled.invalidate()
+    except BaseException as error:
+        if not isinstance(error, Exception) or is_disconnect(error):
+            pooled.invalidate()
         raise
     finally:
         await greenlet_spawn(pooled.close)
@@ -123,6 +123,8 @@ def is_disconnect(error: BaseException) -> bool:
     """Whether `error` says that PostgreSQL cannot be reached just now, so that trying again is right."""
     if isinstance(error, InterfaceError | ConnectionError | TimeoutError | OSError):
         return True
+    if isinstance(error, asyncpg.InternalClientError):
+        return True  # of a connection in which PostgreSQL has said good-bye, and which is not shut yet
     if isinstance(error, asyncpg.InterfaceError):
         return not isinstance(error, ValueError)  # which is about a value that it cannot send
     if isinstance(error, DBAPIError) and error.connection_invalidated:

@@ -165,7 +165,7 @@ async def read_after(
     return [_from_row(row) for row in await _READ_AFTER.all(session, values)]
 
 
-async def read_attempt_output(session: AsyncSession, execution_id: UUID, attempt: int) -> AsyncIterator[Event]:
+async def read_attempt_output(session: Statements, execution_id: UUID, attempt: int) -> AsyncIterator[Event]:
     """Yields the output and truncations of one attempt, in order, a page at a time."""
     after = 0
     while True:

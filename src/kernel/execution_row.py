@@ -1,4 +1,4 @@
-"""Locking and changing one row of `executions`, and the snapshot of it that its log repeats."""
+"""Changing one row of `executions`, and the snapshot of it that its log repeats."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CTE, ColumnElement, RowMapping, select, update
+from sqlalchemy import RowMapping, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from kernel.execution.status import PENDING, RUNNING
+from kernel.execution.status import PENDING
 from kernel.tables import executions
 
 STATE_COLUMNS = (
@@ -60,27 +60,9 @@ NEVER_CLAIMED: Mapping[str, Any] = {
 """The snapshot of an execution that has just been created."""
 
 
-async def lock_running(
-    session: AsyncSession, condition: ColumnElement[bool], *, skip_locked: bool = False
-) -> RowMapping | None:
-    """Locks one RUNNING execution that `condition` holds for; None where there is none."""
-    query = (
-        select(executions)
-        .where(condition, executions.c.status == RUNNING)
-        .limit(1)
-        .with_for_update(skip_locked=skip_locked)
-    )
-    row: RowMapping | None = (await session.execute(query)).mappings().one_or_none()
-    return row
-
-
-async def update_locked(
-    session: AsyncSession, execution_id: UUID, *, along: CTE | None = None, **values: Any
-) -> RowMapping:
-    """Changes an execution whose row the caller has locked; `along` is a change elsewhere, in the same statement."""
+async def update_locked(session: AsyncSession, execution_id: UUID, **values: Any) -> RowMapping:
+    """Changes an execution whose row the caller has locked."""
     query = update(executions).where(executions.c.id == execution_id).values(**values).returning(executions)
-    if along is not None:
-        query = query.add_cte(along)
     row: RowMapping = (await session.execute(query)).mappings().one()
     return row
 

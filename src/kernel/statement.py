@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
 from sqlalchemy import Select
@@ -29,6 +30,8 @@ class Driver(Protocol):
 
     async def fetch(self, query: str, *args: Any) -> list[Sequence[Any]]: ...
 
+    def transaction(self) -> AbstractAsyncContextManager[object]: ...
+
 
 Statements = AsyncSession | Driver
 """What executes a `Statement`: a session, in its transaction, or the driver, as a transaction of its own."""
@@ -44,12 +47,15 @@ class Statement:
             raise TypeError("a statement whose text depends on its values")
         self._sql = compiled.string
         self._arguments = [_argument(compiled, name) for name in compiled.positiontup or ()]
+        self._names = {name for name, _ in self._arguments if name is not None}
         self._columns = {str(column.key): _from_driver(column.type) for column in composed.exported_columns}
         if len(self._columns) < len(composed.exported_columns):
             raise TypeError("two columns of one name")
 
     async def all(self, on: Statements, values: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """Answers the rows, by the names of their columns; a KeyError where a value is missing."""
+        """Answers the rows, by the names of their columns; a KeyError where a value is missing, or one too many."""
+        if values.keys() != self._names:
+            raise KeyError(*sorted(values.keys() ^ self._names))
         if isinstance(on, AsyncSession):
             return [dict(zip(self._columns, row, strict=True)) for row in await on.execute(self._composed, values)]
         arguments = [given if name is None else given(values[name]) for name, given in self._arguments]

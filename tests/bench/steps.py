@@ -14,13 +14,13 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from oncall.v1.execution_pb2 import ExecutionEvent, ExecutionStatus
 from tests.bench.report import Samples
 
-CALLED = "call → transaction begun (RPC, authentication)"
-DECIDED = "→ execution decided (reads, request id)"
+CALLED = "call → runbook read (RPC, authentication, read)"
+STORED = "→ being stored (parameters, statement)"
 CLAIMED = "→ claimed (store, commit, ring, taskiq)"
 READ = "→ output read (claim's answer, sandbox, script)"
 SEEN = "→ first byte at the client (store, publish, RPC)"
 FIRST = "beside it: call → first event at the client"
-STEPS = (CALLED, DECIDED, CLAIMED, READ, SEEN, FIRST)
+STEPS = (CALLED, STORED, CLAIMED, READ, SEEN, FIRST)
 
 
 class Steps:
@@ -37,7 +37,7 @@ class Steps:
         async for event in events:
             now = time.time()
             if event.sequence == 1:
-                times = {CALLED: _seconds(event.time), DECIDED: _seconds(event.execution.created_at)}
+                times = {CALLED: _seconds(event.execution.created_at), STORED: _seconds(event.time)}
                 self._note(FIRST, now - called)
             elif event.execution.status == ExecutionStatus.EXECUTION_STATUS_RUNNING:
                 times[CLAIMED] = _seconds(event.execution.started_at)

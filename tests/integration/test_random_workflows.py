@@ -20,7 +20,7 @@ from kernel.tables import audit_events, executions
 from oncall.v1 import workflow_pb2 as pb
 from server.operations.advance_run import advance_run
 from tests.builders import an_approved_runbook
-from tests.integration.test_workflow_steps import Mortal, a_world
+from tests.integration.workflow_drive import Mortal, a_world
 from tests.rpc.conftest import RunningServer
 from tests.rpc.scripted_executor import ScriptedExecutor
 from tests.workflows import (

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
-
-from sqlalchemy import event
 
 from server.rpc.current_call import serving
 from tests.leaks.gateways import Gateway
 from tests.leaks.world import World
+from tests.statements import noted
 
 COUNTED = ("GetStatusPage", "CreatePageSession", "ListPartnerAccess")
 
@@ -20,7 +18,7 @@ def counted(world: World, gateway: Gateway) -> Iterator[list[str]]:
     """Collects the calls that are made meanwhile, and the statements that the server sends as it serves them."""
     done: list[str] = []
 
-    def note(_: Any, __: Any, statement: str, *___: Any) -> None:
+    def note(statement: str) -> None:
         try:
             method = serving().method
         except LookupError:
@@ -28,10 +26,7 @@ def counted(world: World, gateway: Gateway) -> Iterator[list[str]]:
         if method.endswith(COUNTED) and "api_tokens" not in statement:  # which tell who the gateway is
             done.append(statement)
 
-    engine, before = world.server.platform.engine.sync_engine, len(gateway.calls.made)
-    event.listen(engine, "before_cursor_execute", note)
-    try:
+    before = len(gateway.calls.made)
+    with noted(world.server.platform.engine, note):
         yield done
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
-        done.extend(gateway.calls.made[before:])
+    done.extend(gateway.calls.made[before:])

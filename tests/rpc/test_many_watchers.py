@@ -5,18 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Iterator
-from typing import Any
 from uuid import UUID
 
 import grpc
 import pytest
-from sqlalchemy import event
 
 from oncall.v1 import execution_pb2
 from server.storage import executions
 from tests.builders import TeamWithPeople
 from tests.rpc.conftest import RunningServer
 from tests.rpc.watched import Watched, a_watched_execution
+from tests.statements import noted
 from tests.waiting import eventually
 
 WATCHERS = 500
@@ -33,16 +32,12 @@ def reads_of_logs(server: RunningServer) -> Iterator[list[str]]:
     """Collects the statements with which the server reads events meanwhile, other than asking how far logs go."""
     statements: list[str] = []
 
-    def note(_: Any, __: Any, statement: str, *___: Any) -> None:
+    def note(statement: str) -> None:
         if statement.startswith("SELECT") and "execution_events.data" in statement:
             statements.append(statement)
 
-    engine = server.platform.engine.sync_engine
-    event.listen(engine, "before_cursor_execute", note)
-    try:
+    with noted(server.platform.engine, note):
         yield statements
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
 
 
 async def _last_sequences(watched: Watched, after: list[int]) -> list[int]:

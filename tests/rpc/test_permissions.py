@@ -20,7 +20,6 @@ import grpc
 import pytest
 from google.protobuf.descriptor import FieldDescriptor, MethodDescriptor
 from google.protobuf.message import Message
-from sqlalchemy import event
 
 import oncall.v1
 from server.domain.permission import RULES, Kind, Role, Rule
@@ -29,6 +28,7 @@ from tests.rpc.audited import audited
 from tests.rpc.conftest import CALL_SECONDS, RunningServer
 from tests.rpc.valid_requests import SERVICES
 from tests.rpc.world import World
+from tests.statements import noted
 from tests.status_pages import StatusPageDesk
 
 OK, DENIED = grpc.StatusCode.OK, grpc.StatusCode.PERMISSION_DENIED
@@ -94,16 +94,8 @@ class Matrix:
     def counted(self) -> Iterator[list[str]]:
         """Collects the statements that the server sends meanwhile."""
         statements: list[str] = []
-
-        def note(_: Any, __: Any, statement: str, *___: Any) -> None:
-            statements.append(statement)
-
-        engine = self.server.platform.engine.sync_engine
-        event.listen(engine, "before_cursor_execute", note)
-        try:
+        with noted(self.server.platform.engine, statements.append):
             yield statements
-        finally:
-            event.remove(engine, "before_cursor_execute", note)
 
 
 @pytest.fixture

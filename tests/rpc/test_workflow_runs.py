@@ -14,17 +14,15 @@ from kernel.execution.content import (
     ScriptLanguage,
     VersionContent,
 )
-from oncall.v1 import runbook_service_pb2, team_pb2, workflow_service_pb2
+from oncall.v1 import runbook_service_pb2, workflow_service_pb2
 from oncall.v1 import workflow_pb2 as pb
 from server.domain.runbook import Runbook
 from tests.builders import TeamWithPeople, an_approved_runbook
 from tests.executors import an_executor, settings_of
 from tests.rpc.audited import audited
 from tests.rpc.conftest import Refusal, RunningServer, refusal_of
-from tests.waiting import eventually
 from tests.workflows import (
     ALWAYS,
-    FAILURE,
     FALSE,
     TRUE,
     WorkflowDesk,
@@ -166,66 +164,6 @@ async def test_a_runbook_that_cannot_run_any_more_fails_its_step(workflows: Work
     assert run.nodes[0].problem
 
 
-async def test_a_second_person_approves_and_the_run_goes_on(workflows: WorkflowDesk) -> None:
-    workflow = await workflows.creates([approval("ask", "May {{ team.name }} go on?"), delay("go")], edge("ask", "go"))
-    team = workflows.team
-    async with jobs_of(workflows.server):
-        started = await workflows.runs(workflow)
-        waiting = await workflows.until(started.id, lambda run: statuses(run)["ask"] == "WAITING")
-        assert waiting.nodes[0].question.startswith("May team")
-        refused = await refusal_of(workflows.decides(started.id, "ask", by=team.responder))
-        assert refused == Refusal(grpc.StatusCode.PERMISSION_DENIED, "SELF_APPROVAL")
-        refused = await refusal_of(workflows.decides(started.id, "go"))
-        assert refused == Refusal(grpc.StatusCode.FAILED_PRECONDITION, "NOT_WAITING")
-        refused = await refusal_of(workflows.decides(started.id, "nothing"))
-        assert refused == Refusal(grpc.StatusCode.NOT_FOUND, "NOT_FOUND")
-        await workflows.decides(started.id, "ask", comment="fine")
-        again = await workflows.decides(started.id, "ask")
-        assert again.id == started.id
-        refused = await refusal_of(workflows.decides(started.id, "ask", approve=False))
-        assert refused == Refusal(grpc.StatusCode.FAILED_PRECONDITION, "NOT_WAITING")
-        refused = await refusal_of(workflows.decides(started.id, "ask", by=team.author))
-        assert refused == Refusal(grpc.StatusCode.FAILED_PRECONDITION, "NOT_WAITING")
-        run = await workflows.ended(started.id)
-    assert statuses(run) == {"ask": "SUCCEEDED", "go": "SUCCEEDED"}
-    assert run.nodes[0].output["comment"] == "fine"
-    decided = await audited(workflows.server.sessions, action="workflow_run.decided")
-    assert [(row["actor_id"], row["detail"]["decision"]) for row in decided] == [(team.reviewer.id, "approved")]
-
-
-async def test_a_no_is_a_failure_that_an_edge_may_handle(workflows: WorkflowDesk) -> None:
-    workflow = await workflows.creates(
-        [approval("ask"), delay("yes"), delay("no")], edge("ask", "yes"), edge("ask", "no", FAILURE)
-    )
-    async with jobs_of(workflows.server):
-        started = await workflows.runs(workflow)
-        await workflows.until(started.id, lambda run: statuses(run)["ask"] == "WAITING")
-        await workflows.decides(started.id, "ask", approve=False)
-        run = await workflows.ended(started.id)
-    assert (status(run), statuses(run)) == ("COMPLETED", {"ask": "FAILED", "yes": "SKIPPED", "no": "SUCCEEDED"})
-
-
-async def test_an_approval_wants_the_role_that_it_names(workflows: WorkflowDesk) -> None:
-    workflow = await workflows.creates([approval("ask", role=team_pb2.ROLE_TEAM_ADMIN)])
-    started = await workflows.runs(workflow, by=workflows.team.author)
-    await workflows.moves(started.id)
-    refused = await refusal_of(workflows.decides(started.id, "ask", by=workflows.team.responder))
-    assert refused == Refusal(grpc.StatusCode.PERMISSION_DENIED, "ROLE_MISSING")
-    await workflows.decides(started.id, "ask", by=workflows.team.reviewer)
-
-
-async def test_nobodys_word_in_time_counts_as_no(workflows: WorkflowDesk) -> None:
-    workflow = await workflows.creates([approval("ask", expires=60)])
-    started = await workflows.runs(workflow)
-    await workflows.moves(started.id)
-    later = datetime.now(UTC) + timedelta(seconds=61)
-    await workflows.moves(started.id, now=lambda: later)
-    run = await workflows.run(started.id)
-    assert status(run) == "FAILED"
-    refused = await refusal_of(workflows.decides(started.id, "ask"))
-    assert refused == Refusal(grpc.StatusCode.FAILED_PRECONDITION, "NOT_WAITING")
-
-
 async def test_cancelling_a_run_cancels_what_runs_and_begins_nothing_more(
     workflows: WorkflowDesk, database_url: str, redis_url: str
 ) -> None:
@@ -297,31 +235,3 @@ async def test_a_repeat_of_a_run_answers_the_first(workflows: WorkflowDesk) -> N
     second = (await workflows.workflows.RunWorkflow(request, metadata=metadata)).workflow_run
     assert first.id == second.id
     assert [run.id for run in await workflows.runs_of(workflow_id=workflow.id)] == [first.id]
-
-
-async def test_watching_a_run_shows_every_state_until_it_has_ended(workflows: WorkflowDesk) -> None:
-    workflow = await workflows.creates([approval("ask"), delay("go")], edge("ask", "go"))
-    started = await workflows.runs(workflow)
-    request = workflow_service_pb2.WatchWorkflowRunRequest(workflow_run_id=started.id)
-    metadata = workflows.team.observer.metadata
-    streams = [workflows.workflows.WatchWorkflowRun(request, metadata=metadata) for _ in range(3)]
-    seen: list[list[dict[str, str]]] = [[] for _ in streams]
-
-    async def watch(number: int) -> None:
-        async for answer in streams[number]:
-            seen[number].append(statuses(answer.workflow_run))
-
-    watching = [asyncio.create_task(watch(number)) for number in range(3)]
-    async with jobs_of(workflows.server):
-        await workflows.until(started.id, lambda run: statuses(run)["ask"] == "WAITING")
-        await workflows.decides(started.id, "ask")
-        async with asyncio.timeout(20):
-            await asyncio.gather(*watching)
-    for states in seen:
-        assert states[-1] == {"ask": "SUCCEEDED", "go": "SUCCEEDED"}
-        assert {"ask": "SUCCEEDED", "go": "RUNNING"} in states
-
-    async def nobody_is_read() -> bool:
-        return workflows.server.platform.run_watches.followed == 0
-
-    await eventually(nobody_is_read)

@@ -3,8 +3,8 @@
 What is only known with the job comes later. The script, its parameters and secrets are files, written from outside into
 a tmpfs that the sandbox sees read-only: it is mounted in a mount namespace that bubblewrap is started in, so no path of
 the machine leads to it, and it is gone with the sandbox. The environment and the interpreter reach the shell through an
-anonymous file (`prelude`). The limits are written to the cgroup. Only what bubblewrap or an rlimit fixed, the size of
-the disk above all, must be what the job asks for: its `shape`.
+anonymous file (`prelude`). Limits that are not the usual ones are written to the cgroup. Only what bubblewrap or an
+rlimit fixed, the size of the disk above all, must be what the job asks for: its `shape`.
 """
 
 from __future__ import annotations
@@ -68,19 +68,22 @@ class Standing:
         return self._sandbox.alive and self._toolbox_state == toolbox.state()
 
     async def begin(self) -> None:
-        """Lets the shell come into being and waits until it waits."""
+        """Lets the shell come into being, bounded as is usual, and waits until it waits."""
+        self._sandbox.limit(self.shape)
         await stand_up(self._sandbox, self._handover)
         self._inputs_fd = os.open(f"/proc/{self._sandbox.monitor_pid}/root{INPUT_MOUNT}", os.O_RDONLY | os.O_DIRECTORY)
         os.mkdir("secrets", 0o700, dir_fd=self._inputs_fd)
         self._give_away("secrets")
 
     def hand_over(self, job: Job) -> Sandbox:
-        """Bounds it for `job` and lets the script begin. OSError or ValueError where it cannot: then `discard` it.
+        """Bounds it for `job`, if that is not as usual, and lets the script begin.
 
-        Blocks for the few system calls that this takes; nothing else may be between an attempt and its script.
+        OSError or ValueError where it cannot: then `discard` it. Blocks for the few system calls that this takes;
+        nothing else may be between an attempt and its script.
         """
         prelude = prelude_of(variables_of(job), words_of(job), self._handover.inside)
-        self._sandbox.limit(job.limits)
+        if job.limits != self.shape:
+            self._sandbox.limit(job.limits)
         for name, data in inputs_of(job).items():
             self._write(name, data)
         os.chmod("secrets", 0o500, dir_fd=self._inputs_fd)

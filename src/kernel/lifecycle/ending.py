@@ -8,25 +8,38 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, and_, func
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import CTE, ColumnElement, Interval, bindparam, func, select, update
 
-from kernel import attempt_record
+from kernel import attempt_record, audit
 from kernel.attempt_output import AttemptOutput, seal_stored
-from kernel.audit import note_end
-from kernel.event_log import append_state
-from kernel.execution.event import Event
+from kernel.event_log import state_appended
+from kernel.execution.event import Event, StateChanged
 from kernel.execution.status import (
     FAILED,
     PENDING,
+    RUNNING,
     AttemptOutcome,
     ErrorCode,
     ExecutionStatus,
     after_attempt,
     retry_delay,
 )
-from kernel.execution_row import lock_running, snapshot_of, update_locked
+from kernel.execution_row import NO_END, STATE_COLUMNS
+from kernel.statement import Statement, Statements
 from kernel.tables import executions
+
+_ASKED = (
+    "id",
+    "team_id",
+    "workflow_run_id",
+    "attempt",
+    "max_attempts",
+    "executor_id",
+    "isolation",
+    "cancel_requested_at",
+)
+_TOLD = (*NO_END, "stdout", "stderr", "output", "output_error")
+"""The columns of `executions` that tell how an attempt went."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +54,7 @@ class Moved:
 
 
 async def finish(
-    session: AsyncSession,
+    statements: Statements,
     execution_id: UUID,
     epoch: int,
     outcome: AttemptOutcome,
@@ -52,31 +65,32 @@ async def finish(
 ) -> Moved | None:
     """Ends the attempt that holds `epoch`: a final state, or PENDING again where another attempt is due.
 
-    None where the epoch is no longer held, and then nothing was written. `jitter` is uniform in 0 to 1.
+    None where the epoch is no longer held, and then nothing was written. `jitter` is uniform in 0 to 1. It takes two
+    statements, so the driver must be in a transaction.
     """
-    row = await lock_running(session, and_(executions.c.id == execution_id, executions.c.epoch == epoch))
+    row = await _HELD.one_or_none(statements, {"wanted": execution_id, "held": epoch})
     if row is None:
         return None
-    return await _end_attempt(session, row, outcome, output, isolation=isolation, jitter=jitter)
+    return await _end_attempt(statements, row, outcome, output, isolation=isolation, jitter=jitter)
 
 
-async def expire(session: AsyncSession, *, jitter: float) -> Moved | None:
+async def expire(statements: Statements, *, jitter: float) -> Moved | None:
     """Ends one attempt whose lease has run out, as lost with its executor; None where there is none."""
-    row = await lock_running(session, executions.c.lease_expires_at < func.now(), skip_locked=True)
+    row = await _EXPIRED.one_or_none(statements, {})
     if row is None:
         return None
-    output = await seal_stored(session, row["id"], row["attempt"])
+    output = await seal_stored(statements, row["id"], row["attempt"])
     outcome = AttemptOutcome(
         FAILED,
         error_code=ErrorCode.EXECUTOR_LOST,
         error_message=f"executor {row['executor_id']} stopped renewing its lease during attempt {row['attempt']}",
     )
-    return await _end_attempt(session, row, outcome, output, isolation=row["isolation"], jitter=jitter)
+    return await _end_attempt(statements, row, outcome, output, isolation=row["isolation"], jitter=jitter)
 
 
 async def _end_attempt(
-    session: AsyncSession,
-    row: RowMapping,
+    statements: Statements,
+    row: Mapping[str, Any],
     outcome: AttemptOutcome,
     output: AttemptOutput,
     *,
@@ -89,9 +103,7 @@ async def _end_attempt(
         max_attempts=row["max_attempts"],
         cancel_requested=row["cancel_requested_at"] is not None,
     )
-    changes: dict[str, Any] = {
-        "status": status,
-        "lease_expires_at": None,
+    told: dict[str, Any] = {
         "exit_code": outcome.exit_code,
         "error_code": outcome.error_code,
         "error_message": outcome.error_message,
@@ -107,16 +119,46 @@ async def _end_attempt(
         "output": output.value,
         "output_error": output.problem,
     }
+    values = {"locked": row["id"], "to": status, "attempt_status": outcome.status}
+    values |= {f"new_{name}": value for name, value in told.items()}
     if status is PENDING:
-        changes |= {
-            "run_after": func.now() + timedelta(seconds=retry_delay(row["attempt"], jitter)),
-            "rung_at": None,
-        }
+        move = _REPEAT
+        values["pause"] = timedelta(seconds=retry_delay(row["attempt"], jitter))
     else:
-        changes |= {"completed_at": func.now(), "sealed_parameters": None}
-    record = attempt_record.ended(row["id"], row["attempt"], outcome, output)
-    moved = await update_locked(session, row["id"], along=record, **changes)
-    if status.ended:
-        await note_end(session, moved)
-    event = await append_state(session, row["id"], snapshot_of(moved))
-    return Moved(row["id"], status, event, row["team_id"], row["workflow_run_id"])
+        move = _END
+        values |= audit.values_of(audit.end_of({**row, **told, "status": status}))
+    (event,) = await move.all(statements, values)
+    told_of = Event(event["sequence"], event["time"], StateChanged(event["state"]))
+    return Moved(row["id"], status, told_of, row["team_id"], row["workflow_run_id"])
+
+
+def _locked(*conditions: ColumnElement[bool], skip_locked: bool = False) -> Statement:
+    """Locks one RUNNING execution that the conditions hold for."""
+    return Statement(
+        select(*(executions.c[name] for name in _ASKED))
+        .where(*conditions, executions.c.status == RUNNING)
+        .limit(1)
+        .with_for_update(skip_locked=skip_locked)
+    )
+
+
+_HELD = _locked(executions.c.id == bindparam("wanted"), executions.c.epoch == bindparam("held"))
+_EXPIRED = _locked(executions.c.lease_expires_at < func.now(), skip_locked=True)
+
+
+def _moved(*along: CTE, **changes: Any) -> Statement:
+    """Moves the locked execution, ends the record of its attempt and appends to its log; its answer is that event."""
+    told: dict[str, Any] = {name: bindparam(f"new_{name}") for name in _TOLD}
+    moved = (
+        update(executions)
+        .where(executions.c.id == bindparam("locked"))
+        .values(status=bindparam("to"), lease_expires_at=None, **told, **changes)
+        .returning(executions.c.id, *(executions.c[name] for name in STATE_COLUMNS))
+        .cte("moved")
+    )
+    event = state_appended(moved)
+    return Statement(select(event.c.sequence, event.c.time, event.c.state).add_cte(attempt_record.ended(moved), *along))
+
+
+_END = _moved(audit.appended(), completed_at=func.now(), sealed_parameters=None)
+_REPEAT = _moved(run_after=func.now() + bindparam("pause", type_=Interval), rung_at=None)

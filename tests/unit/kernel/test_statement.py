@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import pytest
@@ -31,6 +32,9 @@ class Said:
         self.query, self.arguments = query, args
         return self.answer
 
+    def transaction(self) -> AbstractAsyncContextManager[object]:
+        raise AssertionError("a statement begins no transaction")
+
 
 def test_values_are_sent_in_the_order_of_the_text_and_converted() -> None:
     new = insert(things).values(id=7, detail=bindparam("told"), name=bindparam("called")).returning(things.c.id)
@@ -55,10 +59,12 @@ def test_where_nothing_is_found_there_is_none() -> None:
     assert asyncio.run(Statement(query).one_or_none(Said(), {})) is None
 
 
-def test_a_missing_value_is_not_taken_for_null() -> None:
+def test_a_missing_value_is_not_taken_for_null_and_one_too_many_is_not_lost() -> None:
     query = select(things.c.id).where(things.c.name == bindparam("called"))
     with pytest.raises(KeyError, match="called"):
         asyncio.run(Statement(query).all(Said(), {}))
+    with pytest.raises(KeyError, match="told"):
+        asyncio.run(Statement(query).all(Said(), {"called": "x", "told": "y"}))
 
 
 def test_a_text_that_depends_on_values_is_refused() -> None:
