@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 
 def _now() -> datetime:
@@ -17,9 +18,19 @@ def _elapsed() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
+class Instant(NamedTuple):
+    """What both clocks said at once."""
+
+    now: datetime
+    elapsed: float
+
+
 @dataclass(frozen=True, slots=True)
 class Clock:
     """`now` is the time of day, to compare with the server's; `elapsed` never steps, for what lasts so many seconds."""
 
     now: Callable[[], datetime] = _now
     elapsed: Callable[[], float] = _elapsed
+
+    def instant(self) -> Instant:
+        return Instant(self.now(), self.elapsed())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from gateway.keep.clock import Clock
 from gateway.keep.contents import AudienceKey
 from gateway.keep.lru import Lru
 from gateway.shown import RateLimitLeft
@@ -40,93 +39,86 @@ class _Pace:
 
 
 @dataclass(slots=True)
-class _Known:
-    grant: _Grant = field(default_factory=_Grant)
-    older: _Grant = field(default_factory=_Grant)
-    renewing_until: float = float("-inf")
-    pace: _Pace = field(default_factory=_Pace)
-    asked: bool = False
+class Allowance:
+    """The grants of one audience; without one that the server gave, nothing is granted. `now` is `Clock.elapsed`."""
 
+    _grant: _Grant = field(default_factory=_Grant)
+    _older: _Grant = field(default_factory=_Grant)
+    _renewing_until: float = float("-inf")
+    _pace: _Pace = field(default_factory=_Pace)
+    _asked: bool = False
 
-class Grants:
-    """Grants by audience; without one that the server gave, nothing is granted."""
-
-    def __init__(self, clock: Clock, limit: int = AUDIENCES) -> None:
-        self._elapsed = clock.elapsed
-        self._known: Lru[AudienceKey, _Known] = Lru(limit)
-
-    def given(self, audience: AudienceKey, answer: GetStatusPageResponse, sent: float) -> None:
+    def given(self, answer: GetStatusPageResponse, sent: float) -> None:
         """Takes over what an answer grants, counted from when it was asked for."""
-        known = self._of(audience)
-        known.asked = True
+        self._asked = True
         if not answer.HasField("rate_limit"):
-            known.grant = known.older = _Grant()
+            self._grant = self._older = _Grant()
             return
         limit = answer.rate_limit
         reset_at = sent + limit.reset_after.ToTimedelta().total_seconds()
-        known.older, known.renewing_until = known.grant, float("-inf")
-        known.grant = _Grant(limit.limit, limit.remaining, limit.granted, limit.granted, reset_at, sent + GRANT_SECONDS)
+        self._older, self._renewing_until = self._grant, float("-inf")
+        self._grant = _Grant(limit.limit, limit.remaining, limit.granted, limit.granted, reset_at, sent + GRANT_SECONDS)
 
-    def take(self, audience: AudienceKey) -> bool:
-        """Uses one up; False where the server has to be asked."""
-        known = self._known.get(audience)
-        if known is None or not known.asked:
-            return False
-        if known.grant.limit:
-            usable = self._usable(known)
-            if not usable:
-                return False
-            usable[0].left -= 1
-        return True
+    def take(self, now: float) -> bool:
+        """Uses one up, of the older grant first; False where the server has to be asked."""
+        if not self._grant.limit:
+            return self._asked
+        for grant in (self._older, self._grant):
+            if grant.left and now < grant.valid_until:
+                grant.left -= 1
+                return True
+        return False
 
-    def renews(self, audience: AudienceKey) -> bool:
-        """Whether whoever comes now shall ask for the next grant, while the others use what is left of this one."""
-        known = self._known.get(audience)
-        if known is None or not known.grant.granted:
-            return False
-        now, grant = self._elapsed(), known.grant
-        if now < known.renewing_until or now >= grant.valid_until:
+    def is_due(self, now: float) -> bool:
+        """Whether one of those who come shall ask for the next grant, while the others use what is left of this one."""
+        grant = self._grant
+        if not grant.granted or now < self._renewing_until or now >= grant.valid_until:
             return False
         fresh = now < grant.valid_until - RENEWED_BELOW * GRANT_SECONDS
-        if fresh and grant.left >= RENEWED_BELOW * grant.granted:
-            return False
-        known.renewing_until = now + GRANT_SECONDS
-        return True
+        return not fresh or grant.left < RENEWED_BELOW * grant.granted
 
-    def answered(self, audience: AudienceKey) -> None:
+    def renewing(self, now: float) -> None:
+        """Somebody asks for the next grant: nobody else shall for as long as a grant is valid."""
+        self._renewing_until = now + GRANT_SECONDS
+
+    def answered(self, now: float) -> None:
         """Counts an answer, whoever made it, for the pace."""
-        pace, second = self._of(audience).pace, int(self._elapsed())
+        pace, second = self._pace, int(now)
         if second != pace.second:
             pace.before = pace.now if second == pace.second + 1 else 0
             pace.second, pace.now = second, 0
         pace.now += 1
 
-    def wanted(self, audience: AudienceKey, waiting: int) -> int:
+    def wanted(self, waiting: int, now: float) -> int:
         """Answers how many to ask for: those who wait, or as many as lately came in a second."""
-        known = self._known.get(audience)
-        if known is None:
-            return min(waiting, MOST_WANTED)
-        pace = known.pace
-        lately = max(pace.now, pace.before) if int(self._elapsed()) - pace.second <= 1 else 0
+        pace = self._pace
+        lately = max(pace.now, pace.before) if int(now) - pace.second <= 1 else 0
         return min(max(waiting, lately), MOST_WANTED)
 
-    def left(self, audience: AudienceKey) -> RateLimitLeft | None:
-        """Answers what to tell the client; unset where there is no limit."""
-        known = self._known.get(audience)
-        if known is None or not known.grant.limit:
+    def left(self, now: float) -> RateLimitLeft | None:
+        """Answers what to tell the client; unset where there is no limit.
+
+        What was granted has been taken from the rate already, and may still be used while it is valid.
+        """
+        grant, older = self._grant, self._older
+        if not grant.limit:
             return None
-        grant = known.grant
-        granted = sum(one.left for one in self._usable(known))
-        reset_seconds = max(0, math.ceil(grant.reset_at - self._elapsed()))
-        return RateLimitLeft(grant.limit, grant.remaining + granted, reset_seconds)
+        remaining = grant.remaining
+        if now < grant.valid_until:
+            remaining += grant.left
+        if now < older.valid_until:
+            remaining += older.left
+        return RateLimitLeft(grant.limit, remaining, max(0, math.ceil(grant.reset_at - now)))
 
-    def _usable(self, known: _Known) -> list[_Grant]:
-        """Answers what may still be used, the older first: what was granted has been taken from the rate already."""
-        now = self._elapsed()
-        return [one for one in (known.older, known.grant) if one.left and now < one.valid_until]
 
-    def _of(self, audience: AudienceKey) -> _Known:
+class Grants:
+    """Allowances by audience."""
+
+    def __init__(self, limit: int = AUDIENCES) -> None:
+        self._known: Lru[AudienceKey, Allowance] = Lru(limit)
+
+    def of(self, audience: AudienceKey) -> Allowance:
         known = self._known.get(audience)
         if known is None:
-            self._known.put(audience, known := _Known())
+            self._known.put(audience, known := Allowance())
         return known
