@@ -11,7 +11,7 @@ import pytest
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.asked import Asked
+from gateway.asked import Asked, Client
 from gateway.keep.admission import Clients
 from gateway.keep.shelf import Shelf
 from gateway.refusal import Refusal
@@ -142,7 +142,7 @@ def _one_feed_for_all(patch: pytest.MonkeyPatch) -> None:
 
 
 def _everything_is_public(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("gateway.edge.page_headers._is_everybodys", lambda *_: True)
+    patch.setattr("gateway.edge.page_headers.is_everybodys", lambda *_: True)
 
 
 def _says_that_there_is_none(patch: pytest.MonkeyPatch) -> None:

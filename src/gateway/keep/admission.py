@@ -37,9 +37,16 @@ class Admission:
     epoch: int = -1
     elapsed_until: float = float("-inf")
     audience: AudienceKey = field(init=False)
+    repeated_until: datetime = field(init=False)
+    """Until when it may be repeated, unless something ends it before."""
+    credential_name: str = field(init=False)
+    """The credential as tombstones have it."""
 
     def __post_init__(self) -> None:
+        until = min(self.admitted_until, self.ends_at or self.admitted_until)
         object.__setattr__(self, "audience", AudienceKey(self.page_id, self.partner_id))
+        object.__setattr__(self, "repeated_until", until)
+        object.__setattr__(self, "credential_name", self.credential.hex())
 
 
 class Admissions:
@@ -105,10 +112,7 @@ class Clients:
             credential = self.of_session(asked.slug, sha256(value.encode(errors="surrogatepass")).hexdigest())
         else:
             credential = self._digest(asked.slug, kind.value, value)
-        if kind is CredentialKind.NONE:
-            digest = credential
-        else:
-            digest = self._digest(credential.hex(), asked.client_ip)
+        digest = credential if kind is CredentialKind.NONE else self._digest(credential.hex(), asked.client_ip)
         return Client(digest, credential, asked.client_ip, asked.user_agent)
 
     def of_session(self, slug: str, session_hash: str) -> bytes:

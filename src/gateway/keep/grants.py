@@ -45,6 +45,7 @@ class Allowance:
     _grant: _Grant = field(default_factory=_Grant)
     _older: _Grant = field(default_factory=_Grant)
     _renewing_until: float = float("-inf")
+    _handed_on: bool = False
     _pace: _Pace = field(default_factory=_Pace)
     _asked: bool = False
 
@@ -56,7 +57,7 @@ class Allowance:
             return
         limit = answer.rate_limit
         reset_at = sent + limit.reset_after.ToTimedelta().total_seconds()
-        self._older, self._renewing_until = self._grant, float("-inf")
+        self._older, self._renewing_until, self._handed_on = self._grant, float("-inf"), False
         self._grant = _Grant(limit.limit, limit.remaining, limit.granted, limit.granted, reset_at, sent + GRANT_SECONDS)
 
     def take(self, now: float) -> bool:
@@ -69,17 +70,22 @@ class Allowance:
                 return True
         return False
 
-    def is_due(self, now: float) -> bool:
-        """Whether one of those who come shall ask for the next grant, while the others use what is left of this one."""
+    def renews(self, now: float, *, asks: bool = True) -> bool:
+        """Whether whoever comes now shall ask for the next grant, while the others use what is left of this one.
+
+        Who does not ask is let go for the way on which one does, and the first who comes by that one shall.
+        """
+        if asks and self._handed_on:
+            self._handed_on = False
+            return True
         grant = self._grant
         if not grant.granted or now < self._renewing_until or now >= grant.valid_until:
             return False
         fresh = now < grant.valid_until - RENEWED_BELOW * GRANT_SECONDS
-        return not fresh or grant.left < RENEWED_BELOW * grant.granted
-
-    def renewing(self, now: float) -> None:
-        """Somebody asks for the next grant: nobody else shall for as long as a grant is valid."""
-        self._renewing_until = now + GRANT_SECONDS
+        if fresh and grant.left >= RENEWED_BELOW * grant.granted:
+            return False
+        self._renewing_until, self._handed_on = now + GRANT_SECONDS, not asks
+        return True
 
     def answered(self, now: float) -> None:
         """Counts an answer, whoever made it, for the pace."""

@@ -41,10 +41,7 @@ class Shelf:
         content = self._current(admission, at) if admission else None
         if admission is None or content is None:
             return None
-        allowance = self.grants.of(content.audience)
-        if not background and allowance.is_due(at.elapsed):
-            if asks:
-                allowance.renewing(at.elapsed)
+        if not background and self.grants.of(content.audience).renews(at.elapsed, asks=asks):
             return None
         return self.hand_out(admission, content, client, at, background=background)
 
@@ -129,9 +126,9 @@ class Shelf:
         admission = self.admissions.get(client)
         if admission is None or not self.lease.holds_at(at.elapsed) or admission.epoch != self.lease.epoch:
             return None
-        if at.now >= admission.admitted_until or at.elapsed >= admission.elapsed_until:
+        if at.now >= admission.repeated_until or at.elapsed >= admission.elapsed_until:
             return None
-        if admission.page_version < self.floors.of(admission.page_id).taken or _expired(admission, at):
+        if admission.page_version < self.floors.of(admission.page_id).taken:
             return None
         return admission if self.tombstones.believes(admission) else None
 
