@@ -13,6 +13,8 @@ from oncall.v1.partner_service_pb2 import GetStatusPageResponse
 AUDIENCES = 50_000
 MOST_WANTED = 100_000
 GRANT_SECONDS = 1.0
+LEAST_WANTED_A_MINUTE = 600
+"""A grant that is not used is lost to the partner: at most a tenth of the rate, for who asks once a second."""
 RENEWED_BELOW = 0.3
 """At which share of a grant, of its number or of its time, one of those who come asks for the next one."""
 
@@ -96,10 +98,13 @@ class Allowance:
         pace.now += 1
 
     def wanted(self, waiting: int, now: float) -> int:
-        """Answers how many to ask for: those who wait, or as many as lately came in a second."""
+        """Answers how many to ask for: those who wait, or as many as lately came in a second.
+
+        It is at least a small part of a rate, or many who begin to ask wait for one small grant after another.
+        """
         pace = self._pace
         lately = max(pace.now, pace.before) if int(now) - pace.second <= 1 else 0
-        return min(max(waiting, lately), MOST_WANTED)
+        return min(max(waiting, lately, self._grant.limit // LEAST_WANTED_A_MINUTE), MOST_WANTED)
 
     def left(self, now: float) -> RateLimitLeft | None:
         """Answers what to tell the client; unset where there is no limit.
