@@ -86,16 +86,18 @@ class LimitedConnection(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         """Begins the answer to a request whose turn it is."""
-        # Where requests wait in line or answers do, tasks see to it that they wait for one another.
-        if self._answer_at_once and not (self.pipeline or self.flow.write_paused or self.transport.is_closing()):
+        if self._answer_at_once and not (self.flow.write_paused or self.transport.is_closing()):
             answer = self._answer_at_once(cycle.scope)
             if answer is not None:
+                # After all that came in this turn of the loop: clients that are woken one by one take turns with us.
                 self.loop.call_soon(self._send, cycle, answer)
                 return
         super()._start_asgi_task(cycle, app)
 
     def _send(self, cycle: RequestResponseCycle, answer: Answer) -> None:
         """Does what the cycle's own `send` does, but the headers are encoded, and known to be sendable."""
+        if cycle.disconnected:
+            return
         cycle.response_started = cycle.response_complete = True
         content = [
             STATUS_LINE[answer.status],
