@@ -10,10 +10,10 @@ from starlette.responses import JSONResponse, Response
 
 from gateway import languages
 from gateway.edge import conditional, page_headers
-from gateway.edge.page_headers import CREDENTIALS, passing_fields, rate_limit_fields
+from gateway.edge.page_headers import CREDENTIALS, passing_lines, rate_limit_lines
 from gateway.edge.reading import Reading
 from gateway.edge.represented import PAGE
-from gateway.encoded_headers import Field, Head, head_of
+from gateway.encoded_headers import encoded, fields_of
 from gateway.negotiation import Representation, preferred
 from gateway.refusal import Refusal
 from gateway.representations import html
@@ -27,11 +27,10 @@ FORM_HEADERS = {"Referrer-Policy": "same-origin"}
 
 
 class Answer(NamedTuple):
-    """A page as it is answered; `passing` are the header fields that no other answer has alike."""
+    """A page as it is answered; `headers` are all of them, as lines."""
 
     status: int
-    passing: list[Field]
-    head: Head
+    headers: bytes
     body: bytes
 
 
@@ -40,7 +39,7 @@ class PageResponse(Response):
 
     def __init__(self, answer: Answer) -> None:
         self.status_code, self.body, self.background = answer.status, answer.body, None
-        self.raw_headers = [*answer.passing, *answer.head.fields]
+        self.raw_headers = fields_of(answer.headers)
 
 
 def page(reading: Reading, shown: Shown, now: datetime) -> Answer:
@@ -54,8 +53,8 @@ def page(reading: Reading, shown: Shown, now: datetime) -> Answer:
         headers = _headers(reading, shown, rendering, held=held)
         if everybodys:
             headers |= page_headers.everybodys_headers(stale=stale)
-        head = rendering.heads[key] = head_of(headers)
-    return Answer(304 if held else 200, passing_fields(shown, now), head, b"" if held else rendering.body)
+        head = rendering.heads[key] = encoded(headers)
+    return Answer(304 if held else 200, passing_lines(shown, now) + head, b"" if held else rendering.body)
 
 
 def _headers(reading: Reading, shown: Shown, rendering: Rendering, *, held: bool) -> dict[str, str]:
@@ -79,7 +78,8 @@ def refusal(request: Request, refused: Refusal, sign_in: str = "") -> Response:
     if refused.retry_after is not None:
         headers["Retry-After"] = str(refused.retry_after)
     if refused.rate_limit is not None:
-        headers |= {name.decode(): value.decode() for name, value in rate_limit_fields(refused.rate_limit)}
+        limit = fields_of(rate_limit_lines(refused.rate_limit))
+        headers |= {name.decode(): value.decode() for name, value in limit}
     if wanted(request) is Representation.JSON:
         body = {"error": {"reason": refused.reason, "message": refused.message}}
         return JSONResponse(body, refused.status, headers=headers)

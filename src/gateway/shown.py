@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
-from gateway.encoded_headers import Head
 from oncall.v1.partner_service_pb2 import GetStatusPageResponse
 
 
@@ -15,13 +14,13 @@ from oncall.v1.partner_service_pb2 import GetStatusPageResponse
 class Rendering:
     """A representation of one content; the same bytes have the same `etag`, which stands in its quotation marks.
 
-    `heads` are the header fields that it was answered with, by what they differ in.
+    `heads` are the lines of the headers that it was answered with, by what they differ in.
     """
 
     body: bytes
     media_type: str
     etag: str
-    heads: MutableMapping[Hashable, Head] = field(default_factory=dict, compare=False, repr=False)
+    heads: MutableMapping[Hashable, bytes] = field(default_factory=dict, compare=False, repr=False)
 
 
 class RateLimitLeft(NamedTuple):

@@ -37,6 +37,8 @@ class LimitedConnection(HttpToolsProtocol):
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._answer_at_once = getattr(self.app, "answer_at_once", None)
+        self._defaults: list[tuple[bytes, bytes]] = []
+        self._encoded_defaults = b""
         self._in_head = False
         self._piece = self._first_piece = self._more = 0
         """Bytes of what came last, of that with which a head began, and of what came of the head after that."""
@@ -101,9 +103,8 @@ class LimitedConnection(HttpToolsProtocol):
         cycle.response_started = cycle.response_complete = True
         content = [
             STATUS_LINE[answer.status],
-            lines_of(cycle.default_headers),
-            lines_of(answer.passing),
-            answer.head.lines,
+            self._default_lines(),
+            answer.headers,
             b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n",
             answer.body,
         ]
@@ -111,6 +112,13 @@ class LimitedConnection(HttpToolsProtocol):
         if not cycle.keep_alive:
             self.transport.close()
         cycle.on_response()
+
+    def _default_lines(self) -> bytes:
+        """Answers what the server adds, the date, which is another list of headers each second."""
+        if self._defaults is not self.server_state.default_headers:
+            self._defaults = self.server_state.default_headers
+            self._encoded_defaults = lines_of(self._defaults)
+        return self._encoded_defaults
 
     def _head_bytes(self) -> int:
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)

@@ -6,13 +6,21 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from gateway.edge.credentials import Source
-from gateway.encoded_headers import Field
+from gateway.encoded_headers import encoded
 from gateway.shown import RateLimitLeft, Shown
 from oncall.v1.status_page_pb2 import STATUS_PAGE_VISIBILITY_PUBLIC
 
 PUBLIC_SECONDS = 10
 CREDENTIALS = "Authorization, Cookie"
-STALE_SINCE = b"oncall-stale-since"
+STALE_SINCE = "Oncall-Stale-Since"
+
+_RATE_LIMIT = (
+    b"ratelimit-limit: %d\r\n"
+    b"ratelimit-remaining: %d\r\n"
+    b"ratelimit-reset: %d\r\n"
+    b'ratelimit-policy: "partner";q=%d;w=60\r\n'
+    b'ratelimit: "partner";r=%d;t=%d\r\n'
+)
 
 
 def stale_headers(shown: Shown) -> dict[str, str]:
@@ -30,27 +38,19 @@ def everybodys_headers(*, stale: bool) -> Mapping[str, str]:
     }
 
 
-def passing_fields(shown: Shown, now: datetime) -> list[Field]:
+def passing_lines(shown: Shown, now: datetime) -> bytes:
     """Answers what differs from answer to answer: the age of a page that may not hold, and what is left to ask."""
-    fields: list[Field] = []
+    lines = b""
     if shown.stale_since is not None:
         age = max(0, int((now - shown.stale_since).total_seconds()))
-        fields += [(STALE_SINCE, f"{shown.stale_since:%Y-%m-%dT%H:%M:%SZ}".encode()), (b"age", b"%d" % age)]
-    if shown.rate_limit is not None:
-        fields += rate_limit_fields(shown.rate_limit)
-    return fields
+        lines = encoded({STALE_SINCE: f"{shown.stale_since:%Y-%m-%dT%H:%M:%SZ}", "Age": str(age)})
+    return lines if shown.rate_limit is None else lines + rate_limit_lines(shown.rate_limit)
 
 
-def rate_limit_fields(left: RateLimitLeft) -> list[Field]:
+def rate_limit_lines(left: RateLimitLeft) -> bytes:
     """Answers what is left, in the three fields that clients know and in the two of the IETF's draft."""
     limit, remaining, reset_seconds = left
-    return [
-        (b"ratelimit-limit", b"%d" % limit),
-        (b"ratelimit-remaining", b"%d" % remaining),
-        (b"ratelimit-reset", b"%d" % reset_seconds),
-        (b"ratelimit-policy", b'"partner";q=%d;w=60' % limit),
-        (b"ratelimit", b'"partner";r=%d;t=%d' % (remaining, reset_seconds)),
-    ]
+    return _RATE_LIMIT % (limit, remaining, reset_seconds, limit, remaining, reset_seconds)
 
 
 def is_everybodys(shown: Shown, source: Source) -> bool:

@@ -6,16 +6,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import NamedTuple
 
-
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
-def _elapsed() -> float:
-    """Seconds that also pass while the machine is suspended: a watch ends for a sleeping gateway as for any other."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
+_now = partial(datetime.now, UTC)
+_elapsed = partial(time.clock_gettime, time.CLOCK_BOOTTIME)
+"""Seconds that also pass while the machine is suspended: a watch ends for a sleeping gateway as for any other."""
 
 
 class Instant(NamedTuple):
