@@ -15,8 +15,11 @@ MOST_WANTED = 100_000
 GRANT_SECONDS = 1.0
 LEAST_WANTED_A_MINUTE = 600
 """A grant that is not used is lost to the partner: at most a tenth of the rate, for who asks once a second."""
-RENEWED_BELOW = 0.3
-"""At which share of a grant, of its number or of its time, one of those who come asks for the next one."""
+RENEWED_BELOW = 0.5
+"""At which share of a grant, of its number or of its time, one of those who come asks for the next one.
+
+What is left of the one has to last until a server that is busy has answered about the other.
+"""
 
 
 @dataclass(slots=True)
@@ -98,28 +101,29 @@ class Allowance:
         pace.now += 1
 
     def wanted(self, waiting: int, now: float) -> int:
-        """Answers how many to ask for: those who wait, or as many as lately came in a second.
+        """Answers how many to ask for: those who wait, or what is missing for as many as lately came in a second.
 
         It is at least a small part of a rate, or many who begin to ask wait for one small grant after another.
         """
         pace = self._pace
         lately = max(pace.now, pace.before) if int(now) - pace.second <= 1 else 0
-        return min(max(waiting, lately, self._grant.limit // LEAST_WANTED_A_MINUTE), MOST_WANTED)
+        missing = lately - self._usable(now)
+        return min(max(waiting, missing, self._grant.limit // LEAST_WANTED_A_MINUTE), MOST_WANTED)
 
     def left(self, now: float) -> RateLimitLeft | None:
         """Answers what to tell the client; unset where there is no limit.
 
         What was granted has been taken from the rate already, and may still be used while it is valid.
         """
-        grant, older = self._grant, self._older
+        grant = self._grant
         if not grant.limit:
             return None
-        remaining = grant.remaining
-        if now < grant.valid_until:
-            remaining += grant.left
-        if now < older.valid_until:
-            remaining += older.left
-        return RateLimitLeft(grant.limit, remaining, max(0, math.ceil(grant.reset_at - now)))
+        return RateLimitLeft(grant.limit, grant.remaining + self._usable(now), max(0, math.ceil(grant.reset_at - now)))
+
+    def _usable(self, now: float) -> int:
+        grant, older = self._grant, self._older
+        left = grant.left if now < grant.valid_until else 0
+        return left + older.left if now < older.valid_until else left
 
 
 class Grants:
