@@ -26,7 +26,9 @@ from gateway.edge.keeper import Keeper
 from gateway.edge.reading import HEADERS, Reading
 from gateway.keep.lru import Lru
 
-MOST = 20_000
+MOST = 10_000
+LONGEST_CONDITION = 200
+"""A request with a longer `If-None-Match` is read each time it comes, so that what is kept is bounded in bytes, too."""
 DIGEST = "oncall.gateway.digest"
 """Where a scope has the digest of its request."""
 
@@ -51,7 +53,8 @@ class WarmPages:
 
     def keep(self, scope: Scope, reading: Reading, client: Client) -> None:
         """Keeps how a request was read that was answered with a page."""
-        if digest := scope.get(DIGEST):
+        digest = scope.get(DIGEST)
+        if digest and len(reading.if_none_match) <= LONGEST_CONDITION:
             self._warm.put(digest, _Warm(reading, client, scope["route"].path))
 
     def answer(self, scope: Scope) -> Answer | None:

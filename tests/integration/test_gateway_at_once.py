@@ -180,6 +180,18 @@ async def test_requests_in_line_are_answered_in_their_order_and_a_connection_is_
         assert worlds.quick.at_once > 800
 
 
+async def test_an_answer_has_the_date_of_the_second_in_which_it_is_given() -> None:
+    async with two_worlds() as worlds, httpx.AsyncClient(headers={"authorization": "Bearer good"}) as http:
+        dates = set()
+
+        async def another_date() -> bool:
+            dates.add((await http.get(f"http://127.0.0.1:{worlds.quick.port}/status/acme")).headers["date"])
+            return len(dates) > 1
+
+        await eventually(another_date)
+        assert worlds.quick.at_once > 1
+
+
 async def recorded(port: int) -> list[str]:
     async with httpx.AsyncClient() as http:
         text = (await http.get(f"http://127.0.0.1:{port}/metrics")).text
