@@ -43,7 +43,7 @@ def passing_lines(shown: Shown, now: datetime) -> bytes:
     lines = b""
     if shown.stale_since is not None:
         age = max(0, int((now - shown.stale_since).total_seconds()))
-        lines = encoded({STALE_SINCE: f"{shown.stale_since:%Y-%m-%dT%H:%M:%SZ}", "Age": str(age)})
+        lines = encoded(stale_headers(shown) | {"Age": str(age)})
     return lines if shown.rate_limit is None else lines + rate_limit_lines(shown.rate_limit)
 
 
