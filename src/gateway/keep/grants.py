@@ -16,7 +16,7 @@ GRANT_SECONDS = 1.0
 LEAST_WANTED_A_MINUTE = 600
 """A grant that is not used is lost to the partner: at most a tenth of the rate, for who asks once a second."""
 RENEWED_BELOW = 0.5
-"""At which share of a grant, of its number or of its time, one of those who come asks for the next one.
+"""At which share of what is granted, of its number or of its time, one of those who come asks for the next grant.
 
 What is left of the one has to last until a server that is busy has answered about the other.
 """
@@ -50,6 +50,7 @@ class Allowance:
     _grant: _Grant = field(default_factory=_Grant)
     _older: _Grant = field(default_factory=_Grant)
     _renewing_until: float = float("-inf")
+    _due_below: float = 0.0
     _handed_on: bool = False
     _pace: _Pace = field(default_factory=_Pace)
     _asked: bool = False
@@ -64,6 +65,7 @@ class Allowance:
         reset_at = sent + limit.reset_after.ToTimedelta().total_seconds()
         self._older, self._renewing_until, self._handed_on = self._grant, float("-inf"), False
         self._grant = _Grant(limit.limit, limit.remaining, limit.granted, limit.granted, reset_at, sent + GRANT_SECONDS)
+        self._due_below = RENEWED_BELOW * self._usable(sent)
 
     def take(self, now: float) -> bool:
         """Uses one up, of the older grant first; False where the server has to be asked."""
@@ -87,7 +89,7 @@ class Allowance:
         if not grant.granted or now < self._renewing_until or now >= grant.valid_until:
             return False
         fresh = now < grant.valid_until - RENEWED_BELOW * GRANT_SECONDS
-        if fresh and grant.left >= RENEWED_BELOW * grant.granted:
+        if fresh and self._usable(now) >= self._due_below:
             return False
         self._renewing_until, self._handed_on = now + GRANT_SECONDS, not asks
         return True

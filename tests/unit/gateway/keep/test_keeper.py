@@ -174,7 +174,7 @@ async def test_one_asks_for_the_next_grant_while_the_others_use_what_is_left_and
         assert not renewing.done()
         server.hold.set()
         await renewing
-        for _ in range(9):  # four of the last grant, and five of the next one
+        for _ in range(8):  # four of the last grant, and four of the next one
             await keeper.show(asking())
         assert len(server.asked) == 2
 
