@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from datetime import UTC, datetime
+from functools import lru_cache
 from json.encoder import encode_basestring_ascii as quoted
 
 import structlog
@@ -21,13 +21,48 @@ from kernel.telemetry import writes_json
 log = structlog.get_logger()
 
 
-class AccessLog:
-    """ASGI middleware that also counts for Prometheus; a request whose handling breaks off counts as a 500."""
+class RequestLog:
+    """Writes a line for each request, and counts it for Prometheus."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
-        self._app = app
+    def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
         self._lines: list[str] = []
+        self._second, self._second_text = 0, ""
+
+    def answered(self, route: str, method: str, path: str, status: int, began: float, answered: float) -> None:
+        """Notes what ends now; times are of `time.perf_counter`, of its begin and of when its answer began."""
+        ended = time.perf_counter()
+        self._metrics.answered(route, method, status, answered - began)
+        milliseconds = round((ended - began) * 1000, 1)
+        if not writes_json():
+            log.info("request", method=method, path=path, status=status, milliseconds=milliseconds)
+            return
+        if not self._lines:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._lines.append(
+            f'{_request(method, path, status)}, "milliseconds": {milliseconds}, "event": "request", "level": "info", '
+            f'"timestamp": "{self._timestamp()}", "process": "gateway"}}\n'
+        )
+
+    def _timestamp(self) -> str:
+        """Answers the time with microseconds; what stands before these is written once a second."""
+        second, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
+        if second != self._second:
+            self._second, self._second_text = second, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+        return f"{self._second_text}.{nanoseconds // 1000:06d}Z"
+
+    def _flush(self) -> None:
+        lines, self._lines = self._lines, []
+        sys.stderr.write("".join(lines))
+        sys.stderr.flush()
+
+
+class AccessLog:
+    """ASGI middleware; a request whose handling breaks off counts as a 500."""
+
+    def __init__(self, app: ASGIApp, log: RequestLog) -> None:
+        self._app = app
+        self._log = log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -44,27 +79,14 @@ class AccessLog:
         try:
             await self._app(scope, receive, noting)
         finally:
-            ended = time.perf_counter()
-            self._metrics.answered(_route(scope), scope["method"], status, (answered or ended) - began)
-            self._write(scope["method"], scope["path"], status, round((ended - began) * 1000, 1))
+            self._log.answered(
+                _route(scope), scope["method"], scope["path"], status, began, answered or time.perf_counter()
+            )
 
-    def _write(self, method: str, path: str, status: int, milliseconds: float) -> None:
-        if not writes_json():
-            log.info("request", method=method, path=path, status=status, milliseconds=milliseconds)
-            return
-        if not self._lines:
-            asyncio.get_running_loop().call_soon(self._flush)
-        self._lines.append(
-            f'{{"method": {quoted(method)}, "path": {quoted(path)}, "status": {status}, '
-            f'"milliseconds": {milliseconds}, "event": "request", "level": "info", '
-            f'"timestamp": "{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}", '
-            '"process": "gateway"}\n'
-        )
 
-    def _flush(self) -> None:
-        lines, self._lines = self._lines, []
-        sys.stderr.write("".join(lines))
-        sys.stderr.flush()
+@lru_cache(maxsize=256)
+def _request(method: str, path: str, status: int) -> str:
+    return f'{{"method": {quoted(method)}, "path": {quoted(path)}, "status": {status}'
 
 
 def _route(scope: Scope) -> str:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import lru_cache
+from datetime import datetime
+from typing import NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from gateway import languages
-from gateway.edge import conditional
-from gateway.edge.credentials import Source
-from gateway.edge.page_headers import CREDENTIALS, page_headers, rate_limit_headers
-from gateway.edge.represented import PAGE, Represented, Viewing
+from gateway.edge import conditional, page_headers
+from gateway.edge.page_headers import CREDENTIALS, passing_lines, rate_limit_lines
+from gateway.edge.reading import Reading
+from gateway.edge.represented import PAGE
+from gateway.encoded_headers import encoded, fields_of
 from gateway.negotiation import Representation, preferred
 from gateway.refusal import Refusal
 from gateway.representations import html
+from gateway.security_headers import headers_for
 from gateway.shown import Rendering, Shown
 
 NEGOTIATED = f"Accept, {CREDENTIALS}, {languages.VARY}"
@@ -24,31 +26,48 @@ FORM_HEADERS = {"Referrer-Policy": "same-origin"}
 """Of a page with a form: browsers tell its origin only where they may tell it at all; see gateway.edge.own_origin."""
 
 
-def page(request: Request, shown: Shown, source: Source, represented: Represented, viewing: Viewing) -> Response:
+class Answer(NamedTuple):
+    """A page as it is answered; `headers` are all of them, as lines."""
+
+    status: int
+    headers: bytes
+    body: bytes
+
+
+class PageResponse(Response):
+    """An answer for the framework, whose headers are told in full: nothing is worked out again."""
+
+    def __init__(self, answer: Answer) -> None:
+        self.status_code, self.body, self.background = answer.status, answer.body, None
+        self.raw_headers = fields_of(answer.headers)
+
+
+def page(reading: Reading, shown: Shown, now: datetime) -> Answer:
     """Answers a representation of the page, or that the client holds it already."""
-    rendering = represented.of(shown, viewing)
-    headers = page_headers(shown, source, viewing.now) | {"ETag": rendering.etag, "Vary": _vary(request, represented)}
-    if represented is PAGE:
-        headers |= html.headers(shown.content, viewing.language)
-        if viewing.sign_out:
+    rendering = reading.represented.of(shown, reading.viewing, now)
+    held = conditional.holds(reading.if_none_match, rendering.etag)
+    everybodys, stale = page_headers.is_everybodys(shown, reading.source), shown.stale_since is not None
+    key = (held, everybodys, stale, reading.negotiated, reading.scheme)
+    head = rendering.heads.get(key)
+    if head is None:
+        headers = _headers(reading, shown, rendering, held=held)
+        if everybodys:
+            headers |= page_headers.everybodys_headers(stale=stale)
+        head = rendering.heads[key] = encoded(headers)
+    return Answer(304 if held else 200, passing_lines(shown, now) + head, b"" if held else rendering.body)
+
+
+def _headers(reading: Reading, shown: Shown, rendering: Rendering, *, held: bool) -> dict[str, str]:
+    """Answers what is the same whenever this rendering is answered like this."""
+    headers = headers_for(reading.scheme) | {"ETag": rendering.etag}
+    headers["Vary"] = NEGOTIATED if reading.negotiated else CREDENTIALS
+    if reading.represented is PAGE:
+        headers |= html.headers(shown.content, reading.viewing.language)
+        if reading.viewing.sign_out:
             headers |= FORM_HEADERS
-    if conditional.holds(", ".join(request.headers.getlist("if-none-match")), rendering.etag):
-        return _Answer(b"", 304, headers)
-    headers |= {"Content-Length": str(len(rendering.body)), "Content-Type": rendering.media_type}
-    return _Answer(rendering.body, 200, headers)
-
-
-class _Answer(Response):
-    """A response whose headers are told in full, so that nothing is worked out again for each request."""
-
-    def __init__(self, body: bytes, status: int, headers: Mapping[str, str]) -> None:
-        self.status_code, self.body, self.background = status, body, None
-        self.raw_headers = [_encoded(name, value) for name, value in headers.items()]
-
-
-@lru_cache(maxsize=4096)  # what differs is some tags, and how much is left to ask
-def _encoded(name: str, value: str) -> tuple[bytes, bytes]:
-    return name.lower().encode("latin-1"), value.encode("latin-1")
+    if not held:
+        headers |= {"Content-Length": str(len(rendering.body)), "Content-Type": rendering.media_type}
+    return headers
 
 
 def refusal(request: Request, refused: Refusal, sign_in: str = "") -> Response:
@@ -59,7 +78,8 @@ def refusal(request: Request, refused: Refusal, sign_in: str = "") -> Response:
     if refused.retry_after is not None:
         headers["Retry-After"] = str(refused.retry_after)
     if refused.rate_limit is not None:
-        headers |= rate_limit_headers(refused.rate_limit)
+        limit = fields_of(rate_limit_lines(refused.rate_limit))
+        headers |= {name.decode(): value.decode() for name, value in limit}
     if wanted(request) is Representation.JSON:
         body = {"error": {"reason": refused.reason, "message": refused.message}}
         return JSONResponse(body, refused.status, headers=headers)
@@ -75,11 +95,6 @@ def wanted(request: Request) -> Representation:
 
 def language(request: Request) -> str:
     return languages.preferred(request.headers.get("accept-language"))
-
-
-def _vary(request: Request, represented: Represented) -> str:
-    """Answers what the choice went by: at the page's own address also by what was accepted."""
-    return CREDENTIALS if request.scope["path"].endswith(represented.path) and represented.path else NEGOTIATED
 
 
 def _html(rendering: Rendering, status: int, headers: dict[str, str]) -> Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 
 from starlette.applications import Starlette
@@ -10,10 +10,12 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Scope
 
 from gateway import answers
-from gateway.access_log import AccessLog
+from gateway.access_log import AccessLog, RequestLog
 from gateway.addresses import Addresses
+from gateway.answers import Answer
 from gateway.edge.client_address import Proxies
 from gateway.edge.client_middleware import ClientAddress
 from gateway.edge.event_stream import Streams
@@ -23,6 +25,13 @@ from gateway.edge.represented import REPRESENTATIONS, Represented
 from gateway.refusal import Refusal, unknown_page
 from gateway.routes import Routes
 from gateway.security_headers import SecurityHeaders, headers_for
+from gateway.warm_pages import WarmPages
+
+
+class Application(Starlette):
+    """An ASGI application that answers some requests before it is called; see `gateway.edge.http_connection`."""
+
+    answer_at_once: Callable[[Scope], Answer | None]
 
 
 def create_app(
@@ -33,27 +42,29 @@ def create_app(
     proxies: Proxies | None = None,
     streams: Streams | None = None,
     representations: Sequence[Represented] = REPRESENTATIONS,
-) -> Starlette:
+) -> Application:
     """Answers the application; `public_url` is what partners put before `/status/…`, empty: as each was addressed."""
     metrics = Metrics()
-    routes = Routes(
-        keeper, health, Addresses(public_url), representations, Streams() if streams is None else streams, metrics
-    )
+    request_log = RequestLog(metrics)
+    warm = WarmPages(keeper, request_log)
+    streams = Streams() if streams is None else streams
+    routes = Routes(keeper, health, Addresses(public_url), representations, streams, metrics, warm)
 
     async def refused(request: Request, refusal: Exception) -> Response:
         if not isinstance(refusal, Refusal):
             raise refusal
         return answers.refusal(request, refusal, routes.sign_in(request))
 
-    app = Starlette(
+    app = Application(
         routes=routes.all(),
         middleware=[
             Middleware(ClientAddress, proxies=proxies or Proxies()),
-            Middleware(AccessLog, metrics=metrics),
+            Middleware(AccessLog, log=request_log),
             Middleware(SecurityHeaders),
         ],
         exception_handlers={Refusal: refused, HTTPException: _no_route, Exception: _failed},
     )
+    app.answer_at_once = warm.answer
     app.router.redirect_slashes = False  # /status/acme/ is served as little as any other address
     return app
 
@@ -86,5 +97,5 @@ async def _failed(request: Request, _: Exception) -> Response:
         500, "INTERNAL", "Something went wrong", "This is our mistake, not yours. Please try again later."
     )
     response = answers.refusal(request, refusal)
-    response.headers.update(headers_for(request.scope))  # this answer is made outside of the middleware
+    response.headers.update(headers_for(request.scope["scheme"]))  # this answer is made outside of the middleware
     return response

@@ -35,3 +35,16 @@ class Asked:
     credential: Credential
     client_ip: str
     user_agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Who asks for which page, as keyed hashes: the credential itself is kept nowhere.
+
+    `client_ip` and `user_agent` are what an access is counted under.
+    """
+
+    digest: bytes
+    credential: bytes
+    client_ip: str = ""
+    user_agent: str = ""

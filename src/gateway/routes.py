@@ -24,10 +24,12 @@ from gateway.edge.event_stream import LONGEST_TAG, EventStream, Streams
 from gateway.edge.keeper import Health, Keeper
 from gateway.edge.metrics import Metrics
 from gateway.edge.page_headers import CREDENTIALS, stale_headers
+from gateway.edge.reading import Reading, narrowed
 from gateway.edge.represented import PAGE, SUMMARY_PATH, Represented, Viewing
 from gateway.negotiation import Representation
 from gateway.refusal import Refusal, unknown_page
 from gateway.shown import Shown
+from gateway.warm_pages import WarmPages
 
 T = TypeVar("T")
 _OPENAPI_HEADERS = {"Cache-Control": "public, max-age=300"}
@@ -45,6 +47,7 @@ class Routes:
         representations: Sequence[Represented],
         streams: Streams,
         metrics: Metrics,
+        warm: WarmPages,
     ) -> None:
         self._keeper = keeper
         self._health = health
@@ -52,6 +55,7 @@ class Routes:
         self._representations = {one.path: one for one in representations}
         self._streams = streams
         self._metrics = metrics
+        self._warm = warm
 
     def all(self) -> list[Route]:
         page = "/status/{slug}"
@@ -158,14 +162,30 @@ class Routes:
         return endpoint
 
     async def _represent(self, request: Request, represented: Represented) -> Response:
+        request = narrowed(request)
+        first = presented(request)
+
         async def answer(shown: Shown, source: Source) -> Response:
             self._metrics.shown(shown)
-            # Who came by another way than a session has nothing to sign out of.
-            sign_out = f"{self._addresses.page_path(request)}/sign-out" if source is Source.COOKIE else ""
-            viewing = Viewing(self._addresses.page(request), answers.language(request), datetime.now(UTC), sign_out)
-            return answers.page(request, shown, source, represented, viewing)
+            reading = self._reading(request, represented, source)
+            if source is first.source:  # whose session is worth nothing is told so each time
+                asked = credentials.asked(request, first.credential)
+                self._warm.keep(request.scope, reading, self._keeper.client(asked))
+            return answers.PageResponse(answers.page(reading, shown, datetime.now(UTC)))
 
         return await self._gated(request, self._keeper.show, answer)
+
+    def _reading(self, request: Request, represented: Represented, source: Source) -> Reading:
+        # Who came by another way than a session has nothing to sign out of.
+        sign_out = f"{self._addresses.page_path(request)}/sign-out" if source is Source.COOKIE else ""
+        return Reading(
+            represented,
+            Viewing(self._addresses.page(request), answers.language(request), sign_out),
+            source,
+            request.scope["scheme"],
+            negotiated=not (represented.path and request.scope["path"].endswith(represented.path)),
+            if_none_match=", ".join(request.headers.getlist("if-none-match")),
+        )
 
     async def _gated(
         self,

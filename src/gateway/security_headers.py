@@ -24,8 +24,8 @@ HSTS = {"Strict-Transport-Security": "max-age=31536000"}
 """A year, over TLS only; not for other names below the host, which are not ours to promise for."""
 
 
-def headers_for(scope: Scope) -> Mapping[str, str]:
-    return HEADERS | HSTS if scope["scheme"] == "https" else HEADERS
+def headers_for(scheme: str) -> dict[str, str]:
+    return HEADERS | HSTS if scheme == "https" else HEADERS
 
 
 def _raw(headers: Mapping[str, str]) -> Mapping[bytes, bytes]:

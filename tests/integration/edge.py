@@ -15,7 +15,7 @@ import uvicorn
 from gateway import refusal
 from gateway.__main__ import _config
 from gateway.app import create_app
-from gateway.asked import Asked, CredentialKind
+from gateway.asked import Asked, Client, CredentialKind
 from gateway.edge.client_address import Proxies
 from gateway.edge.event_stream import Streams
 from gateway.edge.http_connection import LimitedConnection
@@ -61,6 +61,12 @@ class ScriptedKeep:
         content = self._admit(asked)
         content.status_page.logo_url = self.logo_url
         return Shown(content, self.tag, self.stale_since, self.rate_limit)
+
+    def client(self, asked: Asked) -> Client:
+        return Client(b"", b"")
+
+    def show_at_once(self, client: Client) -> None:
+        """Every request is to be asked for."""
 
     async def changes(self, asked: Asked, after_tag: str) -> AsyncIterator[Shown]:
         while True:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -290,6 +291,22 @@ async def test_a_head_that_is_too_large_is_refused(edge: Edge) -> None:
     assert (await edge.http.get("/livez")).status_code == 200
 
 
+async def test_a_header_without_an_end_is_refused_before_it_fills_the_memory(edge: Edge) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", edge.port)
+    writer.write(b"GET /livez HTTP/1.1\r\nHost: a\r\nX-Long: ")
+    await writer.drain()
+    sent = 0
+    with contextlib.suppress(ConnectionError):
+        while not reader.at_eof() and sent < 100 * LONGEST_HEAD:
+            writer.write(b"x" * 1_000)
+            await writer.drain()
+            sent += 1_000
+            await asyncio.sleep(0)
+    assert sent < 100 * LONGEST_HEAD
+    assert (await edge.http.get("/livez")).status_code == 200
+    writer.close()
+
+
 async def test_a_head_that_does_not_come_is_not_waited_for() -> None:
     class Impatient(LimitedConnection):
         head_seconds = 0.2
@@ -429,6 +446,8 @@ async def test_prometheus_reads_numbers_and_no_names(edge: Edge) -> None:
     text = (await edge.http.get("/metrics")).text
     assert 'oncall_gateway_requests_total{method="GET",route="/status/{slug}",status="200"} 1.0' in text
     assert 'route="other",status="404"' in text
+    assert 'oncall_gateway_request_seconds_bucket{le="+Inf",route="/status/{slug}"} 1.0' in text
+    assert 'oncall_gateway_request_seconds_count{route="/status/{slug}"} 1.0' in text
     assert "oncall_gateway_kept_pages 3.0" in text
     assert "oncall_gateway_watching 1.0" in text
     assert "acme" not in text

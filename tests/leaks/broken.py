@@ -11,8 +11,8 @@ import pytest
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.asked import Asked
-from gateway.keep.admission import Client, Clients
+from gateway.asked import Asked, Client
+from gateway.keep.admission import Clients
 from gateway.keep.shelf import Shelf
 from gateway.refusal import Refusal
 from gateway.shown import Shown
@@ -126,7 +126,7 @@ def _any_address(patch: pytest.MonkeyPatch) -> None:
 def _one_address_for_all(patch: pytest.MonkeyPatch) -> None:
     def of(self: Clients, asked: Asked) -> Client:
         digest = self._digest(asked.slug, asked.credential.kind.value, asked.credential.value)
-        return Client(digest, digest)
+        return Client(digest, digest, asked.client_ip, asked.user_agent)
 
     patch.setattr(Clients, "of", of)
 
@@ -142,7 +142,7 @@ def _one_feed_for_all(patch: pytest.MonkeyPatch) -> None:
 
 
 def _everything_is_public(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("gateway.edge.page_headers._is_everybodys", lambda *_: True)
+    patch.setattr("gateway.edge.page_headers.is_everybodys", lambda *_: True)
 
 
 def _says_that_there_is_none(patch: pytest.MonkeyPatch) -> None:

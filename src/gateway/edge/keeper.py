@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from gateway.asked import Asked
+from gateway.asked import Asked, Client
 from gateway.shown import Shown
 from oncall.v1.partner_service_pb2 import CreatePageSessionResponse, ListPartnerAccessResponse
 
@@ -24,6 +24,14 @@ class Keeper(Protocol):
 
     async def show(self, asked: Asked) -> Shown:
         """Answers the page as the owner of the credential may see it; counts as an access."""
+        ...
+
+    def client(self, asked: Asked) -> Client:
+        """Answers who asks: without their credential, so that it may be kept."""
+        ...
+
+    def show_at_once(self, client: Client) -> Shown | None:
+        """Answers as `show` does where nobody has to be asked; unset where somebody has, which is left to `show`."""
         ...
 
     def changes(self, asked: Asked, after_tag: str) -> AsyncIterator[Shown]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from gateway.edge.credentials import Source
+from gateway.encoded_headers import encoded
 from gateway.shown import RateLimitLeft, Shown
 from oncall.v1.status_page_pb2 import STATUS_PAGE_VISIBILITY_PUBLIC
 
@@ -13,21 +14,13 @@ PUBLIC_SECONDS = 10
 CREDENTIALS = "Authorization, Cookie"
 STALE_SINCE = "Oncall-Stale-Since"
 
-
-def page_headers(shown: Shown, source: Source, now: datetime) -> dict[str, str]:
-    """Answers the headers; the security headers forbid keeping and indexing wherever nothing is said here."""
-    headers: dict[str, str] = {}
-    if _is_everybodys(shown, source):
-        headers |= {"Cache-Control": f"public, max-age={PUBLIC_SECONDS}", "X-Robots-Tag": "all"}
-        headers["Cross-Origin-Resource-Policy"] = "cross-origin"  # so that a badge can stand on other sites
-    if shown.stale_since is not None:
-        age = max(0, int((now - shown.stale_since).total_seconds()))
-        headers |= stale_headers(shown) | {"Age": str(age)}
-        if "Cache-Control" in headers:
-            headers["Cache-Control"] = "public, no-cache"  # a cache would take the age for its own
-    if shown.rate_limit is not None:
-        headers |= rate_limit_headers(shown.rate_limit)
-    return headers
+_RATE_LIMIT = (
+    b"ratelimit-limit: %d\r\n"
+    b"ratelimit-remaining: %d\r\n"
+    b"ratelimit-reset: %d\r\n"
+    b'ratelimit-policy: "partner";q=%d;w=60\r\n'
+    b'ratelimit: "partner";r=%d;t=%d\r\n'
+)
 
 
 def stale_headers(shown: Shown) -> dict[str, str]:
@@ -35,18 +28,34 @@ def stale_headers(shown: Shown) -> dict[str, str]:
     return {STALE_SINCE: f"{shown.stale_since:%Y-%m-%dT%H:%M:%SZ}"} if shown.stale_since is not None else {}
 
 
-def rate_limit_headers(left: RateLimitLeft) -> Mapping[str, str]:
-    """Answers what is left, in the three fields that clients know and in the two of the IETF's draft."""
+def everybodys_headers(*, stale: bool) -> Mapping[str, str]:
+    """Answers that what is everybody's may be kept; the security headers forbid that where nothing is said."""
     return {
-        "RateLimit-Limit": str(left.limit),
-        "RateLimit-Remaining": str(left.remaining),
-        "RateLimit-Reset": str(left.reset_seconds),
-        "RateLimit-Policy": f'"partner";q={left.limit};w=60',
-        "RateLimit": f'"partner";r={left.remaining};t={left.reset_seconds}',
+        # Of a stale page a cache would take the age for its own.
+        "Cache-Control": "public, no-cache" if stale else f"public, max-age={PUBLIC_SECONDS}",
+        "X-Robots-Tag": "all",
+        "Cross-Origin-Resource-Policy": "cross-origin",  # so that a badge can stand on other sites
     }
 
 
-def _is_everybodys(shown: Shown, source: Source) -> bool:
+def passing_lines(shown: Shown, now: datetime) -> bytes:
+    """Answers what differs from answer to answer: the age of a page that may not hold, and what is left to ask."""
+    lines = b""
+    if shown.stale_since is not None:
+        age = max(0, int((now - shown.stale_since).total_seconds()))
+        lines = encoded(stale_headers(shown) | {"Age": str(age)})
+    return lines if shown.rate_limit is None else lines + rate_limit_lines(shown.rate_limit)
+
+
+def rate_limit_lines(left: RateLimitLeft) -> bytes:
+    """Answers what is left, in the three fields that clients know and in the two of the IETF's draft."""
+    limit, remaining, reset_seconds = left
+    return _RATE_LIMIT % (limit, remaining, reset_seconds, limit, remaining, reset_seconds)
+
+
+def is_everybodys(shown: Shown, source: Source) -> bool:
     """Whether anybody would be shown the same: a public page, read without any credential."""
+    if source is not Source.NOWHERE:
+        return False
     public = shown.content.status_page.visibility == STATUS_PAGE_VISIBILITY_PUBLIC
-    return public and source is Source.NOWHERE and not shown.content.audience.partner_id
+    return public and not shown.content.audience.partner_id

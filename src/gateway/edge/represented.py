@@ -14,36 +14,36 @@ from gateway.view.page import stale_minutes
 
 @dataclass(frozen=True, slots=True)
 class Viewing:
-    """How a page is looked at: where people read it, in which language, and when."""
+    """How a page is looked at: where people read it, and in which language."""
 
     url: str
     language: str
-    now: datetime
     sign_out: str = ""
     """Where the form of who is signed in goes to sign out; empty for who is not."""
 
 
 @dataclass(frozen=True, slots=True)
 class Represented:
-    """One representation: its place below the page, empty for the page itself, and how it is made or found made."""
+    """One representation: its place below the page, empty for the page itself, and how it is made or found made.
+
+    Of a page that holds it is the same at any time; of a stale one it may tell the age.
+    """
 
     path: str
-    of: Callable[[Shown, Viewing], Rendering]
+    of: Callable[[Shown, Viewing, datetime], Rendering]
 
 
-def _html(shown: Shown, viewing: Viewing) -> Rendering:
-    key = ("html", viewing.url, viewing.language, viewing.sign_out, stale_minutes(shown.stale_since, viewing.now))
-    return kept(
-        shown, key, lambda: html.render(shown, viewing.url, viewing.language, viewing.now, sign_out=viewing.sign_out)
-    )
+def _html(shown: Shown, viewing: Viewing, now: datetime) -> Rendering:
+    key = ("html", viewing.url, viewing.language, viewing.sign_out, stale_minutes(shown.stale_since, now))
+    return kept(shown, key, lambda: html.render(shown, viewing.url, viewing.language, now, sign_out=viewing.sign_out))
 
 
 def _document(name: str) -> Represented:
-    return Represented(f"/api/v2/{name}.json", lambda shown, viewing: json_v2.render(shown, viewing.url, name))
+    return Represented(f"/api/v2/{name}.json", lambda shown, viewing, _: json_v2.render(shown, viewing.url, name))
 
 
 def _below(path: str, render: Callable[[Shown, str], Rendering]) -> Represented:
-    return Represented(f"/{path}", lambda shown, viewing: render(shown, viewing.url))
+    return Represented(f"/{path}", lambda shown, viewing, _: render(shown, viewing.url))
 
 
 PAGE = Represented("", _html)

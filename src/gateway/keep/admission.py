@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
 
-from gateway.asked import Asked, CredentialKind
+from gateway.asked import Asked, Client, CredentialKind
+from gateway.keep.contents import AudienceKey
 from gateway.keep.lru import Lru
 
 CLIENTS = 50_000
 LONGEST_SECONDS = 300.0
 """No admission is repeated longer than that without asking, whatever the clocks of two machines say."""
-
-
-@dataclass(frozen=True, slots=True)
-class Client:
-    """Who asks for which page, as keyed hashes: the credential itself is kept nowhere."""
-
-    digest: bytes
-    credential: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +36,17 @@ class Admission:
     ends_at: datetime | None
     epoch: int = -1
     elapsed_until: float = float("-inf")
+    audience: AudienceKey = field(init=False)
+    repeated_until: datetime = field(init=False)
+    """Until when it may be repeated, unless something ends it before."""
+    credential_name: str = field(init=False)
+    """The credential as tombstones have it."""
+
+    def __post_init__(self) -> None:
+        until = min(self.admitted_until, self.ends_at or self.admitted_until)
+        object.__setattr__(self, "audience", AudienceKey(self.page_id, self.partner_id))
+        object.__setattr__(self, "repeated_until", until)
+        object.__setattr__(self, "credential_name", self.credential.hex())
 
 
 class Admissions:
@@ -108,9 +112,8 @@ class Clients:
             credential = self.of_session(asked.slug, sha256(value.encode(errors="surrogatepass")).hexdigest())
         else:
             credential = self._digest(asked.slug, kind.value, value)
-        if kind is CredentialKind.NONE:
-            return Client(credential, credential)
-        return Client(self._digest(credential.hex(), asked.client_ip), credential)
+        digest = credential if kind is CredentialKind.NONE else self._digest(credential.hex(), asked.client_ip)
+        return Client(digest, credential, asked.client_ip, asked.user_agent)
 
     def of_session(self, slug: str, session_hash: str) -> bytes:
         """Answers the credential of a session by its hash, which is all that a change says of one that was ended."""

@@ -6,15 +6,19 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
+from typing import NamedTuple
+
+_now = partial(datetime.now, UTC)
+_elapsed = partial(time.clock_gettime, time.CLOCK_BOOTTIME)
+"""Seconds that also pass while the machine is suspended: a watch ends for a sleeping gateway as for any other."""
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
+class Instant(NamedTuple):
+    """What both clocks said at once."""
 
-
-def _elapsed() -> float:
-    """Seconds that also pass while the machine is suspended: a watch ends for a sleeping gateway as for any other."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
+    now: datetime
+    elapsed: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,3 +27,6 @@ class Clock:
 
     now: Callable[[], datetime] = _now
     elapsed: Callable[[], float] = _elapsed
+
+    def instant(self) -> Instant:
+        return Instant(self.now(), self.elapsed())

@@ -20,9 +20,10 @@ from typing import TypeVar
 
 import structlog
 
+from gateway.asked import Client
 from gateway.keep import rows
 from gateway.keep.accesses import Batch
-from gateway.keep.admission import Admission, Client
+from gateway.keep.admission import Admission
 from gateway.keep.contents import AudienceKey, Content
 from gateway.keep.rows import Row
 from oncall.v1.partner_service_pb2 import StatusPageChange

@@ -8,8 +8,8 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from gateway.asked import Asked, CredentialKind
-from gateway.keep.admission import LONGEST_SECONDS, Admission, Client
+from gateway.asked import Asked, Client, CredentialKind
+from gateway.keep.admission import LONGEST_SECONDS, Admission
 from gateway.keep.calls import PartnerCalls, ServerAway
 from gateway.keep.clock import Clock
 from gateway.keep.contents import AudienceKey, Content, content_of
@@ -170,7 +170,7 @@ class Filler:
             shelf.admissions.put(client, admission)
         if admission is None:
             return None
-        audience = AudienceKey(admission.page_id, admission.partner_id)
+        audience = admission.audience
         content = shelf.contents.get(audience)
         if content is None and self._disk and (content := await self._disk.content(audience)):
             content = shelf.contents.get(audience) or content
@@ -199,14 +199,15 @@ class Filler:
     def _grant(self, answer: GetStatusPageResponse, known: Content | None, moment: _Moment) -> None:
         if page_id := _page_id(answer, known):
             audience = AudienceKey(page_id, answer.audience.partner_id)
-            self._shelf.grants.given(audience, answer, moment.elapsed)
-            self._shelf.grants.answered(audience)
+            allowance = self._shelf.grants.of(audience)
+            allowance.given(answer, moment.elapsed)
+            allowance.answered(self._clock.elapsed())
 
     def _wanted(self, client: Client, waiting: int) -> int:
         admission = self._shelf.admissions.get(client)
         if admission is None:
             return waiting
-        return self._shelf.grants.wanted(AudienceKey(admission.page_id, admission.partner_id), waiting)
+        return self._shelf.grants.of(admission.audience).wanted(waiting, self._clock.elapsed())
 
     def _moment(self, page_id: str) -> _Moment:
         shelf, floors = self._shelf, self._shelf.floors

@@ -10,10 +10,10 @@ from contextlib import asynccontextmanager, suppress
 import structlog
 
 from gateway import refusal
-from gateway.asked import Asked
+from gateway.asked import Asked, Client
 from gateway.edge.keeper import KeepState
 from gateway.keep.accesses import flush_each_second
-from gateway.keep.admission import CLIENTS, Client, Clients
+from gateway.keep.admission import CLIENTS, Clients
 from gateway.keep.calls import PartnerCalls, ServerAway
 from gateway.keep.change import ends_somebody, takes_away
 from gateway.keep.clock import Clock
@@ -65,6 +65,14 @@ class Keeper:
     async def show(self, asked: Asked) -> Shown:
         """Answers the page as the owner of the credential may see it now, or saw it last where nobody can be asked."""
         return await self._show(self._clients.of(asked), asked, background=False)
+
+    def client(self, asked: Asked) -> Client:
+        """Answers who asks: without their credential, so that it may be kept."""
+        return self._clients.of(asked)
+
+    def show_at_once(self, client: Client) -> Shown | None:
+        """Answers as `show` does where nobody has to be asked; unset where somebody has, which is left to `show`."""
+        return self.shelf.fresh(client, background=False, asks=False)
 
     async def changes(self, asked: Asked, after_tag: str) -> AsyncIterator[Shown]:
         """Yields the page whenever what this audience sees of it differs from `after_tag` and then from the last one.
@@ -176,26 +184,26 @@ class Keeper:
         """Shares a question with others for some rounds, and then asks alone: each round may have used up the grant."""
         ticket = self._flights.ticket()
         for _ in range(SHARED_ROUNDS):
-            if shown := self.shelf.fresh(client, asked, background=background):
+            if shown := self.shelf.fresh(client, background=background):
                 return shown
             key = (self.shelf.awaited_audience(client) or client.digest, background)
             landed = await self._flights.join(key, ticket, lambda key=key: self._fill(key, client, asked, background))  # type: ignore[misc]
             filled = landed.value
             if _is_away(filled):  # it may have been asked for the next grant, while there is something left of this one
-                shown = self.shelf.fresh(client, asked, background=background)
-                return shown or self.shelf.stale(client, asked, background=background)
+                shown = self.shelf.fresh(client, background=background)
+                return shown or self.shelf.stale(client, background=background)
             if landed.led:
-                return self._outcome(filled, client, asked, background=background)
+                return self._outcome(filled, client, background=background)
             if landed.after_me and filled.client == client.digest:
                 if filled.refused:
                     raise filled.refused
-                shown = self._repeat(filled, asked, background=background)
+                shown = self._repeat(filled, client, background=background)
                 if shown:
                     return shown
-        if shown := self.shelf.fresh(client, asked, background=background):
+        if shown := self.shelf.fresh(client, background=background):
             return shown
         alone = await self._flights.join(object(), ticket, lambda: self._fill(None, client, asked, background))
-        return self._outcome(alone.value, client, asked, background=background)
+        return self._outcome(alone.value, client, background=background)
 
     async def _show_if_possible(self, client: Client, asked: Asked) -> Shown | None:
         try:
@@ -210,24 +218,27 @@ class Keeper:
         waiting = max(0, self._flights.waiting(key) - 1) if key is not None else 0
         return await self._filler.fill(client, asked, waiting, background=background)
 
-    def _outcome(self, filled: Filled, client: Client, asked: Asked, *, background: bool) -> Shown:
+    def _outcome(self, filled: Filled, client: Client, *, background: bool) -> Shown:
         """Answers what the server said to this very request, and took from the rate."""
         if filled.refused:
             raise filled.refused
         admission, content = filled.admission, filled.content
         if admission is None or content is None:
-            return self.shelf.stale(client, asked, background=background)
+            return self.shelf.stale(client, background=background)
         if not (background or filled.counted):
-            self.shelf.count(admission, asked)
-        return Shown(content.shown, content.tag, None, self.shelf.grants.left(content.audience), content.renderings)
+            self.shelf.count(admission, client)
+        left = self.shelf.grants.of(content.audience).left(self._clock.elapsed())
+        return Shown(content.shown, content.tag, None, left, content.renderings)
 
-    def _repeat(self, filled: Filled, asked: Asked, *, background: bool) -> Shown | None:
+    def _repeat(self, filled: Filled, client: Client, *, background: bool) -> Shown | None:
         """Answers what the server said to the same question, asked after this one had come."""
         if filled.admission is None or filled.content is None:
             return None
         if refused := self.shelf.tombstones.refusal_of(filled.admission):
             raise refused
-        return self.shelf.hand_out(filled.admission, filled.content, asked, background=background)
+        return self.shelf.hand_out(
+            filled.admission, filled.content, client, self._clock.instant(), background=background
+        )
 
 
 def _is_away(filled: Filled) -> bool:

@@ -38,4 +38,7 @@ class Lease:
         self._until = min(self._until, self._clock.elapsed() + self._grace)
 
     def holds(self) -> bool:
-        return self._clock.elapsed() < self._until
+        return self.holds_at(self._clock.elapsed())
+
+    def holds_at(self, elapsed: float) -> bool:
+        return elapsed < self._until

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from gateway import refusal
-from gateway.asked import Asked
+from gateway.asked import Client
 from gateway.keep.accesses import Accesses, AccessKey
-from gateway.keep.admission import Admission, Admissions, Client
+from gateway.keep.admission import Admission, Admissions
 from gateway.keep.change import leaves_the_rest, takes_away
-from gateway.keep.clock import Clock
+from gateway.keep.clock import Clock, Instant
 from gateway.keep.contents import AudienceKey, Content, Contents
 from gateway.keep.floors import Floors
 from gateway.keep.grants import Grants
@@ -31,52 +31,58 @@ class Shelf:
         self.contents = Contents(contents_limit)
         self.floors = Floors()
         self.tombstones = Tombstones()
-        self.grants = Grants(clock)
+        self.grants = Grants()
         self.accesses = Accesses(clock)
 
-    def fresh(self, client: Client, asked: Asked, *, background: bool) -> Shown | None:
-        """Answers from what is kept; unset where the server has to be asked."""
-        admission = self._standing(client)
-        content = self._current(admission) if admission else None
-        if admission is None or content is None or (not background and self.grants.renews(content.audience)):
+    def fresh(self, client: Client, *, background: bool, asks: bool = True) -> Shown | None:
+        """Answers from what is kept; unset where the server has to be asked, which `asks` says that the caller does."""
+        at = self._clock.instant()
+        admission = self._standing(client, at)
+        content = self._current(admission, at) if admission else None
+        if admission is None or content is None:
             return None
-        return self.hand_out(admission, content, asked, background=background)
+        if not background and self.grants.of(content.audience).renews(at.elapsed, asks=asks):
+            return None
+        return self.hand_out(admission, content, client, at, background=background)
 
     def awaited_audience(self, client: Client) -> AudienceKey | None:
         """Answers whose content a client lacks who is admitted; unset where the client has to be admitted first."""
-        admission = self._standing(client)
-        return _audience(admission) if admission and self._current(admission) is None else None
+        at = self._clock.instant()
+        admission = self._standing(client, at)
+        return admission.audience if admission and self._current(admission, at) is None else None
 
-    def hand_out(self, admission: Admission, content: Content, asked: Asked, *, background: bool) -> Shown | None:
+    def hand_out(
+        self, admission: Admission, content: Content, client: Client, at: Instant, *, background: bool
+    ) -> Shown | None:
         """Answers without asking, and counts it; unset where the grant, or the room to count in, is used up."""
-        audience = content.audience
+        allowance = self.grants.of(content.audience)
         if not background:
-            if not self.grants.take(audience) or not self._count(admission, asked):
+            if not allowance.take(at.elapsed) or not self._count(admission, client):
                 return None
-            self.grants.answered(audience)
-        return Shown(content.shown, content.tag, None, self.grants.left(audience), content.renderings)
+            allowance.answered(at.elapsed)
+        return Shown(content.shown, content.tag, None, allowance.left(at.elapsed), content.renderings)
 
-    def stale(self, client: Client, asked: Asked, *, background: bool) -> Shown:
+    def stale(self, client: Client, *, background: bool) -> Shown:
         """Answers the last page this client was allowed to see, while nobody can be asked; raises a Refusal."""
-        admission = self.admissions.get(client)
+        admission, at = self.admissions.get(client), self._clock.instant()
         if admission is None:
             raise refusal.unavailable()
-        if refused := self.tombstones.refusal_of(admission) or self._expired(admission):
+        if refused := self.tombstones.refusal_of(admission) or _expired(admission, at):
             raise refused
         taken = self.floors.of(admission.page_id).taken
-        content = self.contents.get(_audience(admission))
+        content = self.contents.get(admission.audience)
         if not self.tombstones.believes(admission) or admission.page_version < taken:
             raise refusal.unavailable()
         if content is None or content.page_version < taken:
             raise refusal.unavailable()
         if not background:
-            self.count(admission, asked)
-        audience = content.audience
-        return Shown(content.shown, content.tag, self._held_at(content), self.grants.left(audience), content.renderings)
+            self.count(admission, client)
+        left = self.grants.of(content.audience).left(at.elapsed)
+        return Shown(content.shown, content.tag, self._held_at(content), left, content.renderings)
 
-    def count(self, admission: Admission, asked: Asked) -> None:
+    def count(self, admission: Admission, client: Client) -> None:
         """Counts an answer that is given at any rate; where there is no room, the log tells how many were not."""
-        if not self._count(admission, asked):
+        if not self._count(admission, client):
             self.accesses.lose()
 
     def store(self, client: Client, admission: Admission, content: Content) -> None:
@@ -108,33 +114,29 @@ class Shelf:
     def recheck_seconds(self, client: Client) -> float:
         """Answers after how long what is kept for a client ends by itself."""
         admission = self.admissions.get(client)
-        content = self.contents.get(_audience(admission)) if admission else None
+        content = self.contents.get(admission.audience) if admission else None
         if admission is None or content is None:
             return 1.0
         now = self._clock.now()
         ends = min(admission.admitted_until, content.expires_at)
         return min((ends - now).total_seconds(), admission.elapsed_until - self._clock.elapsed())
 
-    def _standing(self, client: Client) -> Admission | None:
+    def _standing(self, client: Client, at: Instant) -> Admission | None:
         """Answers the admission, where it may be repeated now."""
-        admission, clock = self.admissions.get(client), self._clock
-        if admission is None or not self.lease.holds() or admission.epoch != self.lease.epoch:
+        admission = self.admissions.get(client)
+        if admission is None or not self.lease.holds_at(at.elapsed) or admission.epoch != self.lease.epoch:
             return None
-        if clock.now() >= admission.admitted_until or clock.elapsed() >= admission.elapsed_until:
+        if at.now >= admission.repeated_until or at.elapsed >= admission.elapsed_until:
             return None
-        if admission.page_version < self.floors.of(admission.page_id).taken or self._expired(admission):
+        if admission.page_version < self.floors.of(admission.page_id).taken:
             return None
         return admission if self.tombstones.believes(admission) else None
 
-    def _current(self, admission: Admission) -> Content | None:
-        content = self.contents.get(_audience(admission))
-        if content is None or content.epoch != self.lease.epoch or self._clock.now() >= content.expires_at:
+    def _current(self, admission: Admission, at: Instant) -> Content | None:
+        content = self.contents.get(admission.audience)
+        if content is None or content.epoch != self.lease.epoch or at.now >= content.expires_at:
             return None
         return content if content.page_version >= self.floors.of(admission.page_id).fresh else None
-
-    def _expired(self, admission: Admission) -> Refusal | None:
-        ended = admission.ends_at is not None and self._clock.now() >= admission.ends_at
-        return refusal.forbidden("PARTNER_EXPIRED") if ended else None
 
     def _held_at(self, content: Content) -> datetime:
         """Answers until when the content is known to have held: while the watch told of no change, it did."""
@@ -143,15 +145,16 @@ class Shelf:
             return content.held_at
         return max(content.held_at, min(watched, content.expires_at))
 
-    def _count(self, admission: Admission, asked: Asked) -> bool:
+    def _count(self, admission: Admission, client: Client) -> bool:
         if not admission.partner_id:
             return True  # nobody in particular
         return self.accesses.count(
             AccessKey(
-                admission.partner_id, admission.token_id, admission.token_prefix, asked.client_ip, asked.user_agent
+                admission.partner_id, admission.token_id, admission.token_prefix, client.client_ip, client.user_agent
             )
         )
 
 
-def _audience(admission: Admission) -> AudienceKey:
-    return AudienceKey(admission.page_id, admission.partner_id)
+def _expired(admission: Admission, at: Instant) -> Refusal | None:
+    ended = admission.ends_at is not None and at.now >= admission.ends_at
+    return refusal.forbidden("PARTNER_EXPIRED") if ended else None

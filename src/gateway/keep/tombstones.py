@@ -28,6 +28,8 @@ class Tombstones:
 
     def end(self, identity: str, at: datetime) -> None:
         """Ends a partner or a token by its id, or what a client presents by its hash, for good."""
+        if not identity:
+            return  # nobody's: it would end whoever has none
         for _, raised in self._ended.put(identity, at):
             self.believed_after = max(self.believed_after, raised)
 
@@ -42,15 +44,13 @@ class Tombstones:
 
     def refusal_of(self, admission: Admission) -> Refusal | None:
         """Answers why the admission counts no more, unset where it does."""
-        if self._has_ended(admission.partner_id) or self._has_ended(admission.token_id):
+        ended = self._ended.get
+        if ended(admission.partner_id) or ended(admission.token_id):
             return refusal.forbidden("PARTNER_REVOKED")
-        if self._ended.get(admission.credential.hex()):
+        if ended(admission.credential_name):
             return refusal.unknown_token()  # a session that somebody signed out of
-        ended = self._page_tokens.get(admission.page_id) if admission.by_page_token else None
-        return refusal.unknown_token() if ended and admission.page_version < ended[0] else None
-
-    def _has_ended(self, identity: str) -> bool:
-        return bool(identity) and self._ended.get(identity) is not None
+        page_token = self._page_tokens.get(admission.page_id) if admission.by_page_token else None
+        return refusal.unknown_token() if page_token and admission.page_version < page_token[0] else None
 
     def believes(self, admission: Admission) -> bool:
         return admission.asked_at > self.believed_after and self.refusal_of(admission) is None

@@ -9,6 +9,7 @@ from starlette.requests import Request
 
 from gateway import answers, refusal
 from gateway.edge.credentials import Source
+from gateway.edge.reading import Reading
 from gateway.edge.represented import PAGE, REPRESENTATIONS, Viewing
 from gateway.shown import Shown
 from oncall.v1 import status_page_pb2 as status_page
@@ -33,11 +34,12 @@ def test_only_what_anybody_may_read_may_be_kept_by_a_cache(
 ) -> None:
     shown = Shown(an_answer(visibility=visibility, partner_name=partner_name), "tag")
     for represented in REPRESENTATIONS:
-        request = a_request("/status/acme" + represented.path)
-        headers = answers.page(request, shown, source, represented, Viewing(URL, "en", NOW)).headers
-        assert headers.get("cache-control") == cached
+        negotiated = represented is PAGE
+        reading = Reading(represented, Viewing(URL, "en"), source, "https", negotiated, if_none_match="")
+        headers = answers.PageResponse(answers.page(reading, shown, NOW)).headers
+        assert headers["cache-control"] == (cached or "private, no-store")
         assert headers["vary"] == (
-            "Accept, Authorization, Cookie, Accept-Language" if represented is PAGE else "Authorization, Cookie"
+            "Accept, Authorization, Cookie, Accept-Language" if negotiated else "Authorization, Cookie"
         )
 
 

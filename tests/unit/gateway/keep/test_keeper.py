@@ -145,9 +145,9 @@ async def test_a_partner_with_a_limit_is_answered_from_the_grant_and_then_by_the
     server.limit.reset_after.seconds = 30  # type: ignore[union-attr]
     async with a_keeper(server) as keeper:
         left = [(await keeper.show(asking())).rate_limit for _ in range(5)]
-        assert [some.remaining for some in left if some] == [43, 42, 41, 40, 43]
+        assert [some.remaining for some in left if some] == [43, 42, 41, 44, 43]
         assert len(server.asked) == 2
-        assert server.asked[1].wanted_grant >= 4
+        assert server.asked[1].wanted_grant in (1, 2)  # as many as came in a second, but for the one that is left
         assert left[0]
         assert (left[0].limit, left[0].reset_seconds) == (60, 30)
         held.ahead += 1.0
@@ -159,9 +159,9 @@ async def test_one_asks_for_the_next_grant_while_the_others_use_what_is_left_and
     held = HeldClock()
     server = ScriptedServer(clock=held.clock(), lease=1000.0, limit=pb.RateLimit(limit=600, remaining=40, granted=10))
     async with a_keeper(server) as keeper:
-        for _ in range(8):
+        for _ in range(6):
             await keeper.show(asking())
-        assert len(server.asked) == 1  # three of ten are left
+        assert len(server.asked) == 1  # five of ten are left
         held.ahead += 0.8
         server.hold.clear()
         renewing = asyncio.create_task(keeper.show(asking()))
@@ -174,7 +174,7 @@ async def test_one_asks_for_the_next_grant_while_the_others_use_what_is_left_and
         assert not renewing.done()
         server.hold.set()
         await renewing
-        for _ in range(10):  # two of the last grant, and eight of the next one
+        for _ in range(8):  # four of the last grant, and four of the next one
             await keeper.show(asking())
         assert len(server.asked) == 2
 

@@ -160,7 +160,8 @@ WRITING = """
 import asyncio, sys
 from datetime import UTC, datetime
 from pathlib import Path
-from gateway.keep.admission import Admission, Client
+from gateway.asked import Client
+from gateway.keep.admission import Admission
 from gateway.keep.contents import Content
 from gateway.keep.disk import Disk
 from oncall.v1.partner_service_pb2 import GetStatusPageResponse, StatusPageChange
