@@ -3,7 +3,7 @@
 What is kept of a request is how it was read, under a digest of all that was looked at (`gateway.edge.reading`). Whether
 it may be answered is asked of the keep each time, and the answer is made by what makes every other one. Where anything
 has to be asked, waited for or refused, there is no answer here, and the request takes the way through the application.
-See docs/decisions/0032.
+See docs/decisions/0037.
 """
 
 from __future__ import annotations
