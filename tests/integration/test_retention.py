@@ -236,7 +236,8 @@ async def test_what_somebody_holds_is_skipped_and_waited_for_by_nobody(platform:
 
 async def _claim(make_session: Sessions, caller: UUID, request_id: str) -> Any:
     async with transaction(make_session) as tx:
-        claimed = await stored_request_ids.claim(tx.session, caller, "/m", request_id, b"f", {})
+        values = stored_request_ids.values_of(caller, "/m", request_id, b"f", {})
+        claimed = await stored_request_ids.claim(tx.session, values)
         if claimed is None:
             await stored_request_ids.settle(tx.session, caller, "/m", request_id, {"id": request_id})
         return claimed
@@ -277,7 +278,8 @@ async def test_a_request_id_that_is_forgotten_while_it_is_claimed_is_free(platfo
             return answer
 
         tx.session.execute = execute  # type: ignore[method-assign,assignment]
-        assert await stored_request_ids.claim(tx.session, caller, "/m", "old", b"f", {}) is None
+        values = stored_request_ids.values_of(caller, "/m", "old", b"f", {})
+        assert await stored_request_ids.claim(tx.session, values) is None
         assert forgotten == 1
 
 

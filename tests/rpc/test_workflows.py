@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import grpc
@@ -135,6 +136,15 @@ async def test_all_that_is_wrong_is_said_at_once_and_nothing_is_kept(workflows: 
         assert field in refused.fields
     assert any(field.startswith("workflow.edges") for field in refused.fields)
     assert await workflows.server.everything_stored() == before
+
+
+@pytest.mark.parametrize("number", [math.inf, -math.inf, math.nan])
+async def test_a_number_that_is_no_json_is_refused_at_its_place(workflows: WorkflowDesk, number: float) -> None:
+    node = webhook("a", "https://example.org/")
+    node.webhook.body["list"] = [1, {"deep": number}]
+    refused = await refusal_of(workflows.creates([node]))
+    assert (refused.code, refused.reason) == (INVALID, "INVALID_ARGUMENT")
+    assert "workflow.nodes[0].webhook.body.list[1].deep" in refused.fields
 
 
 async def test_a_change_of_what_runs_is_a_new_version_and_any_other_is_not(workflows: WorkflowDesk) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from google.protobuf import json_format
-from google.protobuf.struct_pb2 import Struct
+from google.protobuf.struct_pb2 import Struct, Value
 
 from oncall.v1 import team_pb2, workflow_service_pb2
 from oncall.v1 import workflow_pb2 as pb
@@ -130,20 +130,30 @@ def json_to_pb(values: Mapping[str, Json]) -> Struct:
 
 
 def json_from_pb(struct: Struct) -> dict[str, Json]:
-    """Answers plain JSON; whole numbers as such, for a Struct knows doubles alone."""
-    found: dict[str, Json] = json_format.MessageToDict(struct)
-    return {name: _whole(value) for name, value in found.items()}
+    """Answers plain JSON; whole numbers as such, for a Struct knows doubles alone.
+
+    What is no JSON, as an infinity, comes as it was sent, to be refused at its path.
+    """
+    return {name: _json(value) for name, value in struct.fields.items()}
 
 
-def _whole(value: Json) -> Json:
-    match value:
-        case float() if value.is_integer() and abs(value) < 2**53:
-            return int(value)
-        case list():
-            return [_whole(item) for item in value]
-        case dict():
-            return {name: _whole(item) for name, item in value.items()}
-    return value
+def _json(value: Value) -> Json:
+    match value.WhichOneof("kind"):
+        case "struct_value":
+            return json_from_pb(value.struct_value)
+        case "list_value":
+            return [_json(item) for item in value.list_value.values]
+        case "number_value":
+            return _whole(value.number_value)
+        case "string_value":
+            return value.string_value
+        case "bool_value":
+            return value.bool_value
+    return None
+
+
+def _whole(number: float) -> Json:
+    return int(number) if number.is_integer() and abs(number) < 2**53 else number
 
 
 def _node_from_pb(node: pb.WorkflowNode) -> NodeDraft:

@@ -10,7 +10,6 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from server.outbound.webhook import OutgoingWebhook, _request, _retry_after
 
-NOW = datetime.now(UTC)
 OLD, NEW = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_" + "b" * 32
 WEBHOOK = OutgoingWebhook(
     UUID(int=7), "https://example.org/x?y=1", {"é": 1}, headers={"x-own": "1"}, signing_secrets=[NEW, OLD]
@@ -24,7 +23,7 @@ def test_the_library_signs_as_the_convention_publishes_it() -> None:
 
 
 async def sent(webhook: OutgoingWebhook) -> tuple[dict[str, str], bytes]:
-    request = _request(webhook, NOW)
+    request = _request(webhook, datetime.now(UTC))
     headers = {name.decode().lower(): value.decode() for name, value in request.headers}
     return headers, b"".join([chunk async for chunk in request.stream])  # type: ignore[union-attr]
 
