@@ -9,11 +9,11 @@ from uuid import UUID
 
 import grpc
 import pytest
-from sqlalchemy import func, select, text, update
+from sqlalchemy import delete, func, select, text, update
 
 from kernel.database import transaction
 from kernel.execution.content import ConcurrencyPolicy, ScriptLanguage, VersionContent
-from kernel.tables import runbooks
+from kernel.tables import executions, runbooks
 from kernel.workflow_tables import incident_events, workflow_node_runs, workflow_runs
 from oncall.v1 import workflow_pb2 as pb
 from oncall.v1 import workflow_service_pb2 as service_pb
@@ -78,6 +78,29 @@ async def test_runs_go_when_executions_would_and_not_before(workflows: WorkflowD
     async with sessions() as session:
         left = (await session.execute(select(workflow_node_runs.c.run_id).distinct())).scalars().all()
     assert set(left) <= {UUID(going.id)}
+
+
+async def test_a_step_whose_execution_is_gone_fails_at_once(workflows: WorkflowDesk) -> None:
+    """What undoes a run has no deadline: nothing else would ever end it."""
+    sessions = workflows.server.sessions
+    undo = await an_approved_runbook(sessions, workflows.team)
+    workflow = await workflows.creates(
+        [runbook("do", undo.id, detached=True), approval("ask")],
+        edge("do", "ask"),
+        compensation=pb.WorkflowCompensation(runbook=pb.RunbookWork(runbook_id=str(undo.id))),
+    )
+    run = await workflows.runs(workflow)
+    await workflows.moves(run.id)
+    for node, approve in (("ask", False), ("", True)):
+        await workflows.decides(run.id, node, approve=approve)
+        await workflows.moves(run.id)
+    undoing = (await workflows.run(run.id)).compensation
+    async with transaction(sessions) as tx:  # as retention does, where nobody moved runs for as long
+        await tx.session.execute(delete(executions).where(executions.c.id == UUID(undoing.execution_id)))
+    failed = pb.WORKFLOW_NODE_STATUS_FAILED
+    async with jobs_of(workflows.server, hears=False):
+        seen = await workflows.until(run.id, lambda run: run.compensation.status == failed)
+    assert "not kept" in seen.compensation.problem
 
 
 async def test_pages_of_runs_and_workflows_neither_repeat_nor_leave_out(workflows: WorkflowDesk) -> None:

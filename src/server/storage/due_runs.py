@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, func, literal_column, select
+from sqlalchemy import ColumnElement, Select, func, literal_column, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel.execution.status import ExecutionStatus
@@ -25,12 +25,12 @@ def awake(limit: int) -> Select[Any]:
 
 
 def unheard(limit: int) -> Select[Any]:
-    """Finds runs one of whose nodes waits for an execution that has ended."""
+    """Finds runs one of whose nodes waits for an execution that has ended, or that is not kept any more."""
     waits = workflow_node_runs.c.awaits.is_not(None), workflow_node_runs.c.awaits == Awaits.EXECUTION
     return (
         select(workflow_node_runs.c.run_id)
-        .join(executions, executions.c.id == workflow_node_runs.c.execution_id)
-        .where(*waits, executions.c.status.in_(ENDED))
+        .outerjoin(executions, executions.c.id == workflow_node_runs.c.execution_id)
+        .where(*waits, or_(executions.c.id.is_(None), executions.c.status.in_(ENDED)))
         .limit(limit)
     )
 
