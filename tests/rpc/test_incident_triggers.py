@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
+from uuid import UUID
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import func, text, update
 
 from kernel.database import transaction
-from kernel.workflow_tables import incident_events
+from kernel.workflow_tables import incident_events, workflow_runs
+from kernel.workflow_tables import workflows as workflows_table
 from oncall.v1 import incident_service_pb2, runbook_service_pb2, workflow_service_pb2
 from oncall.v1 import workflow_pb2 as pb
 from server.operations.handle_incident_events import handle_incident_events
+from server.storage import due_runs
 from tests.builders import TeamWithPeople, a_team, an_approved_runbook
 from tests.rpc.audited import audited
 from tests.rpc.conftest import RunningServer
+from tests.waiting import eventually
 from tests.workflows import (
     CREATED,
     SEV1,
@@ -108,6 +113,47 @@ async def test_an_event_that_is_handled_again_starts_nothing_twice(workflows: Wo
         await tx.session.execute(update(incident_events).values(handled_at=None))
     assert await handled(workflows) == 1
     assert len(await workflows.runs_of(incident_id=incident.id)) == 1
+
+
+async def test_an_event_leaves_a_run_alone_that_ends_while_it_is_handled(workflows: WorkflowDesk) -> None:
+    """Otherwise the sweep would find the run due each second, for as long as it is kept, and never move it."""
+    sessions = workflows.server.sessions
+    await workflows.creates([approval("ask")], event=CREATED)
+    incident = await workflows.an_incident()
+    await handled(workflows)
+    (run,) = await workflows.runs_of(incident_id=incident.id)
+    await workflows.moves(run.id)
+    await says(workflows, incident.id)
+    async with transaction(sessions) as tx:
+        ends = {"status": "CANCELLED", "completed_at": func.now(), "wake_at": None}
+        await tx.session.execute(update(workflow_runs).where(workflow_runs.c.id == UUID(run.id)).values(ends))
+        handling = asyncio.create_task(handled(workflows))
+        await eventually(partial(somebody_waits_for_a_lock, workflows))
+    assert await handling == 1
+    async with transaction(sessions) as tx:
+        assert await due_runs.due(tx.session, limit=10) == []
+
+
+async def somebody_waits_for_a_lock(workflows: WorkflowDesk) -> bool:
+    async with workflows.server.sessions() as session:
+        waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+        return bool(await session.scalar(waiting))
+
+
+async def test_an_event_that_cannot_be_handled_keeps_nobody_from_the_others(workflows: WorkflowDesk) -> None:
+    other = WorkflowDesk(workflows.server, await a_team(workflows.server.sessions))
+    broken = await workflows.creates([approval("ask")], event=CREATED)
+    await other.creates([approval("ask")], event=CREATED)
+    async with transaction(workflows.server.sessions) as tx:  # as a newer version may have written it
+        unreadable = update(workflows_table).where(workflows_table.c.id == UUID(broken.id)).values(definition={})
+        await tx.session.execute(unreadable)
+    await workflows.an_incident()
+    incident = await other.an_incident()
+    async with jobs_of(workflows.server, hears=False):
+        (run,) = await other.until_runs(incident_id=incident.id)
+        await other.until(run.id, lambda run: statuses(run)["ask"] == "WAITING")
+    with pytest.raises(KeyError):
+        await handled(workflows)  # it is not lost: it waits for somebody who can read it
 
 
 async def test_a_run_sees_the_incident_as_it_was_and_as_it_is(workflows: WorkflowDesk) -> None:

@@ -67,7 +67,7 @@ class RunMoves:
 
     async def sweep(self) -> int:
         """Handles what happened to incidents and moves all runs that are due, and waits for it; answers how many."""
-        await handle_incident_events(self._mover)
+        await self._handle()
         async with transaction(self._mover.env.sessions) as tx:
             due = await due_runs.due(tx.session, limit=SWEEP_LIMIT)
         now = time.monotonic()

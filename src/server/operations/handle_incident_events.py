@@ -6,6 +6,9 @@ and one workflow there is only one run.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from uuid import UUID
+
 import structlog
 
 from server.domain.workflow.guard import brake_reason, trigger_holds
@@ -22,20 +25,40 @@ from server.storage.incident_events import IncidentEvent
 
 log = structlog.get_logger()
 
+MOST_FAILED = 100
+"""Events that are set aside in one go: where so many fail, it is not about them."""
+
 
 async def handle_incident_events(mover: Mover) -> int:
-    """Handles events until none is left that nobody handles; answers how many."""
-    handled = 0
-    while await _handle_one(mover):
-        handled += 1
+    """Handles events until none is left that nobody handles; answers how many.
+
+    One that cannot be handled stays, and keeps nobody from the others: the first such error is raised at the end.
+    """
+    handled, errors = 0, list[Exception]()
+    failed: list[UUID] = []
+    while True:
+        taken: list[UUID] = []
+        try:
+            if not await _handle_one(mover, failed, taken):
+                break
+            handled += 1
+        except Exception as error:
+            if not taken or len(failed) == MOST_FAILED:
+                raise
+            failed += taken
+            errors.append(error)
+    if errors:
+        raise errors[0]
     return handled
 
 
-async def _handle_one(mover: Mover) -> bool:
+async def _handle_one(mover: Mover, failed: Collection[UUID], taken: list[UUID]) -> bool:
+    """Handles the oldest event but for those that `failed`, and notes in `taken` which it is."""
     async with change(mover.env.sessions, None) as tx:
-        happened = await incident_events.take(tx.session)
+        happened = await incident_events.take(tx.session, besides=failed)
         if happened is None:
             return False
+        taken.append(happened.id)
         await _wake_runs(mover, tx, happened)
         around: Surroundings | None = None
         for workflow in await workflows.started_by(tx.session, happened.team_id, happened.event):

@@ -133,11 +133,17 @@ _SAVE_NODE = (
 
 
 async def request_wake(session: AsyncSession, run_ids: Collection[UUID], at: datetime) -> None:
-    """Makes runs that go on due at `at`, or when they were due before."""
+    """Makes those of the runs that still go on due at `at`, or when they were due before.
+
+    One that has ended meanwhile would be due for ever: nobody moves it any more. Locks come in one order, because whoever
+    handles another event of the same incident wants the same ones.
+    """
     if run_ids:
+        going_on = workflow_runs.c.id.in_(run_ids), workflow_runs.c.status == RunStatus.RUNNING
+        locked = select(workflow_runs.c.id).where(*going_on).order_by(workflow_runs.c.id).with_for_update()
+        due = list((await session.execute(locked)).scalars())
         sooner = func.least(func.coalesce(workflow_runs.c.wake_at, at), at)
-        due = workflow_runs.c.id.in_(run_ids)
-        await session.execute(update(workflow_runs).where(due).values(wake_at=sooner))
+        await session.execute(update(workflow_runs).where(workflow_runs.c.id.in_(due)).values(wake_at=sooner))
 
 
 def _run(row: RowMapping) -> WorkflowRun:
