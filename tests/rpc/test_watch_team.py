@@ -8,10 +8,14 @@ from contextlib import asynccontextmanager
 
 import grpc
 import pytest
+from sqlalchemy import func, update
 
 from cli.launcher.embedded_redis import EmbeddedRedis
 from kernel.database import transaction
-from oncall.v1 import execution_pb2, incident_pb2, incident_service_pb2, runbook_service_pb2
+from kernel.ids import new_id
+from kernel.team_stream import Thing, publish_change
+from kernel.workflow_tables import workflow_runs
+from oncall.v1 import execution_pb2, incident_pb2, incident_service_pb2, runbook_service_pb2, workflow_service_pb2
 from oncall.v1 import team_service_pb2 as pb
 from server.domain.permission import Role
 from server.operations import watch_team
@@ -197,6 +201,41 @@ async def test_what_redis_loses_is_found(database_url: str, own_redis: EmbeddedR
             incident = await workflows.an_incident()
             await watcher.until(lambda answer: answer.incident.id == incident.id)
             own_redis.start()
+
+
+async def test_what_was_not_told_is_found_also_where_much_else_is(
+    workflows: WorkflowDesk, team: TeamWithPeople
+) -> None:
+    """Whoever changed it died before they told of it, and the team is never quiet."""
+    server = workflows.server
+    started = await workflows.runs(await workflows.creates([approval("ask")]))
+
+    async def talk() -> None:
+        while True:
+            await publish_change(server.platform.redis, team.id, Thing.EXECUTION, new_id())
+            await asyncio.sleep(0.1)
+
+    async def see_it_asked_to_end() -> None:
+        request = workflow_service_pb2.WatchWorkflowRunRequest(workflow_run_id=started.id)
+        async for answer in workflows.workflows.WatchWorkflowRun(request, metadata=team.observer.metadata):
+            if answer.workflow_run.HasField("cancel_requested_at"):
+                return
+
+    async with watching(server, team, team.observer) as watcher:
+        await watcher.caught_up()
+        talking, seeing = asyncio.create_task(talk()), asyncio.create_task(see_it_asked_to_end())
+        await eventually(lambda: _is_followed(server))
+        async with transaction(server.sessions) as tx:
+            changed = {"cancel_requested_at": func.now(), "revision": workflow_runs.c.revision + 1}
+            await tx.session.execute(update(workflow_runs).values(changed))
+        await watcher.until(lambda answer: answer.workflow_run.HasField("cancel_requested_at"))
+        async with asyncio.timeout(20):
+            await seeing
+        talking.cancel()
+
+
+async def _is_followed(server: RunningServer) -> bool:
+    return server.platform.run_watches.followed == 1
 
 
 async def test_streams_end_when_the_server_stops(database_url: str, redis_url: str) -> None:

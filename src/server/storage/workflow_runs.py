@@ -135,8 +135,8 @@ _SAVE_NODE = (
 async def request_wake(session: AsyncSession, run_ids: Collection[UUID], at: datetime) -> None:
     """Makes those of the runs that still go on due at `at`, or when they were due before.
 
-    One that has ended meanwhile would be due for ever: nobody moves it any more. Locks come in one order, because whoever
-    handles another event of the same incident wants the same ones.
+    One that has ended meanwhile would be due for ever: nobody moves it any more. Locks come in one order, because
+    whoever handles another event of the same incident wants the same ones.
     """
     if run_ids:
         going_on = workflow_runs.c.id.in_(run_ids), workflow_runs.c.status == RunStatus.RUNNING

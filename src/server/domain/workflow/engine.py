@@ -39,7 +39,8 @@ class Step:
     `changed` are the nodes that ended, were skipped or were cut off, as they are now. `to_begin` are nodes whose work
     begins now, in an order of the graph; whoever begins one answers with its `NodeState`, which may have ended already,
     and then asks again. `to_cancel` are the names among `changed` whose execution or deliveries go on outside and have
-    to be told to end. `status` is the run's. `wake_at` is when to look again even if nothing is heard; None: the run has ended.
+    to be told to end. `status` is the run's. `wake_at` is when to look again even if nothing is heard; None: the run
+    has ended.
     """
 
     changed: Mapping[str, NodeState]
