@@ -10,8 +10,9 @@ from uuid import UUID
 import grpc
 import pytest
 from sqlalchemy import delete, func, select, text, update
+from sqlalchemy.exc import DBAPIError
 
-from kernel.database import transaction
+from kernel.database import create_engine, sessions, transaction
 from kernel.execution.content import ConcurrencyPolicy, ScriptLanguage, VersionContent
 from kernel.tables import executions, runbooks
 from kernel.workflow_tables import incident_events, workflow_node_runs, workflow_runs
@@ -21,6 +22,7 @@ from server.domain.retention import Retention
 from server.jobs import runs
 from server.operations.handle_incident_events import handle_incident_events
 from server.operations.remove_expired import remove_old_runs
+from server.storage import workflow_runs as workflow_run_rows
 from tests.builders import TeamWithPeople, a_team, an_approved_runbook
 from tests.rpc.conftest import Refusal, RunningServer, refusal_of
 from tests.waiting import eventually
@@ -101,6 +103,20 @@ async def test_a_step_whose_execution_is_gone_fails_at_once(workflows: WorkflowD
     async with jobs_of(workflows.server, hears=False):
         seen = await workflows.until(run.id, lambda run: run.compensation.status == failed)
     assert "not kept" in seen.compensation.problem
+
+
+async def test_a_mover_that_is_frozen_does_not_keep_its_run(workflows: WorkflowDesk, database_url: str) -> None:
+    workflow = await workflows.creates([approval("ask")])
+    run = await workflows.runs(workflow)
+    frozen = create_engine(database_url, pool_size=1, idle_seconds=1)
+    try:
+        async with sessions(frozen)() as session, jobs_of(workflows.server):
+            assert await workflow_run_rows.find(session, UUID(run.id), lock=True)
+            await workflows.until(run.id, lambda run: statuses(run)["ask"] == "WAITING")
+            with pytest.raises(DBAPIError):  # what it did not commit is gone
+                await session.commit()
+    finally:
+        await frozen.dispose()
 
 
 async def test_pages_of_runs_and_workflows_neither_repeat_nor_leave_out(workflows: WorkflowDesk) -> None:
