@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from functools import partial
 from uuid import UUID
 
@@ -14,9 +15,13 @@ from kernel.workflow_tables import incident_events, workflow_runs
 from kernel.workflow_tables import workflows as workflows_table
 from oncall.v1 import incident_service_pb2, runbook_service_pb2, workflow_service_pb2
 from oncall.v1 import workflow_pb2 as pb
+from server.domain.delivery import NotificationEvent
+from server.domain.workflow import guard
 from server.operations.handle_incident_events import handle_incident_events
-from server.storage import due_runs
+from server.storage import deliveries, due_runs
+from server.storage.deliveries import DeliveryFilter
 from tests.builders import TeamWithPeople, a_team, an_approved_runbook
+from tests.receivers import a_channel
 from tests.rpc.audited import audited
 from tests.rpc.conftest import RunningServer
 from tests.waiting import eventually
@@ -184,6 +189,35 @@ async def test_a_condition_without_an_answer_starts_nothing_and_says_so(workflow
     (row,) = await audited(workflows.server.sessions, action="workflow.not_started")
     assert row["resource_id"] == workflow.id
     assert "no answer" in row["detail"]["reason"]
+
+
+async def test_a_workflow_that_starts_itself_comes_to_an_end(
+    workflows: WorkflowDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever it does outside says something of the incident again, as a webhook that reports back would."""
+    monkeypatch.setattr(guard, "MOST_RUNS", 3)
+    sessions = workflows.server.sessions
+    failures = (NotificationEvent.WORKFLOW_FAILED,)
+    channel = await a_channel(sessions, workflows.team, "https://example.org/hook", events=failures)
+    workflow = await workflows.creates([approval("ask")], event=UPDATED)
+    first, other = await workflows.an_incident(), await workflows.an_incident()
+    for _ in range(6):
+        await says(workflows, first.id)
+        await handled(workflows)
+    assert len(await workflows.runs_of(workflow_id=workflow.id)) == 3
+    assert len(await audited(sessions, action="workflow.not_started")) == 3
+    async with sessions() as session:
+        told = await deliveries.page(session, DeliveryFilter(channel_id=channel.id), before=None, limit=9)
+    assert 1 <= len(told) <= 2  # once an hour, and one may have just begun
+    await says(workflows, other.id)
+    await handled(workflows)
+    assert len(await workflows.runs_of(incident_id=other.id)) == 1
+    async with transaction(sessions) as tx:
+        an_hour_ago = {"created_at": workflow_runs.c.created_at - timedelta(hours=1)}
+        await tx.session.execute(update(workflow_runs).values(an_hour_ago))
+    await says(workflows, first.id)
+    await handled(workflows)
+    assert len(await workflows.runs_of(incident_id=first.id)) == 4
 
 
 async def test_a_worse_incident_stops_what_its_brake_names(workflows: WorkflowDesk) -> None:

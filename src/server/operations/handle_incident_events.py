@@ -11,7 +11,7 @@ from uuid import UUID
 
 import structlog
 
-from server.domain.workflow.guard import brake_reason, trigger_holds
+from server.domain.workflow.guard import WITHIN, brake_reason, too_often, trigger_holds
 from server.domain.workflow.language import TemplateProblem
 from server.domain.workflow.workflow import Workflow
 from server.operations.change import Change, change
@@ -88,6 +88,10 @@ async def _starts(mover: Mover, tx: Change, workflow: Workflow, happened: Incide
         why_not = brake_reason(workflow.definition, context, workflow.failed_runs)
     except TemplateProblem as problem:
         why_not = f"its condition has no answer: {problem}"
+    now = mover.env.now()
+    if not why_not:
+        begun = await workflow_runs.begun_about(tx.session, workflow.id, happened.incident_id, now - WITHIN)
+        why_not = too_often(begun)
     if why_not:
         await tx.audit(
             "workflow.not_started",
@@ -98,8 +102,8 @@ async def _starts(mover: Mover, tx: Change, workflow: Workflow, happened: Incide
             incident_id=str(happened.incident_id),
             event=happened.event,
         )
-        happening = not_started(workflow, why_not, happened.incident_id, happened.id)
-        await notify_team(tx.session, happening, mover.env.now())
+        happening = not_started(workflow, why_not, happened.incident_id, now)
+        await notify_team(tx.session, happening, now)
         log.warning("workflow_not_started", workflow_id=str(workflow.id), incident_id=str(happened.incident_id))
     return not why_not
 

@@ -132,6 +132,13 @@ _SAVE_NODE = (
 )
 
 
+async def begun_about(session: AsyncSession, workflow_id: UUID, incident_id: UUID, since: datetime) -> int:
+    """Answers how many runs of a workflow about an incident began `since` then."""
+    of_both = workflow_runs.c.incident_id == incident_id, workflow_runs.c.workflow_id == workflow_id
+    query = select(func.count()).select_from(workflow_runs).where(*of_both, workflow_runs.c.created_at >= since)
+    return await session.scalar(query) or 0
+
+
 async def request_wake(session: AsyncSession, run_ids: Collection[UUID], at: datetime) -> None:
     """Makes those of the runs that still go on due at `at`, or when they were due before.
 
