@@ -12,13 +12,14 @@ from sqlalchemy import func, update
 
 from cli.launcher.embedded_redis import EmbeddedRedis
 from kernel.database import transaction
+from kernel.errors import NotFound, Unavailable
 from kernel.ids import new_id
 from kernel.team_stream import Thing, publish_change
 from kernel.workflow_tables import workflow_runs
 from oncall.v1 import execution_pb2, incident_pb2, incident_service_pb2, runbook_service_pb2, workflow_service_pb2
 from oncall.v1 import team_service_pb2 as pb
-from server.domain.permission import Role
-from server.operations import watch_team
+from server.domain.permission import Call, Caller, Role
+from server.operations import present_role, team_feed
 from server.storage import teams
 from tests.builders import Person, TeamWithPeople, a_team, an_approved_runbook
 from tests.conftest import killed
@@ -171,7 +172,7 @@ async def test_whoever_is_taken_out_of_the_team_watches_it_no_more(
 async def test_whoever_loses_a_role_hears_no_more_of_incidents(
     workflows: WorkflowDesk, team: TeamWithPeople, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watch_team, "CHECK_SECONDS", 0.2)
+    monkeypatch.setattr(present_role, "CHECK_SECONDS", 0.2)
     async with watching(workflows.server, team, team.reviewer) as watcher:
 
         async def hears_of_incidents() -> bool:
@@ -189,6 +190,42 @@ async def test_whoever_loses_a_role_hears_no_more_of_incidents(
             return not await hears_of_incidents()
 
         await eventually(no_more)
+
+
+async def test_who_reads_slowly_is_asked_before_each_thing_whether_they_may(
+    workflows: WorkflowDesk, team: TeamWithPeople, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(present_role, "CHECK_SECONDS", 0)
+    for _ in range(3):
+        await execute(workflows.server, team)
+    call = Call("TeamService/WatchTeam", Caller(team.observer.id))
+    stream = workflows.server.platform.team_watches.watch(call, team.id)
+    try:
+        assert await anext(stream) is not None  # and two more are there
+        async with transaction(workflows.server.sessions) as tx:
+            await teams.remove_member(tx.session, team.id, team.observer.id)
+        with pytest.raises(NotFound):
+            await anext(stream)
+    finally:
+        await stream.aclose()
+
+
+async def test_who_does_not_read_at_all_has_to_begin_anew(
+    workflows: WorkflowDesk, team: TeamWithPeople, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(team_feed, "MOST_UNTOLD", 2)
+    call = Call("TeamService/WatchTeam", Caller(team.observer.id))
+    stream = workflows.server.platform.team_watches.watch(call, team.id)
+    try:
+        assert await anext(stream) is None  # nothing goes on
+        async with watching(workflows.server, team, team.observer) as watcher:
+            for _ in range(3):
+                execution_id = await execute(workflows.server, team)
+                await watcher.until(of_execution(execution_id, execution_pb2.EXECUTION_STATUS_PENDING))
+        with pytest.raises(Unavailable):
+            _ = [seen async for seen in stream]
+    finally:
+        await stream.aclose()
 
 
 async def test_what_redis_loses_is_found(database_url: str, own_redis: EmbeddedRedis) -> None:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import grpc
 import pytest
 
+from kernel.database import transaction
 from kernel.execution.content import (
     ParameterDefinition,
     ParameterType,
@@ -17,6 +18,7 @@ from kernel.execution.content import (
 from oncall.v1 import runbook_service_pb2, team_pb2, workflow_service_pb2
 from oncall.v1 import workflow_pb2 as pb
 from server.domain.runbook import Runbook
+from server.storage import teams
 from tests.builders import TeamWithPeople, an_approved_runbook
 from tests.executors import an_executor, settings_of
 from tests.rpc.audited import audited
@@ -297,6 +299,23 @@ async def test_a_repeat_of_a_run_answers_the_first(workflows: WorkflowDesk) -> N
     second = (await workflows.workflows.RunWorkflow(request, metadata=metadata)).workflow_run
     assert first.id == second.id
     assert [run.id for run in await workflows.runs_of(workflow_id=workflow.id)] == [first.id]
+
+
+async def test_whoever_is_taken_out_of_the_team_watches_its_runs_no_more(workflows: WorkflowDesk) -> None:
+    team = workflows.team
+    started = await workflows.runs(await workflows.creates([approval("ask")]))
+    request = workflow_service_pb2.WatchWorkflowRunRequest(workflow_run_id=started.id)
+    stream = workflows.workflows.WatchWorkflowRun(request, metadata=team.observer.metadata)
+    assert await stream.read()
+    async with transaction(workflows.server.sessions) as tx:
+        await teams.remove_member(tx.session, team.id, team.observer.id)
+
+    async def goes_on() -> None:
+        while await stream.read() is not grpc.aio.EOF:
+            pass
+
+    async with asyncio.timeout(20):
+        assert await refusal_of(goes_on()) == Refusal(grpc.StatusCode.NOT_FOUND, "NOT_FOUND")
 
 
 async def test_watching_a_run_shows_every_state_until_it_has_ended(workflows: WorkflowDesk) -> None:

@@ -28,6 +28,8 @@ log = structlog.get_logger()
 
 MOST_OF_A_KIND = 500
 """The newest so many of what has not ended in a status are told at the beginning; of all others, when they change."""
+MOST_UNTOLD = 10_000
+"""Things that are held for one watcher who does not read: more than there can be at the beginning."""
 RETRY_SECONDS = 1.0
 GATHER_SECONDS = 0.05
 """How long changes are gathered before they are looked at: those of one run come close together."""
@@ -37,16 +39,21 @@ Seen: TypeAlias = "Execution | Incident | WorkflowRun"
 
 
 class Audience:
-    """What one watcher has not been told: of each thing the latest, so that a slow one holds no more than there is."""
+    """What one watcher has not been told: of each thing the latest, and of not too many."""
 
     def __init__(self) -> None:
         self.untold: dict[Key, Seen] = {}
+        self.behind = False
+        """Whether there was more than is held for one, and so something is missing."""
         self.caught_up = False
         self.told_so = False
         self._event = asyncio.Event()
 
     def tell(self, news: Mapping[Key, Seen], *, caught_up: bool = False) -> None:
         self.untold.update(news)
+        if len(self.untold) > MOST_UNTOLD:
+            self.behind = True
+            self.untold.clear()
         self.caught_up = self.caught_up or caught_up
         self.wake()
 
