@@ -8,8 +8,11 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy import delete
 from standardwebhooks.webhooks import Webhook
 
+from kernel import notification_tables
+from kernel.database import transaction
 from oncall.v1 import secret_service_pb2, secret_service_pb2_grpc
 from oncall.v1 import workflow_pb2 as pb
 from server.domain.delivery import NotificationEvent
@@ -103,6 +106,18 @@ async def test_what_a_cancelled_run_sends_is_not_tried_again(workflows: Workflow
             await workflows.ended(started.id)
             await eventually(partial(all_have_ended, workflows, UUID(started.id)))
     assert len(receiver.requests) == 1
+
+
+async def test_what_is_not_kept_was_not_delivered(workflows: WorkflowDesk) -> None:
+    workflow = await workflows.creates([webhook("call", "https://example.org/hook")])
+    started = await workflows.runs(workflow)
+    await workflows.moves(started.id)
+    async with transaction(workflows.server.sessions) as tx:  # as retention does, where nobody moved runs for as long
+        await tx.session.execute(delete(notification_tables.deliveries))
+    async with jobs_of(workflows.server, hears=False):
+        run = await workflows.ended(started.id)
+    assert (status(run), statuses(run)) == ("FAILED", {"call": "FAILED"})
+    assert "not kept" in run.nodes[0].problem
 
 
 async def all_have_ended(workflows: WorkflowDesk, run_id: UUID) -> bool:
