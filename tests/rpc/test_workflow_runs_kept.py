@@ -195,7 +195,8 @@ async def test_a_run_that_cannot_be_moved_keeps_nobody_from_the_others(
         return await advance_run(mover, run_id)
 
     monkeypatch.setattr(runs, "advance_run", breaks)
-    async with jobs_of(workflows.server):
+    monkeypatch.setattr(runs, "SWEEP_LIMIT", 1)  # as if so many were broken as one look finds
+    async with jobs_of(workflows.server, hears=False):
         await workflows.until(fine.id, lambda run: statuses(run)["ask"] == "WAITING")
     assert statuses(await workflows.run(broken.id)) == {"ask": "PENDING"}
     monkeypatch.undo()

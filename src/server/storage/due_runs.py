@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
@@ -84,9 +85,11 @@ def _unended() -> ColumnElement[bool]:
     return workflow_runs.c.status == literal_column("'RUNNING'")
 
 
-async def due(session: AsyncSession, *, limit: int) -> list[UUID]:
-    """Answers runs to be looked at, each once."""
+async def due(session: AsyncSession, *, limit: int, besides: Collection[UUID] = ()) -> list[UUID]:
+    """Answers runs to be looked at, each once; of each kind at most `limit`, and none of those in `besides`."""
     found: dict[UUID, None] = {}
     for query in (awake(limit), unheard(limit), answered(limit), sent(limit), braked(limit)):
-        found |= dict.fromkeys((await session.execute(query)).scalars())
+        (run_id,) = query.selected_columns
+        wanted = query.where(run_id.not_in(besides)) if besides else query
+        found |= dict.fromkeys((await session.execute(wanted)).scalars())
     return list(found)
