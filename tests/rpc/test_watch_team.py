@@ -217,11 +217,13 @@ async def test_who_does_not_read_at_all_has_to_begin_anew(
     call = Call("TeamService/WatchTeam", Caller(team.observer.id))
     stream = workflows.server.platform.team_watches.watch(call, team.id)
     try:
-        assert await anext(stream) is None  # nothing goes on
+        assert await anext(stream) is None  # nothing goes on, and then more than is held
         async with watching(workflows.server, team, team.observer) as watcher:
             for _ in range(3):
                 execution_id = await execute(workflows.server, team)
                 await watcher.until(of_execution(execution_id, execution_pb2.EXECUTION_STATUS_PENDING))
+        async with watching(workflows.server, team, team.responder) as late:  # who hears of more than that at once
+            assert await late.caught_up() == ["execution"] * 3
         with pytest.raises(Unavailable):
             _ = [seen async for seen in stream]
     finally:
