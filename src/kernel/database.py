@@ -18,12 +18,22 @@ from kernel.statement import Driver, to_json
 log = structlog.get_logger()
 
 
-def create_engine(url: str, *, pool_size: int = 10) -> AsyncEngine:
+IDLE_SECONDS = 60.0
+"""How long a transaction may wait for whoever began it; all of ours go on within milliseconds."""
+
+
+def create_engine(url: str, *, pool_size: int = 10, idle_seconds: float = IDLE_SECONDS) -> AsyncEngine:
     """Answers an engine over asyncpg; `url` is a SQLAlchemy URL, `postgresql://` meaning asyncpg too.
 
     At most twice `pool_size` connections. A caller that gets none within 10 s gets an error. One whose connection was
-    lost while nobody used it gets a new one: after a restart of PostgreSQL the first calls must not fail.
+    lost while nobody used it gets a new one: after a restart of PostgreSQL the first calls must not fail. PostgreSQL
+    ends a transaction that is idle for `idle_seconds`: a process that is frozen, or behind a broken network, must not
+    keep what it locked from all others.
     """
+    of_sessions = {
+        "application_name": "oncall",
+        "idle_in_transaction_session_timeout": str(round(idle_seconds * 1000)),
+    }
     engine = create_async_engine(
         async_url(url),
         pool_size=pool_size,
@@ -32,7 +42,7 @@ def create_engine(url: str, *, pool_size: int = 10) -> AsyncEngine:
         pool_use_lifo=True,  # a connection knows the plans of the statements that it has seen: better few than all
         hide_parameters=True,  # an error that is logged must not carry what somebody sent
         json_serializer=to_json,
-        connect_args={"timeout": 10, "server_settings": {"application_name": "oncall"}},
+        connect_args={"timeout": 10, "server_settings": of_sessions},
     )
     event.listen(engine.sync_engine, "checkout", _refuse_if_lost)
     return engine

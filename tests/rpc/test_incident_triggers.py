@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
+from functools import partial
+from uuid import UUID
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import func, text, update
 
 from kernel.database import transaction
-from kernel.workflow_tables import incident_events
+from kernel.workflow_tables import incident_events, workflow_runs
+from kernel.workflow_tables import workflows as workflows_table
 from oncall.v1 import incident_service_pb2, runbook_service_pb2, workflow_service_pb2
 from oncall.v1 import workflow_pb2 as pb
+from server.domain.delivery import NotificationEvent
+from server.domain.workflow import guard
 from server.operations.handle_incident_events import handle_incident_events
+from server.storage import deliveries, due_runs
+from server.storage.deliveries import DeliveryFilter
 from tests.builders import TeamWithPeople, a_team, an_approved_runbook
+from tests.receivers import a_channel
 from tests.rpc.audited import audited
 from tests.rpc.conftest import RunningServer
+from tests.rpc.scripted_executor import ScriptedExecutor
+from tests.waiting import eventually
 from tests.workflows import (
     CREATED,
     SEV1,
@@ -110,6 +121,47 @@ async def test_an_event_that_is_handled_again_starts_nothing_twice(workflows: Wo
     assert len(await workflows.runs_of(incident_id=incident.id)) == 1
 
 
+async def test_an_event_leaves_a_run_alone_that_ends_while_it_is_handled(workflows: WorkflowDesk) -> None:
+    """Otherwise the sweep would find the run due each second, for as long as it is kept, and never move it."""
+    sessions = workflows.server.sessions
+    await workflows.creates([approval("ask")], event=CREATED)
+    incident = await workflows.an_incident()
+    await handled(workflows)
+    (run,) = await workflows.runs_of(incident_id=incident.id)
+    await workflows.moves(run.id)
+    await says(workflows, incident.id)
+    async with transaction(sessions) as tx:
+        ends = {"status": "CANCELLED", "completed_at": func.now(), "wake_at": None}
+        await tx.session.execute(update(workflow_runs).where(workflow_runs.c.id == UUID(run.id)).values(ends))
+        handling = asyncio.create_task(handled(workflows))
+        await eventually(partial(somebody_waits_for_a_lock, workflows))
+    assert await handling == 1
+    async with transaction(sessions) as tx:
+        assert await due_runs.due(tx.session, limit=10) == []
+
+
+async def somebody_waits_for_a_lock(workflows: WorkflowDesk) -> bool:
+    async with workflows.server.sessions() as session:
+        waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+        return bool(await session.scalar(waiting))
+
+
+async def test_an_event_that_cannot_be_handled_keeps_nobody_from_the_others(workflows: WorkflowDesk) -> None:
+    other = WorkflowDesk(workflows.server, await a_team(workflows.server.sessions))
+    broken = await workflows.creates([approval("ask")], event=CREATED)
+    await other.creates([approval("ask")], event=CREATED)
+    async with transaction(workflows.server.sessions) as tx:  # as a newer version may have written it
+        unreadable = update(workflows_table).where(workflows_table.c.id == UUID(broken.id)).values(definition={})
+        await tx.session.execute(unreadable)
+    await workflows.an_incident()
+    incident = await other.an_incident()
+    async with jobs_of(workflows.server, hears=False):
+        (run,) = await other.until_runs(incident_id=incident.id)
+        await other.until(run.id, lambda run: statuses(run)["ask"] == "WAITING")
+    with pytest.raises(KeyError):
+        await handled(workflows)  # it is not lost: it waits for somebody who can read it
+
+
 async def test_a_run_sees_the_incident_as_it_was_and_as_it_is(workflows: WorkflowDesk) -> None:
     workflow = await workflows.creates(
         [
@@ -138,6 +190,35 @@ async def test_a_condition_without_an_answer_starts_nothing_and_says_so(workflow
     (row,) = await audited(workflows.server.sessions, action="workflow.not_started")
     assert row["resource_id"] == workflow.id
     assert "no answer" in row["detail"]["reason"]
+
+
+async def test_a_workflow_that_starts_itself_comes_to_an_end(
+    workflows: WorkflowDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever it does outside says something of the incident again, as a webhook that reports back would."""
+    monkeypatch.setattr(guard, "MOST_RUNS", 3)
+    sessions = workflows.server.sessions
+    failures = (NotificationEvent.WORKFLOW_FAILED,)
+    channel = await a_channel(sessions, workflows.team, "https://example.org/hook", events=failures)
+    workflow = await workflows.creates([approval("ask")], event=UPDATED)
+    first, other = await workflows.an_incident(), await workflows.an_incident()
+    for _ in range(6):
+        await says(workflows, first.id)
+        await handled(workflows)
+    assert len(await workflows.runs_of(workflow_id=workflow.id)) == 3
+    assert len(await audited(sessions, action="workflow.not_started")) == 3
+    async with sessions() as session:
+        told = await deliveries.page(session, DeliveryFilter(channel_id=channel.id), before=None, limit=9)
+    assert 1 <= len(told) <= 2  # once an hour, and one may have just begun
+    await says(workflows, other.id)
+    await handled(workflows)
+    assert len(await workflows.runs_of(incident_id=other.id)) == 1
+    async with transaction(sessions) as tx:
+        an_hour_ago = {"created_at": workflow_runs.c.created_at - timedelta(hours=1)}
+        await tx.session.execute(update(workflow_runs).values(an_hour_ago))
+    await says(workflows, first.id)
+    await handled(workflows)
+    assert len(await workflows.runs_of(incident_id=first.id)) == 4
 
 
 async def test_a_worse_incident_stops_what_its_brake_names(workflows: WorkflowDesk) -> None:
@@ -219,6 +300,28 @@ async def test_what_a_run_did_is_undone_once_somebody_approves_it(workflows: Wor
     run = await workflows.run(run_id)
     assert run.compensation.status == pb.WORKFLOW_NODE_STATUS_SUCCEEDED
     assert run.compensation.execution_id
+
+
+async def test_nothing_is_undone_while_it_is_still_being_done(workflows: WorkflowDesk) -> None:
+    undo = await an_approved_runbook(workflows.server.sessions, workflows.team)
+    workflow = await workflows.creates(
+        [runbook("do", undo.id)],
+        compensation=pb.WorkflowCompensation(runbook=pb.RunbookWork(runbook_id=str(undo.id))),
+    )
+    run_id = (await workflows.runs(workflow)).id
+    await workflows.moves(run_id)
+    executor = ScriptedExecutor(workflows.server, (await workflows.run(run_id)).nodes[0].execution_id)
+    await executor.claim()
+    await workflows.cancels(run_id)
+    await workflows.moves(run_id)
+    await workflows.decides(run_id, "")
+    await workflows.moves(run_id)
+    run = await workflows.run(run_id)
+    assert status(run) == "CANCELLED"
+    assert (run.compensation.status, run.compensation.execution_id) == (pb.WORKFLOW_NODE_STATUS_WAITING, "")
+    await executor.finish(exit_code=143)
+    async with jobs_of(workflows.server, hears=False):
+        await workflows.until(run_id, lambda run: run.compensation.execution_id)
 
 
 async def test_a_run_that_executed_nothing_has_nothing_to_undo(workflows: WorkflowDesk) -> None:

@@ -8,13 +8,18 @@ from contextlib import asynccontextmanager
 
 import grpc
 import pytest
+from sqlalchemy import func, update
 
 from cli.launcher.embedded_redis import EmbeddedRedis
 from kernel.database import transaction
-from oncall.v1 import execution_pb2, incident_pb2, incident_service_pb2, runbook_service_pb2
+from kernel.errors import NotFound, Unavailable
+from kernel.ids import new_id
+from kernel.team_stream import Thing, publish_change
+from kernel.workflow_tables import workflow_runs
+from oncall.v1 import execution_pb2, incident_pb2, incident_service_pb2, runbook_service_pb2, workflow_service_pb2
 from oncall.v1 import team_service_pb2 as pb
-from server.domain.permission import Role
-from server.operations import watch_team
+from server.domain.permission import Call, Caller, Role
+from server.operations import present_role, team_feed
 from server.storage import teams
 from tests.builders import Person, TeamWithPeople, a_team, an_approved_runbook
 from tests.conftest import killed
@@ -167,7 +172,7 @@ async def test_whoever_is_taken_out_of_the_team_watches_it_no_more(
 async def test_whoever_loses_a_role_hears_no_more_of_incidents(
     workflows: WorkflowDesk, team: TeamWithPeople, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watch_team, "CHECK_SECONDS", 0.2)
+    monkeypatch.setattr(present_role, "CHECK_SECONDS", 0.2)
     async with watching(workflows.server, team, team.reviewer) as watcher:
 
         async def hears_of_incidents() -> bool:
@@ -187,6 +192,44 @@ async def test_whoever_loses_a_role_hears_no_more_of_incidents(
         await eventually(no_more)
 
 
+async def test_who_reads_slowly_is_asked_before_each_thing_whether_they_may(
+    workflows: WorkflowDesk, team: TeamWithPeople, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(present_role, "CHECK_SECONDS", 0)
+    for _ in range(3):
+        await execute(workflows.server, team)
+    call = Call("TeamService/WatchTeam", Caller(team.observer.id))
+    stream = workflows.server.platform.team_watches.watch(call, team.id)
+    try:
+        assert await anext(stream) is not None  # and two more are there
+        async with transaction(workflows.server.sessions) as tx:
+            await teams.remove_member(tx.session, team.id, team.observer.id)
+        with pytest.raises(NotFound):
+            await anext(stream)
+    finally:
+        await stream.aclose()
+
+
+async def test_who_does_not_read_at_all_has_to_begin_anew(
+    workflows: WorkflowDesk, team: TeamWithPeople, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(team_feed, "MOST_UNTOLD", 2)
+    call = Call("TeamService/WatchTeam", Caller(team.observer.id))
+    stream = workflows.server.platform.team_watches.watch(call, team.id)
+    try:
+        assert await anext(stream) is None  # nothing goes on, and then more than is held
+        async with watching(workflows.server, team, team.observer) as watcher:
+            for _ in range(3):
+                execution_id = await execute(workflows.server, team)
+                await watcher.until(of_execution(execution_id, execution_pb2.EXECUTION_STATUS_PENDING))
+        async with watching(workflows.server, team, team.responder) as late:  # who hears of more than that at once
+            assert await late.caught_up() == ["execution"] * 3
+        with pytest.raises(Unavailable):
+            _ = [seen async for seen in stream]
+    finally:
+        await stream.aclose()
+
+
 async def test_what_redis_loses_is_found(database_url: str, own_redis: EmbeddedRedis) -> None:
     async with a_server(database_url, own_redis.url) as server:
         team = await a_team(server.sessions)
@@ -197,6 +240,41 @@ async def test_what_redis_loses_is_found(database_url: str, own_redis: EmbeddedR
             incident = await workflows.an_incident()
             await watcher.until(lambda answer: answer.incident.id == incident.id)
             own_redis.start()
+
+
+async def test_what_was_not_told_is_found_also_where_much_else_is(
+    workflows: WorkflowDesk, team: TeamWithPeople
+) -> None:
+    """Whoever changed it died before they told of it, and the team is never quiet."""
+    server = workflows.server
+    started = await workflows.runs(await workflows.creates([approval("ask")]))
+
+    async def talk() -> None:
+        while True:
+            await publish_change(server.platform.redis, team.id, Thing.EXECUTION, new_id())
+            await asyncio.sleep(0.1)
+
+    async def see_it_asked_to_end() -> None:
+        request = workflow_service_pb2.WatchWorkflowRunRequest(workflow_run_id=started.id)
+        async for answer in workflows.workflows.WatchWorkflowRun(request, metadata=team.observer.metadata):
+            if answer.workflow_run.HasField("cancel_requested_at"):
+                return
+
+    async with watching(server, team, team.observer) as watcher:
+        await watcher.caught_up()
+        talking, seeing = asyncio.create_task(talk()), asyncio.create_task(see_it_asked_to_end())
+        await eventually(lambda: _is_followed(server))
+        async with transaction(server.sessions) as tx:
+            changed = {"cancel_requested_at": func.now(), "revision": workflow_runs.c.revision + 1}
+            await tx.session.execute(update(workflow_runs).values(changed))
+        await watcher.until(lambda answer: answer.workflow_run.HasField("cancel_requested_at"))
+        async with asyncio.timeout(20):
+            await seeing
+        talking.cancel()
+
+
+async def _is_followed(server: RunningServer) -> bool:
+    return server.platform.run_watches.followed == 1
 
 
 async def test_streams_end_when_the_server_stops(database_url: str, redis_url: str) -> None:

@@ -8,7 +8,9 @@ import grpc
 import pytest
 
 from cli.launcher.embedded_redis import EmbeddedRedis
+from kernel.database import transaction
 from oncall.v1 import workflow_service_pb2
+from server.storage import teams
 from tests.builders import TeamWithPeople, a_team
 from tests.conftest import away
 from tests.rpc.conftest import Refusal, RunningServer, a_server, refusal_of
@@ -71,3 +73,20 @@ async def test_a_change_that_redis_did_not_tell_is_seen(database_url: str, own_r
         server.platform.run_watches.stop()
         refused = await refusal_of(anext(states))
         assert refused == Refusal(grpc.StatusCode.UNAVAILABLE, "SERVER_STOPPING")
+
+
+async def test_whoever_is_taken_out_of_the_team_watches_its_runs_no_more(workflows: WorkflowDesk) -> None:
+    team = workflows.team
+    started = await workflows.runs(await workflows.creates([approval("ask")]))
+    request = workflow_service_pb2.WatchWorkflowRunRequest(workflow_run_id=started.id)
+    stream = workflows.workflows.WatchWorkflowRun(request, metadata=team.observer.metadata)
+    assert await stream.read()
+    async with transaction(workflows.server.sessions) as tx:
+        await teams.remove_member(tx.session, team.id, team.observer.id)
+
+    async def goes_on() -> None:
+        while await stream.read() is not grpc.aio.EOF:
+            pass
+
+    async with asyncio.timeout(20):
+        assert await refusal_of(goes_on()) == Refusal(grpc.StatusCode.NOT_FOUND, "NOT_FOUND")

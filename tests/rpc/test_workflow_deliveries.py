@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
+from uuid import UUID
 
 import pytest
+from sqlalchemy import delete
 from standardwebhooks.webhooks import Webhook
 
+from kernel import notification_tables
+from kernel.database import transaction
 from oncall.v1 import secret_service_pb2, secret_service_pb2_grpc
 from oncall.v1 import workflow_pb2 as pb
 from server.domain.delivery import NotificationEvent
+from server.storage import deliveries
 from tests.builders import TeamWithPeople
 from tests.receivers import SIGNING_SECRET, a_channel, a_webhook_receiver, answering
 from tests.rpc.conftest import RunningServer, refusal_of
 from tests.sending import a_sender
+from tests.waiting import eventually
 from tests.workflows import (
     CREATED,
     FAILURE,
@@ -86,6 +93,36 @@ async def test_a_webhook_that_nobody_takes_fails_its_step(workflows: WorkflowDes
     assert (status(run), statuses(run)) == ("COMPLETED", {"call": "FAILED", "instead": "SUCCEEDED"})
     assert run.nodes[0].output["status_code"] == 410
     assert "410" in run.nodes[0].problem
+
+
+async def test_what_a_cancelled_run_sends_is_not_tried_again(workflows: WorkflowDesk) -> None:
+    async with a_webhook_receiver() as receiver, a_sender(workflows.server.sessions, []):
+        receiver.answers = [answering(503)]
+        workflow = await workflows.creates([webhook("call", receiver.url)])
+        async with jobs_of(workflows.server):
+            started = await workflows.runs(workflow)
+            await receiver.wait_for(1)
+            await workflows.cancels(started.id)
+            await workflows.ended(started.id)
+            await eventually(partial(all_have_ended, workflows, UUID(started.id)))
+    assert len(receiver.requests) == 1
+
+
+async def test_what_is_not_kept_was_not_delivered(workflows: WorkflowDesk) -> None:
+    workflow = await workflows.creates([webhook("call", "https://example.org/hook")])
+    started = await workflows.runs(workflow)
+    await workflows.moves(started.id)
+    async with transaction(workflows.server.sessions) as tx:  # as retention does, where nobody moved runs for as long
+        await tx.session.execute(delete(notification_tables.deliveries))
+    async with jobs_of(workflows.server, hears=False):
+        run = await workflows.ended(started.id)
+    assert (status(run), statuses(run)) == ("FAILED", {"call": "FAILED"})
+    assert "not kept" in run.nodes[0].problem
+
+
+async def all_have_ended(workflows: WorkflowDesk, run_id: UUID) -> bool:
+    async with workflows.server.sessions() as session:
+        return all(one.ended_at is not None for one in await deliveries.of_run(session, run_id))
 
 
 async def test_a_message_goes_to_every_channel_that_is_enabled(workflows: WorkflowDesk) -> None:

@@ -9,11 +9,12 @@ from uuid import UUID
 
 import grpc
 import pytest
-from sqlalchemy import func, select, text, update
+from sqlalchemy import delete, func, select, text, update
+from sqlalchemy.exc import DBAPIError
 
-from kernel.database import transaction
+from kernel.database import create_engine, sessions, transaction
 from kernel.execution.content import ConcurrencyPolicy, ScriptLanguage, VersionContent
-from kernel.tables import runbooks
+from kernel.tables import executions, runbooks
 from kernel.workflow_tables import incident_events, workflow_node_runs, workflow_runs
 from oncall.v1 import workflow_pb2 as pb
 from oncall.v1 import workflow_service_pb2 as service_pb
@@ -21,6 +22,7 @@ from server.domain.retention import Retention
 from server.jobs import runs
 from server.operations.handle_incident_events import handle_incident_events
 from server.operations.remove_expired import remove_old_runs
+from server.storage import workflow_runs as workflow_run_rows
 from tests.builders import TeamWithPeople, a_team, an_approved_runbook
 from tests.rpc.conftest import Refusal, RunningServer, refusal_of
 from tests.waiting import eventually
@@ -78,6 +80,43 @@ async def test_runs_go_when_executions_would_and_not_before(workflows: WorkflowD
     async with sessions() as session:
         left = (await session.execute(select(workflow_node_runs.c.run_id).distinct())).scalars().all()
     assert set(left) <= {UUID(going.id)}
+
+
+async def test_a_step_whose_execution_is_gone_fails_at_once(workflows: WorkflowDesk) -> None:
+    """What undoes a run has no deadline: nothing else would ever end it."""
+    sessions = workflows.server.sessions
+    undo = await an_approved_runbook(sessions, workflows.team)
+    workflow = await workflows.creates(
+        [runbook("do", undo.id, detached=True), approval("ask")],
+        edge("do", "ask"),
+        compensation=pb.WorkflowCompensation(runbook=pb.RunbookWork(runbook_id=str(undo.id))),
+    )
+    run = await workflows.runs(workflow)
+    await workflows.moves(run.id)
+    for node, approve in (("ask", False), ("", True)):
+        await workflows.decides(run.id, node, approve=approve)
+        await workflows.moves(run.id)
+    undoing = (await workflows.run(run.id)).compensation
+    async with transaction(sessions) as tx:  # as retention does, where nobody moved runs for as long
+        await tx.session.execute(delete(executions).where(executions.c.id == UUID(undoing.execution_id)))
+    failed = pb.WORKFLOW_NODE_STATUS_FAILED
+    async with jobs_of(workflows.server, hears=False):
+        seen = await workflows.until(run.id, lambda run: run.compensation.status == failed)
+    assert "not kept" in seen.compensation.problem
+
+
+async def test_a_mover_that_is_frozen_does_not_keep_its_run(workflows: WorkflowDesk, database_url: str) -> None:
+    workflow = await workflows.creates([approval("ask")])
+    run = await workflows.runs(workflow)
+    frozen = create_engine(database_url, pool_size=1, idle_seconds=1)
+    try:
+        async with sessions(frozen)() as session, jobs_of(workflows.server):
+            assert await workflow_run_rows.find(session, UUID(run.id), lock=True)
+            await workflows.until(run.id, lambda run: statuses(run)["ask"] == "WAITING")
+            with pytest.raises(DBAPIError):  # what it did not commit is gone
+                await session.commit()
+    finally:
+        await frozen.dispose()
 
 
 async def test_pages_of_runs_and_workflows_neither_repeat_nor_leave_out(workflows: WorkflowDesk) -> None:
@@ -156,7 +195,8 @@ async def test_a_run_that_cannot_be_moved_keeps_nobody_from_the_others(
         return await advance_run(mover, run_id)
 
     monkeypatch.setattr(runs, "advance_run", breaks)
-    async with jobs_of(workflows.server):
+    monkeypatch.setattr(runs, "SWEEP_LIMIT", 1)  # as if so many were broken as one look finds
+    async with jobs_of(workflows.server, hears=False):
         await workflows.until(fine.id, lambda run: statuses(run)["ask"] == "WAITING")
     assert statuses(await workflows.run(broken.id)) == {"ask": "PENDING"}
     monkeypatch.undo()

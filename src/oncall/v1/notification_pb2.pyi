@@ -262,7 +262,7 @@ class Delivery(_message.Message):
     event: Global___NotificationEvent.ValueType
     """What it tells of."""
     subject: _builtins.str
-    """Its subject line, at most 200 characters."""
+    """Its subject line, at most 200 characters; where it tells of an incident, empty for those who may not read incidents."""
     status: Global___DeliveryStatus.ValueType
     """How it stands."""
     attempts: _builtins.int

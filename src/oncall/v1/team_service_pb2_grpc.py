@@ -222,7 +222,8 @@ class TeamServiceServicer:
 
         Changes that follow one another fast may be answered as one, and a thing may be answered again as it was. What a
         watcher is too slow for it is answered later, as it is then. A role that is taken away meanwhile ends the stream.
-        * `UNAVAILABLE`: the server stops; watch again.
+        * `UNAVAILABLE`: the server stops, or a watcher did not read for so long that too much is held for them (10,000
+        things); watch again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

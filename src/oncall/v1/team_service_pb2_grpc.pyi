@@ -82,7 +82,8 @@ class TeamServiceStub:
 
     Changes that follow one another fast may be answered as one, and a thing may be answered again as it was. What a
     watcher is too slow for it is answered later, as it is then. A role that is taken away meanwhile ends the stream.
-    * `UNAVAILABLE`: the server stops; watch again.
+    * `UNAVAILABLE`: the server stops, or a watcher did not read for so long that too much is held for them (10,000
+      things); watch again.
     """
 
 @_typing.type_check_only
@@ -139,7 +140,8 @@ class TeamServiceAsyncStub(TeamServiceStub):
 
     Changes that follow one another fast may be answered as one, and a thing may be answered again as it was. What a
     watcher is too slow for it is answered later, as it is then. A role that is taken away meanwhile ends the stream.
-    * `UNAVAILABLE`: the server stops; watch again.
+    * `UNAVAILABLE`: the server stops, or a watcher did not read for so long that too much is held for them (10,000
+      things); watch again.
     """
 
 class TeamServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -277,7 +279,8 @@ class TeamServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Changes that follow one another fast may be answered as one, and a thing may be answered again as it was. What a
         watcher is too slow for it is answered later, as it is then. A role that is taken away meanwhile ends the stream.
-        * `UNAVAILABLE`: the server stops; watch again.
+        * `UNAVAILABLE`: the server stops, or a watcher did not read for so long that too much is held for them (10,000
+          things); watch again.
         """
 
 def add_TeamServiceServicer_to_server(servicer: TeamServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -305,7 +305,11 @@ Global___Workflow: _TypeAlias = Workflow  # noqa: Y015
 
 @_typing.final
 class WorkflowTrigger(_message.Message):
-    """What starts a workflow."""
+    """What starts a workflow.
+
+    Of one workflow, the events of one incident start at most 100 runs within an hour, so that one whose steps make
+    somebody say something of the incident comes to an end; that it did not start is audited and told.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

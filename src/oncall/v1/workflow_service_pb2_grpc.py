@@ -170,7 +170,7 @@ class WorkflowServiceServicer:
     def WatchWorkflowRun(self, request, context):
         """Answers a run as it is, and again after every change, until it has ended (and its compensation, if one is offered). OBSERVER.
 
-        Changes that follow one another fast may be answered as one.
+        Changes that follow one another fast may be answered as one. Whoever is taken out of the team hears no more.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -69,7 +69,7 @@ class WorkflowServiceStub:
     WatchWorkflowRun: _grpc.UnaryStreamMultiCallable[_workflow_service_pb2.WatchWorkflowRunRequest, _workflow_service_pb2.WatchWorkflowRunResponse]
     """Answers a run as it is, and again after every change, until it has ended (and its compensation, if one is offered). OBSERVER.
 
-    Changes that follow one another fast may be answered as one.
+    Changes that follow one another fast may be answered as one. Whoever is taken out of the team hears no more.
     """
     CancelWorkflowRun: _grpc.UnaryUnaryMultiCallable[_workflow_service_pb2.CancelWorkflowRunRequest, _workflow_service_pb2.CancelWorkflowRunResponse]
     """Asks a run to end: no further step begins, and what runs is cancelled. Safe to repeat. RESPONDER.
@@ -125,7 +125,7 @@ class WorkflowServiceAsyncStub(WorkflowServiceStub):
     WatchWorkflowRun: _aio.UnaryStreamMultiCallable[_workflow_service_pb2.WatchWorkflowRunRequest, _workflow_service_pb2.WatchWorkflowRunResponse]  # type: ignore[assignment]
     """Answers a run as it is, and again after every change, until it has ended (and its compensation, if one is offered). OBSERVER.
 
-    Changes that follow one another fast may be answered as one.
+    Changes that follow one another fast may be answered as one. Whoever is taken out of the team hears no more.
     """
     CancelWorkflowRun: _aio.UnaryUnaryMultiCallable[_workflow_service_pb2.CancelWorkflowRunRequest, _workflow_service_pb2.CancelWorkflowRunResponse]  # type: ignore[assignment]
     """Asks a run to end: no further step begins, and what runs is cancelled. Safe to repeat. RESPONDER.
@@ -232,7 +232,7 @@ class WorkflowServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_workflow_service_pb2.WatchWorkflowRunResponse], _abc.AsyncIterator[_workflow_service_pb2.WatchWorkflowRunResponse]]:
         """Answers a run as it is, and again after every change, until it has ended (and its compensation, if one is offered). OBSERVER.
 
-        Changes that follow one another fast may be answered as one.
+        Changes that follow one another fast may be answered as one. Whoever is taken out of the team hears no more.
         """
 
     @_abc_1.abstractmethod

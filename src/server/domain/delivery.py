@@ -38,6 +38,10 @@ class NotificationEvent(StrEnum):
     TEST = "TEST"
 
 
+OF_INCIDENTS = frozenset(
+    {NotificationEvent.INCIDENT_CREATED, NotificationEvent.INCIDENT_UPDATED, NotificationEvent.INCIDENT_RESOLVED}
+)
+"""Those whose subject says which incident it is."""
 SUBSCRIBABLE = tuple(
     event
     for event in NotificationEvent

@@ -67,12 +67,12 @@ class RunMoves:
 
     async def sweep(self) -> int:
         """Handles what happened to incidents and moves all runs that are due, and waits for it; answers how many."""
-        await handle_incident_events(self._mover)
-        async with transaction(self._mover.env.sessions) as tx:
-            due = await due_runs.due(tx.session, limit=SWEEP_LIMIT)
+        await self._handle()
         now = time.monotonic()
         self._postponed = {run_id: until for run_id, until in self._postponed.items() if until > now}
-        tasks = [await self.move(run_id) for run_id in due if run_id not in self._postponed]
+        async with transaction(self._mover.env.sessions) as tx:
+            due = await due_runs.due(tx.session, limit=SWEEP_LIMIT, besides=self._postponed)
+        tasks = [await self.move(run_id) for run_id in due]
         if begun := [task for task in tasks if task is not None]:
             await asyncio.wait(begun)
         return len(due)

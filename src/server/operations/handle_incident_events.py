@@ -6,9 +6,12 @@ and one workflow there is only one run.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from uuid import UUID
+
 import structlog
 
-from server.domain.workflow.guard import brake_reason, trigger_holds
+from server.domain.workflow.guard import WITHIN, brake_reason, too_often, trigger_holds
 from server.domain.workflow.language import TemplateProblem
 from server.domain.workflow.workflow import Workflow
 from server.operations.change import Change, change
@@ -22,20 +25,40 @@ from server.storage.incident_events import IncidentEvent
 
 log = structlog.get_logger()
 
+MOST_FAILED = 100
+"""Events that are set aside in one go: where so many fail, it is not about them."""
+
 
 async def handle_incident_events(mover: Mover) -> int:
-    """Handles events until none is left that nobody handles; answers how many."""
-    handled = 0
-    while await _handle_one(mover):
-        handled += 1
+    """Handles events until none is left that nobody handles; answers how many.
+
+    One that cannot be handled stays, and keeps nobody from the others: the first such error is raised at the end.
+    """
+    handled, errors = 0, list[Exception]()
+    failed: list[UUID] = []
+    while True:
+        taken: list[UUID] = []
+        try:
+            if not await _handle_one(mover, failed, taken):
+                break
+            handled += 1
+        except Exception as error:
+            if not taken or len(failed) == MOST_FAILED:
+                raise
+            failed += taken
+            errors.append(error)
+    if errors:
+        raise errors[0]
     return handled
 
 
-async def _handle_one(mover: Mover) -> bool:
+async def _handle_one(mover: Mover, failed: Collection[UUID], taken: list[UUID]) -> bool:
+    """Handles the oldest event but for those that `failed`, and notes in `taken` which it is."""
     async with change(mover.env.sessions, None) as tx:
-        happened = await incident_events.take(tx.session)
+        happened = await incident_events.take(tx.session, besides=failed)
         if happened is None:
             return False
+        taken.append(happened.id)
         await _wake_runs(mover, tx, happened)
         around: Surroundings | None = None
         for workflow in await workflows.started_by(tx.session, happened.team_id, happened.event):
@@ -65,6 +88,10 @@ async def _starts(mover: Mover, tx: Change, workflow: Workflow, happened: Incide
         why_not = brake_reason(workflow.definition, context, workflow.failed_runs)
     except TemplateProblem as problem:
         why_not = f"its condition has no answer: {problem}"
+    now = mover.env.now()
+    if not why_not:
+        begun = await workflow_runs.begun_about(tx.session, workflow.id, happened.incident_id, now - WITHIN)
+        why_not = too_often(begun)
     if why_not:
         await tx.audit(
             "workflow.not_started",
@@ -75,8 +102,8 @@ async def _starts(mover: Mover, tx: Change, workflow: Workflow, happened: Incide
             incident_id=str(happened.incident_id),
             event=happened.event,
         )
-        happening = not_started(workflow, why_not, happened.incident_id, happened.id)
-        await notify_team(tx.session, happening, mover.env.now())
+        happening = not_started(workflow, why_not, happened.incident_id, now)
+        await notify_team(tx.session, happening, now)
         log.warning("workflow_not_started", workflow_id=str(workflow.id), incident_id=str(happened.incident_id))
     return not why_not
 

@@ -15,6 +15,7 @@ from server.operations.change import Change
 from server.operations.ground import Ground, Mover
 from server.operations.run_context import surroundings_of_run
 from server.operations.run_facts import how_ended
+from server.storage import executions
 
 
 def with_offer(run: WorkflowRun, now: datetime) -> WorkflowRun:
@@ -35,11 +36,23 @@ async def move_compensation(mover: Mover, tx: Change, run: WorkflowRun, now: dat
         return run
     ended = await how_ended(tx.session, offered)
     if ended is not None and ended.succeeded and offered.state.status is NodeStatus.WAITING:
+        if await _is_being_done(tx, run):
+            return run  # the sweep looks again, each second
         offered = await _take(mover, Ground(tx, run, {}, now), compensation, offered)
     else:
         offered = replace(offered, state=settle(offered.state, ended, now))
     waits = offered.state.status is NodeStatus.WAITING
     return replace(run, nodes={**run.nodes, COMPENSATION: offered}, wake_at=offered.state.due_at if waits else None)
+
+
+async def _is_being_done(tx: Change, run: WorkflowRun) -> bool:
+    """Whether an execution that ended with the run was asked to end, and has not yet."""
+    cut_off = [
+        node.execution_id
+        for node in run.nodes.values()
+        if node.execution_id is not None and node.state.status in {NodeStatus.CANCELLED, NodeStatus.TIMEOUT}
+    ]
+    return any(not one.status.ended for one in await executions.some(tx.session, cut_off))
 
 
 async def _take(mover: Mover, ground: Ground, compensation: Compensation, offered: NodeRun) -> NodeRun:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from server.domain.delivery import Delivery, DeliveryStatus
+from server.domain.delivery import OF_INCIDENTS, Delivery, DeliveryStatus
 from server.domain.notification_channel import NotificationChannel
 from server.domain.page import Page, PageRequest
-from server.domain.permission import Call, not_found
+from server.domain.permission import Call, Role, not_found
 from server.domain.violation import Violations, require_uuid
 from server.operations.administer_teams import load_team
 from server.operations.environment import Environment
@@ -97,4 +97,11 @@ async def list_deliveries(env: Environment, call: Call, query: DeliveryQuery, re
     before = UUID(cursor.position) if cursor.position else None
     async with env.sessions() as session:
         found = await deliveries.page(session, wanted, before=before, limit=cursor.size + 1)
-    return cursor.page(found, lambda delivery: delivery.id)
+    return cursor.page([_shown_to(call, delivery) for delivery in found], lambda delivery: delivery.id)
+
+
+def _shown_to(call: Call, delivery: Delivery) -> Delivery:
+    """Answers a delivery without its subject where that is an incident's title, and the caller may read no incident."""
+    role = call.role_in(delivery.team_id)
+    may_read = role is not None and role >= Role.RESPONDER
+    return delivery if may_read or delivery.event not in OF_INCIDENTS else replace(delivery, subject="")

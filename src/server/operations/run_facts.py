@@ -63,6 +63,8 @@ async def _delivered(session: AsyncSession, run_id: UUID, waiting: Sequence[str]
 def _all_delivered(sent: Sequence[Delivery]) -> Ended | None:
     if any(one.status is DeliveryStatus.PENDING for one in sent):
         return None
+    if not sent:
+        return delivered(False, problem="what it sent is not kept any more")
     dead = [one for one in sent if one.status is not DeliveryStatus.DELIVERED]
     status_code = next((one.response_status for one in sent if one.event is NotificationEvent.WORKFLOW_WEBHOOK), None)
     return delivered(not dead, status_code=status_code, problem=dead[0].last_error if dead else "")

@@ -28,6 +28,8 @@ log = structlog.get_logger()
 
 MOST_OF_A_KIND = 500
 """The newest so many of what has not ended in a status are told at the beginning; of all others, when they change."""
+MOST_UNTOLD = 10_000
+"""Things that are held for one watcher who does not read, besides those that there are when they come."""
 RETRY_SECONDS = 1.0
 GATHER_SECONDS = 0.05
 """How long changes are gathered before they are looked at: those of one run come close together."""
@@ -37,16 +39,22 @@ Seen: TypeAlias = "Execution | Incident | WorkflowRun"
 
 
 class Audience:
-    """What one watcher has not been told: of each thing the latest, so that a slow one holds no more than there is."""
+    """What one watcher has not been told: of each thing the latest, and of not too many."""
 
     def __init__(self) -> None:
         self.untold: dict[Key, Seen] = {}
+        self.most = MOST_UNTOLD
+        self.behind = False
+        """Whether there was more than is held for one, and so something is missing."""
         self.caught_up = False
         self.told_so = False
         self._event = asyncio.Event()
 
     def tell(self, news: Mapping[Key, Seen], *, caught_up: bool = False) -> None:
         self.untold.update(news)
+        if len(self.untold) > self.most:
+            self.behind = True
+            self.untold.clear()
         self.caught_up = self.caught_up or caught_up
         self.wake()
 
@@ -76,6 +84,7 @@ class TeamFeed:
     def join(self, audience: Audience) -> None:
         self.audiences.add(audience)
         if self._going_on is not None:
+            audience.most += len(self._going_on)  # of what there is, nobody is too slow to hear
             audience.tell(self._going_on, caught_up=True)
 
     async def run(self) -> None:

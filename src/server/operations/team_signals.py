@@ -6,6 +6,7 @@ What is heard only says where to look. It may be lost, and then whoever follows 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from uuid import UUID
@@ -27,6 +28,8 @@ class Listener:
         self._changed: set[tuple[Thing, UUID]] = set()
         self._missed = False
         self._event = asyncio.Event()
+        self._complete_at = time.monotonic()
+        """When everything was last to be looked at."""
 
     def tell(self, change: tuple[Thing, UUID] | None) -> None:
         """Takes note of a change; None: something may have been missed."""
@@ -38,16 +41,17 @@ class Listener:
 
     async def next(self) -> tuple[set[tuple[Thing, UUID]], bool]:
         """Waits for changes, and answers them and whether everything has to be looked at; that also now and then."""
-        due = False
-        try:
-            async with asyncio.timeout(self._signals.poll_seconds):
+        due_at = self._complete_at + self._signals.poll_seconds
+        with suppress(TimeoutError):
+            async with asyncio.timeout(due_at - time.monotonic()):
                 await self._event.wait()
-        except TimeoutError:
-            due = True
         self._event.clear()
         changed, self._changed = self._changed, set()
-        missed, self._missed = self._missed, False
-        return changed, missed or due
+        # Not only where nothing was heard for so long: a team that is never quiet must not miss what was not told.
+        missed, self._missed = self._missed or time.monotonic() >= due_at, False
+        if missed:
+            self._complete_at = time.monotonic()
+        return changed, missed
 
 
 class TeamSignals:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID
 
 from server.domain.delivery import NotificationEvent
@@ -64,9 +65,10 @@ def approval_waits(run: WorkflowRun, asked: NodeRun) -> Happening:
     )
 
 
-def not_started(workflow: Workflow, reason: str, incident_id: UUID, event_id: UUID) -> Happening:
+def not_started(workflow: Workflow, reason: str, incident_id: UUID, now: datetime) -> Happening:
+    """Says it once an hour for an incident: whoever is told may say something of it, which is the next event."""
     return Happening(
-        dedupe_key=f"workflow:{workflow.id}:not-started:{event_id}",
+        dedupe_key=f"workflow:{workflow.id}:not-started:{incident_id}:{now:%Y%m%d%H}",
         team_id=workflow.team_id,
         event=NotificationEvent.WORKFLOW_FAILED,
         subject=f"Workflow {workflow.name} did not start",

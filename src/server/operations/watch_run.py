@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from uuid import UUID
 
 import structlog
@@ -11,8 +12,10 @@ import structlog
 from kernel.database import Sessions
 from kernel.errors import Unavailable
 from kernel.team_stream import Thing
-from server.domain.permission import not_found
+from server.domain.permission import Call, not_found
 from server.domain.workflow.record import WorkflowRun
+from server.operations import present_role
+from server.operations.present_role import PresentRole
 from server.operations.team_signals import TeamSignals
 from server.storage import workflow_runs
 
@@ -60,15 +63,20 @@ class RunWatches:
         for followed in self._followed.values():
             followed.wake()
 
-    async def watch(self, run: WorkflowRun) -> AsyncGenerator[WorkflowRun, None]:
-        """Yields the run, and again after changes, until none can follow; Unavailable when the server stops."""
+    async def watch(self, call: Call, run: WorkflowRun) -> AsyncGenerator[WorkflowRun, None]:
+        """Yields the run, and again after changes, until none can follow; Unavailable when the server stops.
+
+        NotFound once the caller is no longer in the team: a run may wait for days.
+        """
         yield run
         if run.settled:
             return
         seen = run.revision
+        role = PresentRole(self._sessions, call, run.team_id, "workflow run")
         followed = self._enter(run)
         try:
             while True:
+                await role.now()
                 if self._stopping:
                     raise Unavailable("the server is stopping; watch again", reason="SERVER_STOPPING")
                 changed, now = followed.changed, followed.run
@@ -80,7 +88,9 @@ class RunWatches:
                     if now.settled:
                         return
                     continue
-                await changed.wait()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(present_role.CHECK_SECONDS):
+                        await changed.wait()
         finally:
             self._leave(run.id, followed)
 

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator
 from uuid import UUID
 
 from kernel.database import Sessions
 from kernel.errors import Unavailable
 from kernel.team_stream import Thing
-from server.domain.permission import Call, Role, not_found
+from server.domain.permission import Call, Role
 from server.domain.violation import require_uuid
+from server.operations import present_role
 from server.operations.administer_teams import load_team
 from server.operations.environment import Environment
+from server.operations.present_role import PresentRole
 from server.operations.team_feed import Audience, Seen, TeamFeed
 from server.operations.team_signals import TeamSignals
-from server.storage import teams, users
-
-CHECK_SECONDS = 5.0
-"""How often a watcher's role is looked at again."""
 
 
 class TeamWatches:
@@ -48,36 +45,25 @@ class TeamWatches:
 
         NotFound once the caller is no longer in the team.
         """
-        audience = Audience()
-        role, checked = await self._role(call, team_id), time.monotonic()
+        audience, role = Audience(), PresentRole(self._sessions, call, team_id, "team")
+        await role.now()
         feed = self._enter(team_id, audience)
         try:
             while True:
-                await audience.wait(CHECK_SECONDS)
-                if time.monotonic() >= checked + CHECK_SECONDS:
-                    role, checked = await self._role(call, team_id), time.monotonic()
+                await audience.wait(present_role.CHECK_SECONDS)
+                await role.now()
                 for key in list(audience.untold):
-                    seen = audience.untold.pop(key)
-                    self._refuse_if_stopping()
-                    if key[0] is not Thing.INCIDENT or role >= Role.RESPONDER:
+                    self._refuse(audience)
+                    present = await role.now()  # each time: how long a slow one took to read the last is its own choice
+                    seen = audience.untold.pop(key, None)
+                    if seen is not None and (key[0] is not Thing.INCIDENT or present >= Role.RESPONDER):
                         yield seen
-                self._refuse_if_stopping()
+                self._refuse(audience)
                 if audience.caught_up and not audience.told_so:
                     audience.told_so = True
                     yield None
         finally:
             self._leave(team_id, feed, audience)
-
-    async def _role(self, call: Call, team_id: UUID) -> Role:
-        """Answers the caller's role as it is now; a platform admin's is TEAM_ADMIN everywhere."""
-        async with self._sessions() as session:
-            user = await users.find(session, call.caller.user_id)
-            if user is not None and user.is_platform_admin:
-                return Role.TEAM_ADMIN
-            for membership in await teams.memberships_of(session, call.caller.user_id):
-                if membership.team_id == team_id:
-                    return membership.role
-        raise not_found("team")
 
     def _enter(self, team_id: UUID, audience: Audience) -> TeamFeed:
         if team_id in self._feeds:
@@ -94,9 +80,11 @@ class TeamWatches:
             _, task = self._feeds.pop(team_id)
             task.cancel()
 
-    def _refuse_if_stopping(self) -> None:
+    def _refuse(self, audience: Audience) -> None:
         if self._stopping:
             raise Unavailable("the server is stopping; watch again", reason="SERVER_STOPPING")
+        if audience.behind:
+            raise Unavailable("more has changed than was read; watch again", reason="READ_TOO_SLOWLY")
 
 
 async def open_team(env: Environment, call: Call, team_id: str) -> UUID:

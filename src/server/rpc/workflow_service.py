@@ -85,8 +85,9 @@ class WorkflowService(workflow_service_pb2_grpc.WorkflowServiceServicer):
     async def WatchWorkflowRun(
         self, request: pb.WatchWorkflowRunRequest, context: Context
     ) -> AsyncIterator[pb.WatchWorkflowRunResponse]:
-        run = await read_runs.get_run(self._env, current_call(), request.workflow_run_id)
-        async with aclosing(self._watches.watch(run)) as states:
+        call = current_call()
+        run = await read_runs.get_run(self._env, call, request.workflow_run_id)
+        async with aclosing(self._watches.watch(call, run)) as states:
             async for state in states:
                 yield pb.WatchWorkflowRunResponse(workflow_run=whole_run_to_pb(state))
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, func, literal_column, select
+from sqlalchemy import ColumnElement, Select, func, literal_column, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel.execution.status import ExecutionStatus
@@ -25,12 +26,12 @@ def awake(limit: int) -> Select[Any]:
 
 
 def unheard(limit: int) -> Select[Any]:
-    """Finds runs one of whose nodes waits for an execution that has ended."""
+    """Finds runs one of whose nodes waits for an execution that has ended, or that is not kept any more."""
     waits = workflow_node_runs.c.awaits.is_not(None), workflow_node_runs.c.awaits == Awaits.EXECUTION
     return (
         select(workflow_node_runs.c.run_id)
-        .join(executions, executions.c.id == workflow_node_runs.c.execution_id)
-        .where(*waits, executions.c.status.in_(ENDED))
+        .outerjoin(executions, executions.c.id == workflow_node_runs.c.execution_id)
+        .where(*waits, or_(executions.c.id.is_(None), executions.c.status.in_(ENDED)))
         .limit(limit)
     )
 
@@ -84,9 +85,11 @@ def _unended() -> ColumnElement[bool]:
     return workflow_runs.c.status == literal_column("'RUNNING'")
 
 
-async def due(session: AsyncSession, *, limit: int) -> list[UUID]:
-    """Answers runs to be looked at, each once."""
+async def due(session: AsyncSession, *, limit: int, besides: Collection[UUID] = ()) -> list[UUID]:
+    """Answers runs to be looked at, each once; of each kind at most `limit`, and none of those in `besides`."""
     found: dict[UUID, None] = {}
     for query in (awake(limit), unheard(limit), answered(limit), sent(limit), braked(limit)):
-        found |= dict.fromkeys((await session.execute(query)).scalars())
+        (run_id,) = query.selected_columns
+        wanted = query.where(run_id.not_in(besides)) if besides else query
+        found |= dict.fromkeys((await session.execute(wanted)).scalars())
     return list(found)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -33,10 +33,15 @@ async def add(session: AsyncSession, happened: IncidentEvent) -> None:
     await session.execute(insert(incident_events).values(**row | {"incident": dict(happened.incident)}))
 
 
-async def take(session: AsyncSession) -> IncidentEvent | None:
-    """Locks the oldest that was not handled and that nobody else handles just now; None where there is none."""
+async def take(session: AsyncSession, *, besides: Collection[UUID] = ()) -> IncidentEvent | None:
+    """Locks the oldest that was not handled and that nobody else handles just now; None where there is none.
+
+    Those in `besides` are left alone.
+    """
     columns = [incident_events.c[name] for name in IncidentEvent.__slots__]
     query = select(*columns).where(incident_events.c.handled_at.is_(None)).order_by(incident_events.c.id).limit(1)
+    if besides:
+        query = query.where(incident_events.c.id.not_in(besides))
     row = (await session.execute(query.with_for_update(skip_locked=True))).mappings().one_or_none()
     return IncidentEvent(**{**row, "event": Event(row["event"])}) if row else None
 

@@ -132,12 +132,25 @@ _SAVE_NODE = (
 )
 
 
+async def begun_about(session: AsyncSession, workflow_id: UUID, incident_id: UUID, since: datetime) -> int:
+    """Answers how many runs of a workflow about an incident began `since` then."""
+    of_both = workflow_runs.c.incident_id == incident_id, workflow_runs.c.workflow_id == workflow_id
+    query = select(func.count()).select_from(workflow_runs).where(*of_both, workflow_runs.c.created_at >= since)
+    return await session.scalar(query) or 0
+
+
 async def request_wake(session: AsyncSession, run_ids: Collection[UUID], at: datetime) -> None:
-    """Makes runs that go on due at `at`, or when they were due before."""
+    """Makes those of the runs that still go on due at `at`, or when they were due before.
+
+    One that has ended meanwhile would be due for ever: nobody moves it any more. Locks come in one order, because
+    whoever handles another event of the same incident wants the same ones.
+    """
     if run_ids:
+        going_on = workflow_runs.c.id.in_(run_ids), workflow_runs.c.status == RunStatus.RUNNING
+        locked = select(workflow_runs.c.id).where(*going_on).order_by(workflow_runs.c.id).with_for_update()
+        due = list((await session.execute(locked)).scalars())
         sooner = func.least(func.coalesce(workflow_runs.c.wake_at, at), at)
-        due = workflow_runs.c.id.in_(run_ids)
-        await session.execute(update(workflow_runs).where(due).values(wake_at=sooner))
+        await session.execute(update(workflow_runs).where(workflow_runs.c.id.in_(due)).values(wake_at=sooner))
 
 
 def _run(row: RowMapping) -> WorkflowRun:

@@ -11,13 +11,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from server.domain.workflow.definition import ApprovalWork, Definition, Edge, Join, Node, On, RunbookWork
+from server.domain.workflow.definition import (
+    ApprovalWork,
+    Definition,
+    Edge,
+    Join,
+    Node,
+    NotifyWork,
+    On,
+    RunbookWork,
+    WebhookWork,
+)
 from server.domain.workflow.graph import edges_into, in_order
 from server.domain.workflow.run import Ended, NodeState, NodeStatus, RunState, RunStatus
 
 PENDING = NodeState()
 UNSUCCESSFUL = frozenset({NodeStatus.FAILED, NodeStatus.TIMEOUT})
 HANDLING = frozenset({On.FAILURE, On.ALWAYS})
+OUTSIDE = (RunbookWork, NotifyWork, WebhookWork)
+"""Whose work goes on outside, and has to be told when the node has ended without it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +38,9 @@ class Step:
 
     `changed` are the nodes that ended, were skipped or were cut off, as they are now. `to_begin` are nodes whose work
     begins now, in an order of the graph; whoever begins one answers with its `NodeState`, which may have ended already,
-    and then asks again. `to_cancel` are the names among `changed` whose execution goes on outside and has to be told to
-    end. `status` is the run's. `wake_at` is when to look again even if nothing is heard; None: the run has ended.
+    and then asks again. `to_cancel` are the names among `changed` whose execution or deliveries go on outside and have
+    to be told to end. `status` is the run's. `wake_at` is when to look again even if nothing is heard; None: the run
+    has ended.
     """
 
     changed: Mapping[str, NodeState]
@@ -142,14 +155,14 @@ def _cut_off(state: NodeState, now: datetime) -> NodeState:
 
 
 def _to_cancel(definition: Definition, run: RunState, changed: Mapping[str, NodeState]) -> list[str]:
-    """Answers the runbook nodes that ran, and now have an end that their executions have not heard of."""
+    """Answers the nodes that ran, and now have an end that their executions or deliveries have not heard of."""
     gone = {NodeStatus.CANCELLED, NodeStatus.TIMEOUT}
     return [
         node.name
         for node in definition.nodes
         if node.name in changed
         and changed[node.name].status in gone
-        and isinstance(node.work, RunbookWork)
+        and isinstance(node.work, OUTSIDE)
         and run.nodes.get(node.name, PENDING).active
     ]
 

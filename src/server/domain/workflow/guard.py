@@ -1,10 +1,26 @@
-"""Two questions that are asked of a workflow from outside: whether it starts, and whether it stops by itself."""
+"""What is asked of a workflow from outside: whether it starts, whether too often, and whether it stops by itself."""
 
 from __future__ import annotations
+
+from datetime import timedelta
 
 from server.domain.workflow.context import Context
 from server.domain.workflow.definition import Definition, Event
 from server.domain.workflow.language import TemplateProblem, holds, parse_condition
+
+MOST_RUNS = 100
+WITHIN = timedelta(hours=1)
+"""So many runs about one incident may the incident's events start of one workflow in that time."""
+
+
+def too_often(begun: int) -> str:
+    """Says why no further run starts, given how many about the incident began lately; empty: it may.
+
+    What a run does outside may say something of its incident again, and so start the next one, for ever.
+    """
+    if begun < MOST_RUNS:
+        return ""
+    return f"{begun:,} runs of it about this incident began within an hour: what it does may be what starts it"
 
 
 def trigger_holds(definition: Definition, event: Event, context: Context) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from server.domain.workflow.definition import Join
+from server.domain.workflow.definition import Join, NotifyWork, WebhookWork
 from server.domain.workflow.run import Ended, NodeState, NodeStatus, RunStatus
 from tests.unit.server.domain.workflow.building import (
     APPROVAL,
@@ -188,9 +188,10 @@ def test_a_cancellation_comes_before_the_brake_and_the_brake_before_the_deadline
 
 
 def test_only_what_ran_is_told_to_end() -> None:
-    definition = a_definition("a", "b", a_node("c", DELAY))
-    run = a_run(definition, cancel=True, a=running(), c=running(due=30))
-    assert next_step(definition, run).to_cancel == ["a"]
+    sends = a_node("d", NotifyWork((), "Look")), a_node("e", WebhookWork("https://example.org"))
+    definition = a_definition("a", "b", a_node("c", DELAY), *sends)
+    run = a_run(definition, cancel=True, a=running(), c=running(due=30), d=running(), e=running())
+    assert next_step(definition, run).to_cancel == ["a", "d", "e"]
 
 
 def test_a_run_that_has_nothing_left_ended_by_that_whatever_else_is_asked() -> None:

@@ -28,6 +28,7 @@ from server.domain.workflow.definition import (
     On,
     RunbookWork,
     Trigger,
+    WebhookWork,
 )
 from server.domain.workflow.engine import Step, advance
 from server.domain.workflow.run import Ended, NodeState, NodeStatus, RunState
@@ -132,8 +133,9 @@ class Runs(RuleBasedStateMachine):
     def _cancel_what_runs(self, step: Step) -> None:
         ran = {name for name, state in self.run.nodes.items() if state.active}
         cut = {name for name, state in step.changed.items() if state.status in {"CANCELLED", "TIMEOUT"}}
-        runbooks = {node.name for node in self.definition.nodes if isinstance(node.work, RunbookWork)}
-        assert set(step.to_cancel) == ran & cut & runbooks
+        kinds = RunbookWork, NotifyWork, WebhookWork
+        outside = {node.name for node in self.definition.nodes if isinstance(node.work, kinds)}
+        assert set(step.to_cancel) == ran & cut & outside
 
     def _before_wake(self, step: Step) -> int:
         wake = TOTAL if step.wake_at is None else int((step.wake_at - START).total_seconds())
