@@ -77,6 +77,7 @@ class LimitedConnection(HttpToolsProtocol):
             self._refuse()
         if not self._refused:
             super().on_headers_complete()
+            self.headers = []  # for trailers: what comes behind a body is no part of what has been read and looked at
 
     def on_body(self, body: bytes) -> None:
         if not self._refused:
