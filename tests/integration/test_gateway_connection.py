@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 
-from tests.integration.told_twice import field_of, status_of, told, two_worlds, written
+import pytest
+
+from gateway.edge.http_connection import LONGEST_HEAD, LONGEST_REST, LimitedConnection
+from tests.integration.edge import an_edge
+from tests.integration.told_twice import field_of, status_of, two_worlds, written
 
 PAGE = "/status/acme"
 HOST = {"host": "status.example"}
 GOOD = HOST | {"authorization": "Bearer good"}
+LIVE = written("/livez", HOST)
 
 
 def in_chunks(headers: Mapping[str, str], trailers: Mapping[str, str]) -> bytes:
     """Answers a request for the page with an empty body in chunks, and fields behind it."""
     head = written(PAGE, {**headers, "transfer-encoding": "chunked"})
     return head + "".join(f"{line}\r\n" for line in ["0", *(f"{n}: {v}" for n, v in trailers.items()), ""]).encode()
+
+
+@asynccontextmanager
+async def a_connection(port: int) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
 
 
 async def test_what_stands_behind_a_body_is_no_credential_of_whoever_asks_next() -> None:
@@ -33,3 +49,37 @@ async def test_what_stands_behind_a_body_is_not_kept_for_who_asks_without_it() -
         assert [status_of(one) for one in [answer, *again]] == [200] * 3
         assert {field_of(one, "content-type") for one in [answer, *again]} == {"text/html; charset=utf-8"}
         assert worlds.quick.at_once == 2
+
+
+@pytest.mark.parametrize("rest", [b"", b"x-endless: "])
+async def test_trailers_without_an_end_do_not_fill_the_memory(rest: bytes) -> None:
+    async with an_edge() as edge, a_connection(edge.port) as (reader, writer):
+        writer.write(in_chunks(HOST, {})[:-2] + rest)
+        sent, piece = 0, b"x" * 1_000 if rest else b"x: y\r\n" * 160
+        with suppress(ConnectionError):
+            while not reader.at_eof() and sent < 100 * (LONGEST_HEAD + LONGEST_REST):
+                writer.write(piece)
+                await writer.drain()
+                sent += len(piece)
+                await asyncio.sleep(0)
+        assert sent < 100 * (LONGEST_HEAD + LONGEST_REST)
+
+
+class Impatient(LimitedConnection):
+    head_seconds = 0.2
+
+
+@pytest.mark.parametrize("body", [False, True])
+async def test_who_sends_something_after_an_answer_and_then_nothing_is_not_waited_for(body: bool) -> None:
+    """A line break, or a piece of a body that nobody reads."""
+    async with an_edge(http=Impatient) as edge, a_connection(edge.port) as (reader, writer):
+        writer.write(written("/livez", HOST | ({"content-length": "1000"} if body else {})))
+        assert status_of(await reader.readuntil(b'{"status":"alive"}')) == 200
+        writer.write(b"\r\n")
+        assert await asyncio.wait_for(reader.read(), 4) == b""
+
+
+async def test_a_bad_request_in_line_is_not_told_as_the_answer_to_the_one_before() -> None:
+    async with an_edge() as edge, a_connection(edge.port) as (reader, writer):
+        writer.write(LIVE + written("/livez", {f"x-{number}": "" for number in range(100)}))
+        assert not (await asyncio.wait_for(reader.read(), 5)).startswith(b"HTTP/1.1 431")
