@@ -79,6 +79,24 @@ async def test_who_sends_something_after_an_answer_and_then_nothing_is_not_waite
         assert await asyncio.wait_for(reader.read(), 4) == b""
 
 
+async def test_an_upgrade_is_no_request_that_swallows_the_next_one() -> None:
+    """The parser drops what comes along behind it, so the connection is closed, and nobody waits for an answer."""
+    async with two_worlds() as worlds:
+        request = written(PAGE, GOOD | {"connection": "upgrade", "upgrade": "h2c"})
+        for answer in (await worlds.ask(request), await worlds.ask(request)):
+            assert (status_of(answer[0]), field_of(answer[0], "connection")) == (200, "close")
+        assert worlds.quick.at_once == 1
+
+
+async def test_a_request_that_names_two_hosts_is_refused() -> None:
+    """Whoever keeps pages in front of the gateway might go by the other one (RFC 9112, section 3.2)."""
+    async with two_worlds(public=True) as worlds:
+        await worlds.ask(*[written(PAGE, HOST)] * 2)
+        answers = await worlds.ask(written(PAGE, HOST | {"Host": "elsewhere.example"}))
+        assert (status_of(answers[0]), field_of(answers[0], "connection")) == (400, "close")
+        assert worlds.quick.at_once == 1
+
+
 async def test_a_bad_request_in_line_is_not_told_as_the_answer_to_the_one_before() -> None:
     async with an_edge() as edge, a_connection(edge.port) as (reader, writer):
         writer.write(LIVE + written("/livez", {f"x-{number}": "" for number in range(100)}))

@@ -22,10 +22,9 @@ MOST_HEADERS = 64
 HEAD_SECONDS = 10.0
 """How long the head of a request may take, the first one's TLS handshake not among it."""
 
-_TOO_LARGE = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
-    b"content-length: 0\r\ncache-control: private, no-store\r\nconnection: close\r\n\r\n"
-)
+_REFUSAL = b"content-length: 0\r\ncache-control: private, no-store\r\nconnection: close\r\n\r\n"
+_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\n" + _REFUSAL
+_MALFORMED = b"HTTP/1.1 400 Bad Request\r\n" + _REFUSAL
 
 
 class LimitedConnection(HttpToolsProtocol):
@@ -64,7 +63,7 @@ class LimitedConnection(HttpToolsProtocol):
         super().data_received(data)
         if self._in_head:  # it nearly always comes in one piece
             if self._more > LONGEST_HEAD:
-                self._refuse()
+                self._refuse(_TOO_LARGE)
             elif self._head_timer is None:
                 self._await_head()
         elif self._in_message and self._more > LONGEST_HEAD + LONGEST_REST:
@@ -81,9 +80,13 @@ class LimitedConnection(HttpToolsProtocol):
         self._head_came()
         is_long = self._first_piece + self._more > LONGEST_HEAD and self._head_bytes() > LONGEST_HEAD
         if is_long or len(self.headers) > MOST_HEADERS:
-            self._refuse()
+            self._refuse(_TOO_LARGE)
+        elif [name for name, _ in self.headers].count(b"host") > 1:  # others might go by the other one
+            self._refuse(_MALFORMED)
         if not self._refused:
             super().on_headers_complete()
+            if self.parser.should_upgrade():  # to nothing; but the parser drops what came along behind the request
+                self.cycle.keep_alive = False
             self.headers = []  # for trailers: what comes behind a body is no part of what has been read and looked at
 
     def on_body(self, body: bytes) -> None:
@@ -132,10 +135,10 @@ class LimitedConnection(HttpToolsProtocol):
     def _head_bytes(self) -> int:
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
 
-    def _refuse(self) -> None:
+    def _refuse(self, answer: bytes) -> None:
         """Says what is wrong with a head, unless the answer to a request before it would be taken for that."""
         if not self._refused and self._is_idle():
-            self.transport.write(_TOO_LARGE)
+            self.transport.write(answer)
         self._give_up()
 
     def _give_up(self) -> None:
