@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
-from gateway.edge.http_connection import LONGEST_HEAD, LONGEST_REST, LimitedConnection
+from gateway.edge.http_connection import LONGEST_HEAD, LONGEST_REST, MOST_IN_LINE, LimitedConnection
 from tests.integration.edge import an_edge
 from tests.integration.told_twice import field_of, status_of, two_worlds, written
 
@@ -101,3 +101,19 @@ async def test_a_bad_request_in_line_is_not_told_as_the_answer_to_the_one_before
     async with an_edge() as edge, a_connection(edge.port) as (reader, writer):
         writer.write(LIVE + written("/livez", {f"x-{number}": "" for number in range(100)}))
         assert not (await asyncio.wait_for(reader.read(), 5)).startswith(b"HTTP/1.1 431")
+
+
+async def test_a_line_of_requests_has_an_end() -> None:
+    longest = 0
+
+    class Measured(LimitedConnection):
+        def on_message_complete(self) -> None:
+            nonlocal longest
+            super().on_message_complete()
+            longest = max(longest, len(self.pipeline))
+
+    async with an_edge(http=Measured) as edge, a_connection(edge.port) as (reader, writer):
+        writer.write(LIVE * 20 * MOST_IN_LINE)
+        with suppress(ConnectionError):
+            await asyncio.wait_for(reader.read(), 10)  # to its end: it is closed
+        assert 0 < longest <= MOST_IN_LINE

@@ -19,6 +19,8 @@ LONGEST_HEAD = 16_384
 LONGEST_REST = 65_536
 """Bytes of all that comes behind a head, more than `gateway.edge.body` reads: a body, chunks, trailers."""
 MOST_HEADERS = 64
+MOST_IN_LINE = 1_000
+"""Requests that wait for the answer to one before them; one read of short ones is many thousands, of 2 kB each."""
 HEAD_SECONDS = 10.0
 """How long the head of a request may take, the first one's TLS handshake not among it."""
 
@@ -83,6 +85,8 @@ class LimitedConnection(HttpToolsProtocol):
             self._refuse(_TOO_LARGE)
         elif [name for name, _ in self.headers].count(b"host") > 1:  # others might go by the other one
             self._refuse(_MALFORMED)
+        elif len(self.pipeline) >= MOST_IN_LINE:
+            self._give_up()
         if not self._refused:
             super().on_headers_complete()
             if self.parser.should_upgrade():  # to nothing; but the parser drops what came along behind the request
