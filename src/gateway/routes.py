@@ -168,10 +168,11 @@ class Routes:
         async def answer(shown: Shown, source: Source) -> Response:
             self._metrics.shown(shown)
             reading = self._reading(request, represented, source)
+            answered = answers.page(reading, shown, datetime.now(UTC))
             if source is first.source:  # whose session is worth nothing is told so each time
                 asked = credentials.asked(request, first.credential)
                 self._warm.keep(request.scope, reading, self._keeper.client(asked))
-            return answers.PageResponse(answers.page(reading, shown, datetime.now(UTC)))
+            return answers.PageResponse(answered)
 
         return await self._gated(request, self._keeper.show, answer)
 

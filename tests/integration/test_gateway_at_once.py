@@ -58,8 +58,7 @@ async def test_everything_is_told_as_the_application_tells_it(public: bool) -> N
         assert worlds.slow.at_once == 0
         records = [await recorded(world.port) for world in (worlds.quick, worlds.slow)]
         assert records[0] == records[1]
-        for world in worlds.both:
-            await world.keeper.shelf.accesses.flush(world.keeper._calls.record)
+        await worlds.recorded()
         assert worlds.quick.server.recorded == worlds.slow.server.recorded
 
 
@@ -190,6 +189,22 @@ async def test_an_answer_has_the_date_of_the_second_in_which_it_is_given() -> No
 
         await eventually(another_date)
         assert worlds.quick.at_once > 1
+
+
+async def test_an_access_that_ends_in_a_mistake_of_ours_counts_no_more_often_than_it_would(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def mistaken(*_: object) -> None:
+        raise ValueError("a mistake of ours")
+
+    async with two_worlds() as worlds:
+        request = asking(authorization="Bearer good")
+        with monkeypatch.context() as patch:
+            patch.setattr("gateway.answers.page", mistaken)
+            for _ in range(3):
+                assert status_of((await worlds.ask(request))[0]) == 500
+        await worlds.recorded()
+        assert worlds.quick.server.recorded == worlds.slow.server.recorded
 
 
 async def recorded(port: int) -> list[str]:

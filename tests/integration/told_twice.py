@@ -103,6 +103,15 @@ class Worlds:
             change = await world.server.change(confirm=True, **fields)
             await world.server.confirmation(change)
 
+    async def recorded(self) -> None:
+        """Returns once both servers have been told of all that was counted."""
+
+        async def told_all() -> bool:
+            kept = [world.keeper.shelf.accesses for world in self.both]
+            return not any(accesses._counted or accesses._batches for accesses in kept)
+
+        await eventually(told_all)
+
     async def ask(self, *requests: bytes) -> list[bytes]:
         """Answers what both told, in the same words, to each of the requests, over one connection each."""
         quick, slow = [await told(world.port, *requests) for world in self.both]

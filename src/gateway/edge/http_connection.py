@@ -1,6 +1,6 @@
 """HTTP connections with limits: how much may come before a request is whole, and how long that may take.
 
-The parser itself takes headers without end, and waits for the rest of one for ever.
+The parser itself takes headers and trailers without end, and waits for the rest of a request for ever.
 """
 
 from __future__ import annotations
@@ -16,14 +16,17 @@ from gateway.encoded_headers import lines_of
 
 LONGEST_HEAD = 16_384
 """Bytes of address and headers."""
+LONGEST_REST = 65_536
+"""Bytes of all that comes behind a head, more than `gateway.edge.body` reads: a body, chunks, trailers."""
 MOST_HEADERS = 64
+MOST_IN_LINE = 1_000
+"""Requests that wait for the answer to one before them; one read of short ones is many thousands, of 2 kB each."""
 HEAD_SECONDS = 10.0
 """How long the head of a request may take, the first one's TLS handshake not among it."""
 
-_TOO_LARGE = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
-    b"content-length: 0\r\ncache-control: private, no-store\r\nconnection: close\r\n\r\n"
-)
+_REFUSAL = b"content-length: 0\r\ncache-control: private, no-store\r\nconnection: close\r\n\r\n"
+_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\n" + _REFUSAL
+_MALFORMED = b"HTTP/1.1 400 Bad Request\r\n" + _REFUSAL
 
 
 class LimitedConnection(HttpToolsProtocol):
@@ -39,9 +42,9 @@ class LimitedConnection(HttpToolsProtocol):
         self._answer_at_once = getattr(self.app, "answer_at_once", None)
         self._defaults: list[tuple[bytes, bytes]] = []
         self._encoded_defaults = b""
-        self._in_head = False
+        self._in_head = self._in_message = False
         self._piece = self._first_piece = self._more = 0
-        """Bytes of what came last, of that with which a head began, and of what came of the head after that."""
+        """Bytes of what came last, of that with which a message began, and of what came of the message after that."""
         self._head_timer: asyncio.TimerHandle | None = None
         self._refused = False
 
@@ -57,32 +60,45 @@ class LimitedConnection(HttpToolsProtocol):
         if self._refused:
             return
         self._piece = len(data)
-        if self._in_head:
+        if self._in_message:
             self._more += self._piece
         super().data_received(data)
         if self._in_head:  # it nearly always comes in one piece
             if self._more > LONGEST_HEAD:
-                self._refuse()
+                self._refuse(_TOO_LARGE)
             elif self._head_timer is None:
                 self._await_head()
+        elif self._in_message and self._more > LONGEST_HEAD + LONGEST_REST:
+            self._give_up()
+        elif self.timeout_keep_alive_task is None and self._head_timer is None and self._is_idle():
+            self._await_head()  # what came was no head, and ended the wait for one: a line break, or the rest of a body
 
     def on_message_begin(self) -> None:
-        self._in_head, self._first_piece, self._more = True, self._piece, 0
+        self._in_head = self._in_message = True
+        self._first_piece, self._more = self._piece, 0
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         self._head_came()
         is_long = self._first_piece + self._more > LONGEST_HEAD and self._head_bytes() > LONGEST_HEAD
         if is_long or len(self.headers) > MOST_HEADERS:
-            self._refuse()
+            self._refuse(_TOO_LARGE)
+        elif [name for name, _ in self.headers].count(b"host") > 1:  # others might go by the other one
+            self._refuse(_MALFORMED)
+        elif len(self.pipeline) >= MOST_IN_LINE:
+            self._give_up()
         if not self._refused:
             super().on_headers_complete()
+            if self.parser.should_upgrade():  # to nothing; but the parser drops what came along behind the request
+                self.cycle.keep_alive = False
+            self.headers = []  # for trailers: what comes behind a body is no part of what has been read and looked at
 
     def on_body(self, body: bytes) -> None:
         if not self._refused:
             super().on_body(body)
 
     def on_message_complete(self) -> None:
+        self._in_message = False
         if not self._refused:
             super().on_message_complete()
 
@@ -123,11 +139,19 @@ class LimitedConnection(HttpToolsProtocol):
     def _head_bytes(self) -> int:
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
 
-    def _refuse(self) -> None:
-        if not self._refused:
-            self._refused = True
-            self.transport.write(_TOO_LARGE)
-            self.transport.close()
+    def _refuse(self, answer: bytes) -> None:
+        """Says what is wrong with a head, unless the answer to a request before it would be taken for that."""
+        if not self._refused and self._is_idle():
+            self.transport.write(answer)
+        self._give_up()
+
+    def _give_up(self) -> None:
+        self._refused = True
+        self.transport.close()
+
+    def _is_idle(self) -> bool:
+        """Whether every request that came is answered."""
+        return self.cycle is None or self.cycle.response_complete
 
     def _await_head(self) -> None:
         self._head_timer = self.loop.call_later(self.head_seconds, self._too_slow)
