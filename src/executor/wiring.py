@@ -22,6 +22,7 @@ from executor.record import Publisher
 from executor.registration import Offer, Registration
 from executor.sandbox.cgroup import CgroupRoot, open_root
 from executor.sandbox.isolation import prove
+from executor.sandbox.orphans import kill_orphans
 from executor.sandbox.pool import SPARE_USERS, Sandboxes
 from executor.sandbox.process import SandboxError
 from executor.sandbox.survey import Layer, missing, survey
@@ -55,6 +56,7 @@ async def running_executor(
     """
     users, toolbox = _users(settings), _toolbox(settings)
     redis_url = settings.redis_url.get_secret_value()
+    kill_orphans()
     with _cgroups(executor_id) as cgroups:
         engine = create_engine(settings.database_url.get_secret_value(), pool_size=settings.executor_concurrency + 2)
         redis, queue = log_stream.connect(redis_url), execution_queue(redis_url, carried=settings.tags())

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+WAIT = 'printf . >&"$1"; read -r -u "$1" && . "/proc/self/fd/$2"'
+"""What a shell says and hears before it is told what to become."""
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 
@@ -18,8 +20,7 @@ def waiting_shell(shell: str, channel: int, prelude: int) -> list[str]:
 
     At the channel's end it ends. It reads the file as a whole: from a pipe it would read byte by byte.
     """
-    wait = 'printf . >&"$1"; read -r -u "$1" && . "/proc/self/fd/$2"'
-    return [shell, "-c", wait, "bash", str(channel), str(prelude)]
+    return [shell, "-c", WAIT, "bash", str(channel), str(prelude)]
 
 
 def prelude_of(variables: Mapping[str, str], words: Sequence[str], descriptors: Sequence[int]) -> bytes:
