@@ -157,7 +157,9 @@ def test_all_that_the_page_loads_weighs_less_than_60_kb(opened: Opening, busy: B
     network.on("Network.loadingFinished", lambda told: sizes.update({told["requestId"]: told["encodedDataLength"]}))
     page.reload()
     expect(page.get_by_text(LIVE)).to_be_visible()
-    loaded = {addresses[number].rpartition("/")[2].split(".")[0]: size for number, size in sizes.items()}
+    # What the page before this one had asked for may end meanwhile, too; its answer was told to nobody here.
+    answered = {number: size for number, size in sizes.items() if number in addresses}
+    loaded = {addresses[number].rpartition("/")[2].split(".")[0]: size for number, size in answered.items()}
     assert {"acme", "status"} <= set(loaded)
-    assert len(sizes) >= 3  # page, stylesheet, script
-    assert sum(sizes.values()) < MOST_BYTES, loaded
+    assert len(answered) >= 3  # page, stylesheet, script
+    assert sum(answered.values()) < MOST_BYTES, loaded

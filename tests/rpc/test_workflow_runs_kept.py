@@ -110,9 +110,10 @@ async def test_a_mover_that_is_frozen_does_not_keep_its_run(workflows: WorkflowD
     run = await workflows.runs(workflow)
     frozen = create_engine(database_url, pool_size=1, idle_seconds=1)
     try:
-        async with sessions(frozen)() as session, jobs_of(workflows.server):
+        async with sessions(frozen)() as session:
             assert await workflow_run_rows.find(session, UUID(run.id), lock=True)
-            await workflows.until(run.id, lambda run: statuses(run)["ask"] == "WAITING")
+            async with jobs_of(workflows.server):  # from now on, or it could have moved the run before it was locked
+                await workflows.until(run.id, lambda run: statuses(run)["ask"] == "WAITING")
             with pytest.raises(DBAPIError):  # what it did not commit is gone
                 await session.commit()
     finally:
