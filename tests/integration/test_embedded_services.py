@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -45,9 +46,11 @@ def test_postgresql_starts_again_after_it_was_killed(cluster: EmbeddedPostgres) 
 def test_no_process_of_a_killed_postgresql_still_writes_when_the_next_one_starts(cluster: EmbeddedPostgres) -> None:
     cluster.start()
     assert cluster.process is not None
-    children = psutil.Process(_pid(cluster)).children()
-    for child in children:
-        child.suspend()  # as one that is busy: it does not notice that its server is gone
+    children = []
+    for child in psutil.Process(_pid(cluster)).children():
+        with suppress(psutil.NoSuchProcess):  # whoever served createdb may end just now
+            child.suspend()  # as one that is busy: it does not notice that its server is gone
+            children.append(child)
     os.kill(_pid(cluster), signal.SIGKILL)
     cluster.process.wait()
     cluster.start()
