@@ -22,6 +22,7 @@ from kernel.ids import new_id
 from kernel.queue import Doorbell, execution_queue
 from kernel.tables import executions, runbook_versions, runbooks, teams, users
 from tests.executors import an_executor, settings_of
+from tests.integration.edge import Edge, an_edge
 from tests.waiting import eventually
 
 
@@ -179,3 +180,9 @@ async def executor(platform: Platform, executor_settings: ExecutorSettings) -> A
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+@pytest.fixture
+async def edge() -> AsyncIterator[Edge]:
+    async with an_edge() as serving:
+        yield serving

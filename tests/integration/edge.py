@@ -30,6 +30,8 @@ from tests.waiting import eventually
 
 TOKEN = "ocp_right"
 SESSION = "ocs_right"
+COOKIE = {"cookie": f"oncall-session={SESSION}"}
+SUMMARY = "/status/acme/api/v2/summary.json"
 BEARER = {"authorization": f"Bearer {TOKEN}"}
 HTML = {"accept": "text/html"}
 JSON = {"accept": "application/json"}

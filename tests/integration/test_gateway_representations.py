@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from gateway.edge.represented import REPRESENTATIONS
 from gateway.representations.json_v2 import DOCUMENTS
-from tests.integration.edge import BEARER, HTML, Edge, an_edge
+from tests.integration.edge import BEARER, HTML, Edge
 
 TYPES = {
     "": "text/html; charset=utf-8",
@@ -16,12 +14,6 @@ TYPES = {
     "/maintenance.ics": "text/calendar",
     "/badge.svg": "image/svg+xml",
 } | {f"/api/v2/{document}.json": "application/json" for document in DOCUMENTS}
-
-
-@pytest.fixture
-async def edge() -> AsyncIterator[Edge]:
-    async with an_edge() as serving:
-        yield serving
 
 
 def test_all_of_them_are_listed() -> None:
