@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 
 from executor.inputs import InputError, Inputs, open_inputs
+from executor.lease import Lease
 from executor.record import LeaseLost, Recorder
 from executor.relay import Relay
 from executor.sandbox.command import Job
@@ -53,9 +54,10 @@ class AttemptContext:
 class Attempt:
     """Runs one claim; a `leases.Holder`."""
 
-    def __init__(self, claim: Claim, recorder: Recorder, context: AttemptContext) -> None:
+    def __init__(self, claim: Claim, recorder: Recorder, lease: Lease, context: AttemptContext) -> None:
         self._claim = claim
         self._recorder = recorder
+        self._lease = lease
         self._context = context
         loop = asyncio.get_running_loop()
         self._stop: asyncio.Future[Stop] = loop.create_future()
@@ -108,7 +110,11 @@ class Attempt:
             secrets=inputs.secrets,
         )
         name = f"{claim.execution_id}-{claim.epoch}"
-        return await self._context.sandboxes.start(job, name, before_release=self._check_lease)
+        return await self._context.sandboxes.start(job, name, before_release=self._before_release)
+
+    def _before_release(self, sandbox: Sandbox) -> None:
+        self._check_lease()
+        self._lease.guard(sandbox.first_fd)
 
     def _check_lease(self) -> None:
         """LeaseLost where it went while the script had not begun: then it must not begin any more."""
@@ -141,13 +147,14 @@ class Attempt:
     async def _until_gone(self, sandbox: Sandbox) -> tuple[Exited, Stop | None]:
         """Waits until every process of the sandbox is gone; says why this executor ended it, if it did.
 
-        The lease going leaves no time for grace: LeaseLost, when all is dead.
+        The lease going leaves no time for grace: LeaseLost, when all is dead; also where the switch killed it, for this
+        executor stood still.
         """
         gone = asyncio.create_task(sandbox.wait())
         stopped: Stop | None = None
         try:
             await _first({gone, self._stop, self._lost}, within=self._claim.content.timeout_seconds)
-            if not gone.done() and not self._lost.done():
+            if not gone.done() and not self._lost.done() and not self._lease.killed:
                 stopped = self._stop.result() if self._stop.done() else Stop.TIME_LIMIT
                 sandbox.terminate()
                 await _first({gone, self._lost}, within=self._context.kill_grace_seconds)
@@ -156,7 +163,7 @@ class Attempt:
             exited = await gone
         finally:
             gone.cancel()
-        if killed_for_lease:
+        if killed_for_lease or (stopped is None and self._lease.killed):
             raise LeaseLost
         return exited, stopped
 

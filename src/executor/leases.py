@@ -1,7 +1,7 @@
 """The leases of all attempts of this executor: renewed together, and given up in time.
 
 An attempt whose lease cannot be renewed is killed before the lease ends, so that no script runs on after the database
-has told somebody else that its executor is lost.
+has told somebody else that its executor is lost. Where this process stands still, `executor.sandbox.switch` does it.
 """
 
 from __future__ import annotations
@@ -17,14 +17,13 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from executor.lease import Lease
+from executor.sandbox.switch import Switch
 from kernel import lifecycle
 from kernel.database import Sessions, is_disconnect, transaction
 from kernel.log_stream import cancel_channel
 
 log = structlog.get_logger()
-
-MARGIN_SECONDS = 1.0
-"""How long before the end of a lease its sandbox is killed."""
 
 
 class Holder(Protocol):
@@ -39,24 +38,24 @@ class Holder(Protocol):
 
 @dataclass(slots=True)
 class _Held:
-    epoch: int
+    lease: Lease
     holder: Holder
-    good_until: float
-    """By this process's monotonic clock, counted from before the renewal was asked for."""
 
 
 class LeaseKeeper:
     """Keeps the leases of this executor; `run` is one task for all of them."""
 
-    def __init__(self, sessions: Sessions, executor_id: str, *, lease_seconds: float) -> None:
+    def __init__(self, sessions: Sessions, executor_id: str, switch: Switch, *, lease_seconds: float) -> None:
         self._sessions = sessions
         self._executor_id = executor_id
+        self._switch = switch
         self._seconds = lease_seconds
         self._held: dict[UUID, _Held] = {}
         self._taken = asyncio.Event()
 
     @property
-    def lease(self) -> timedelta:
+    def length(self) -> timedelta:
+        """Of a lease, from its claim or its last renewal."""
         return timedelta(seconds=self._seconds)
 
     @property
@@ -64,23 +63,29 @@ class LeaseKeeper:
         """How many leases it keeps."""
         return len(self._held)
 
-    def hold(self, execution_id: UUID, epoch: int, holder: Holder, *, claimed_at: float) -> None:
-        """Begins to keep a lease that was claimed; `claimed_at` is the loop's time before the claim was asked for.
+    def lease(self, execution_id: UUID, epoch: int, *, claimed_at: float) -> Lease:
+        """Answers the lease of a claim; `claimed_at` is the loop's time before the claim was asked for."""
+        return Lease(execution_id, epoch, self._seconds, self._switch, claimed_at=claimed_at)
 
-        Where the claim took so long that the lease is as good as over, `holder` loses it here and now.
+    def hold(self, lease: Lease, holder: Holder) -> None:
+        """Begins to keep a lease.
+
+        Where the claim took so long that the lease is as good as over, `holder` loses it here and now; and so does who
+        held this execution under an earlier epoch, which is over if there is a later one.
         """
-        self._held[execution_id] = _Held(epoch, holder, claimed_at + self._seconds)
+        if lease.execution_id in self._held:
+            self._lose(lease.execution_id)
+        self._held[lease.execution_id] = _Held(lease, holder)
         self._taken.set()
-        if self.patience(execution_id) <= 0:
-            self._lose(execution_id)
+        if lease.patience() <= 0:
+            self._lose(lease.execution_id)
 
-    def release(self, execution_id: UUID) -> None:
-        self._held.pop(execution_id, None)
-
-    def patience(self, execution_id: UUID) -> float:
-        """Answers for how many seconds the lease is still good, less the margin; negative once it is not."""
-        held = self._held.get(execution_id)
-        return -1.0 if held is None else held.good_until - MARGIN_SECONDS - asyncio.get_running_loop().time()
+    def release(self, lease: Lease) -> None:
+        """Ends to keep a lease, whose sandbox is gone."""
+        held = self._held.get(lease.execution_id)
+        if held is not None and held.lease is lease:
+            del self._held[lease.execution_id]
+        lease.over()
 
     async def run(self) -> None:
         """Renews three times per lease, and gives up what could not be renewed in time. Ends when cancelled.
@@ -131,10 +136,10 @@ class LeaseKeeper:
 
     async def _renew(self, *, within: float) -> None:
         asked_at = asyncio.get_running_loop().time()
-        asked = {execution_id: held.epoch for execution_id, held in self._held.items()}
+        asked = {execution_id: held.lease.epoch for execution_id, held in self._held.items()}
         try:
             async with asyncio.timeout(within), transaction(self._sessions) as tx:
-                renewed = await lifecycle.renew(tx.session, asked, lease=self.lease)
+                renewed = await lifecycle.renew(tx.session, asked, lease=self.length)
         except Exception as error:
             if not is_disconnect(error):
                 raise
@@ -142,12 +147,12 @@ class LeaseKeeper:
             return
         for execution_id, epoch in asked.items():
             held = self._held.get(execution_id)
-            if held is None or held.epoch != epoch:
+            if held is None or held.lease.epoch != epoch:
                 continue  # it ended meanwhile
             if execution_id not in renewed:
                 self._lose(execution_id)
                 continue
-            held.good_until = asked_at + self._seconds
+            held.lease.renewed(asked_at)
             if renewed[execution_id]:
                 held.holder.cancel()
 
@@ -157,14 +162,15 @@ class LeaseKeeper:
             held.holder.cancel()
 
     def _next_expiry(self) -> float | None:
-        return min((held.good_until - MARGIN_SECONDS for held in self._held.values()), default=None)
+        return min((held.lease.given_up_at for held in self._held.values()), default=None)
 
     def _give_up_expired(self) -> None:
-        now = asyncio.get_running_loop().time()
         for execution_id, held in list(self._held.items()):
-            if held.good_until - MARGIN_SECONDS <= now:
+            if held.lease.patience() <= 0:
                 self._lose(execution_id)
 
     def _lose(self, execution_id: UUID) -> None:
         log.warning("lease_lost", execution_id=str(execution_id))
-        self._held.pop(execution_id).holder.lose()
+        held = self._held.pop(execution_id)
+        held.lease.lose()
+        held.holder.lose()

@@ -26,6 +26,7 @@ from executor.sandbox.orphans import kill_orphans
 from executor.sandbox.pool import SPARE_USERS, Sandboxes
 from executor.sandbox.process import SandboxError
 from executor.sandbox.survey import Layer, missing, survey
+from executor.sandbox.switch import Switch, SwitchError, open_switch
 from executor.sandbox.toolbox import Toolbox, ToolboxError, open_toolbox
 from executor.settings import ExecutorSettings
 from executor.worker import Worker
@@ -57,14 +58,14 @@ async def running_executor(
     users, toolbox = _users(settings), _toolbox(settings)
     redis_url = settings.redis_url.get_secret_value()
     kill_orphans()
-    with _cgroups(executor_id) as cgroups:
+    with _cgroups(executor_id) as cgroups, _switch() as switch:
         engine = create_engine(settings.database_url.get_secret_value(), pool_size=settings.executor_concurrency + 2)
         redis, queue = log_stream.connect(redis_url), execution_queue(redis_url, carried=settings.tags())
         try:
             layers = await _check_isolation(settings, cgroups, users, toolbox)
             await _check_services(engine, redis)
-            leases = LeaseKeeper(sessions(engine), executor_id, lease_seconds=settings.lease_seconds)
-            offer = Offer(executor_id, settings.tags(), settings.executor_concurrency, layers, leases.lease)
+            leases = LeaseKeeper(sessions(engine), executor_id, switch, lease_seconds=settings.lease_seconds)
+            offer = Offer(executor_id, settings.tags(), settings.executor_concurrency, layers, leases.length)
             registration = Registration(sessions(engine), offer, running=lambda: leases.held)
             sandboxes = Sandboxes(cgroups, users, toolbox, warm=_warm(settings))
             context = AttemptContext(
@@ -87,7 +88,7 @@ async def running_executor(
             task.register(queue, worker.answer)
             await registration.begin()
             keeping, listening = asyncio.create_task(leases.run()), asyncio.create_task(leases.listen(redis))
-            warming = asyncio.create_task(sandboxes.run())
+            warming, guarding = asyncio.create_task(sandboxes.run()), asyncio.create_task(switch.run())
             hearing = asyncio.create_task(task.hear(queue, stop, slots=settings.executor_concurrency))
             registering = asyncio.create_task(registration.run())
             keeping.add_done_callback(lambda _: stop.set())  # it never ends by itself: without it no script is safe
@@ -98,7 +99,7 @@ async def running_executor(
                 async with contextlib.AsyncExitStack() as ending:  # from the last line to the first, whatever fails
                     ending.push_async_callback(registration.end)
                     ending.push_async_callback(sandboxes.close)
-                    ending.push_async_callback(_end, [hearing, keeping, listening, registering, warming])
+                    ending.push_async_callback(_end, [hearing, keeping, listening, registering, warming, guarding])
                     within = settings.kill_grace_seconds + settings.lease_seconds
                     ending.push_async_callback(worker.drain, settings.drain_seconds, end_within=within)
                     ending.push_async_callback(registration.stop)
@@ -168,6 +169,15 @@ def _cgroups(executor_id: str) -> Iterator[CgroupRoot]:
         yield root
     finally:
         root.remove()
+
+
+@contextlib.contextmanager
+def _switch() -> Iterator[Switch]:
+    try:
+        with open_switch() as switch:
+            yield switch
+    except SwitchError as error:
+        raise CannotStart(str(error)) from None
 
 
 async def _dispose(engine: AsyncEngine) -> None:

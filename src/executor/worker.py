@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from functools import partial
 from uuid import UUID
 
 import structlog
@@ -50,7 +49,7 @@ class Worker:
         self._leases = leases
         self._context = context
         self._tags = tags
-        self._attempts: dict[UUID, Attempt] = {}
+        self._attempts: set[Attempt] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._storing = asyncio.Semaphore(STORES_AT_ONCE)
         self._slot = asyncio.Semaphore(slots)
@@ -85,7 +84,7 @@ class Worker:
         log.info("draining", running=len(self._tasks), seconds=seconds)
         await asyncio.wait(set(self._tasks), timeout=seconds)
         self._drained = True
-        for attempt in self._attempts.values():
+        for attempt in self._attempts:
             attempt.drain()
         if self._tasks:
             await asyncio.wait(set(self._tasks), timeout=end_within)
@@ -108,7 +107,7 @@ class Worker:
         try:
             async with single_statements(self._sessions) as session:
                 return await lifecycle.claim(
-                    session, execution_id, self._executor_id, lease=self._leases.lease, tags=self._tags
+                    session, execution_id, self._executor_id, lease=self._leases.length, tags=self._tags
                 )
         except Exception as error:
             if not is_disconnect(error):
@@ -118,16 +117,11 @@ class Worker:
             return None
 
     async def _run(self, claim: Claim, claimed_at: float) -> None:
-        recorder = Recorder(
-            self._sessions,
-            self._publisher,
-            claim,
-            storing=self._storing,
-            patience=partial(self._leases.patience, claim.execution_id),
-        )
-        attempt = Attempt(claim, recorder, self._context)
-        self._attempts[claim.execution_id] = attempt
-        self._leases.hold(claim.execution_id, claim.epoch, attempt, claimed_at=claimed_at)
+        lease = self._leases.lease(claim.execution_id, claim.epoch, claimed_at=claimed_at)
+        recorder = Recorder(self._sessions, self._publisher, claim, storing=self._storing, patience=lease.patience)
+        attempt = Attempt(claim, recorder, lease, self._context)
+        self._attempts.add(attempt)
+        self._leases.hold(lease, attempt)
         with bound_contextvars(execution_id=str(claim.execution_id), epoch=claim.epoch, attempt=claim.attempt):
             if self._drained:  # the claim was under way when the time was up
                 attempt.drain()
@@ -141,5 +135,5 @@ class Worker:
                 # The lease is not renewed any more, so the sweep ends the attempt as lost.
                 log.exception("attempt_broken")
             finally:
-                self._leases.release(claim.execution_id)
-                del self._attempts[claim.execution_id]
+                self._leases.release(lease)
+                self._attempts.remove(attempt)

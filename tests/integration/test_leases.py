@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import update
 
 from executor.attempt import Attempt
-from executor.leases import MARGIN_SECONDS, LeaseKeeper
+from executor.lease import Lease, margin
+from executor.leases import LeaseKeeper
 from executor.sandbox.process import Sandbox
+from executor.sandbox.switch import Switch, open_switch
 from executor.settings import ExecutorSettings
 from kernel.database import transaction
 from kernel.ids import new_id
@@ -40,8 +43,22 @@ class Holding:
 
 
 @pytest.fixture
-def keeper(platform: Platform) -> LeaseKeeper:
-    return LeaseKeeper(platform.sessions, "executor", lease_seconds=LONG)
+def switch() -> Iterator[Switch]:
+    with open_switch() as switch:
+        yield switch
+
+
+@pytest.fixture
+def keeper(platform: Platform, switch: Switch) -> LeaseKeeper:
+    return LeaseKeeper(platform.sessions, "executor", switch, lease_seconds=LONG)
+
+
+def hold(keeper: LeaseKeeper, holder: Holding, *, ago: float = 0.0, execution_id: UUID | None = None) -> Lease:
+    """A claim that was asked for so many seconds ago."""
+    claimed_at = asyncio.get_running_loop().time() - ago
+    lease = keeper.lease(execution_id or new_id(), 1, claimed_at=claimed_at)
+    keeper.hold(lease, holder)
+    return lease
 
 
 @contextlib.asynccontextmanager
@@ -57,7 +74,7 @@ async def kept(keeper: LeaseKeeper) -> AsyncIterator[asyncio.Task[None]]:
 
 async def test_a_claim_that_took_the_whole_lease_is_lost_at_once(keeper: LeaseKeeper) -> None:
     holder = Holding()
-    keeper.hold(new_id(), 1, holder, claimed_at=asyncio.get_running_loop().time() - LONG + MARGIN_SECONDS / 2)
+    hold(keeper, holder, ago=LONG - margin(LONG) / 2)
     assert holder.lost
     assert keeper.held == 0
 
@@ -65,11 +82,10 @@ async def test_a_claim_that_took_the_whole_lease_is_lost_at_once(keeper: LeaseKe
 async def test_a_claim_that_took_most_of_the_lease_is_lost_in_time(keeper: LeaseKeeper) -> None:
     """Nothing else would wake who gives up: the next renewal is far, and so is the end of the other lease."""
     early, late = Holding(), Holding()
-    loop = asyncio.get_running_loop()
     async with kept(keeper):
-        keeper.hold(new_id(), 1, early, claimed_at=loop.time())
+        hold(keeper, early)
         await asyncio.sleep(0)  # it waits for that one now
-        keeper.hold(new_id(), 1, late, claimed_at=loop.time() - LONG + MARGIN_SECONDS + 0.2)
+        hold(keeper, late, ago=LONG - margin(LONG) - 0.2)
         assert not late.lost
 
         async def lost() -> bool:
@@ -82,8 +98,19 @@ async def test_a_claim_that_took_most_of_the_lease_is_lost_in_time(keeper: Lease
 async def test_when_nobody_renews_any_more_every_lease_is_lost(keeper: LeaseKeeper) -> None:
     holder = Holding()
     async with kept(keeper):
-        keeper.hold(new_id(), 1, holder, claimed_at=asyncio.get_running_loop().time())
+        hold(keeper, holder)
     assert holder.lost
+
+
+async def test_who_ends_after_his_execution_was_claimed_anew_leaves_the_new_lease_alone(keeper: LeaseKeeper) -> None:
+    """Both by this executor: the sweep took it away while its sandbox was still being killed, and rang again."""
+    earlier, later = Holding(), Holding()
+    execution_id = new_id()
+    first = hold(keeper, earlier, execution_id=execution_id)
+    hold(keeper, later, execution_id=execution_id)
+    assert (earlier.lost, later.lost) == (True, False)
+    keeper.release(first)
+    assert keeper.held == 1
 
 
 @pytest.mark.parametrize("step", ["executor.attempt.open_inputs", "executor.sandbox.process.set_up"])

@@ -5,22 +5,26 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
 from cli.launcher.embedded_postgres import EmbeddedPostgres
 from cli.launcher.embedded_redis import EmbeddedRedis
 from executor.registration import Registration
+from executor.sandbox.monitor import readable
 from executor.settings import ExecutorSettings
 from executor.worker import Worker
 from tests.conftest import away, frozen
 from tests.executors import an_executor, an_executor_process
 from tests.integration.conftest import Platform
 from tests.integration.test_ends import gone_processes, sweeping
-from tests.processes import cgroups, processes_of
+from tests.processes import cgroups, pids_of, processes_of
 from tests.waiting import eventually
 
 TICKS = "echo ready; for i in $(seq 60); do echo $i; sleep 0.05; done"
@@ -56,19 +60,55 @@ async def test_a_script_outlives_an_outage_of_postgresql_shorter_than_its_lease(
 
 @pytest.mark.parametrize("outage", [away, frozen])
 async def test_a_script_dies_before_its_lease_ends_when_postgresql_is_away_for_longer(
-    platform: Platform, executor_settings: ExecutorSettings, own_postgres: EmbeddedPostgres, outage: Outage
+    platform: Platform, own_postgres: EmbeddedPostgres, tmp_path: Path, outage: Outage
 ) -> None:
-    async with an_executor(executor_settings, lease_seconds=4.0):
-        execution = await platform.an_execution("echo ready; while :; do sleep 1; done")
-        await platform.doorbell.ring(execution)
-        await platform.output_of(execution, b"ready")
+    async with a_long_run(platform, tmp_path) as (_, execution):
         with outage(own_postgres):
-            await gone_processes(execution, within=20)
-            gone_at = datetime.now(UTC)
+            gone_at = await end_of_all(pids_of(execution))
         assert gone_at < (await platform.row(execution)).lease_expires_at
         async with sweeping(platform):
             done = await platform.end_of(execution)
     assert (done.status, done.error_code, done.stdout) == ("FAILED", "EXECUTOR_LOST", b"ready\n")
+
+
+async def test_a_script_dies_before_its_lease_ends_when_its_executor_stands_still(
+    platform: Platform, tmp_path: Path
+) -> None:
+    async with a_long_run(platform, tmp_path) as (executor, execution):
+        executor.send_signal(signal.SIGSTOP)
+        try:
+            gone_at = await end_of_all(pids_of(execution))
+            assert gone_at < (await platform.row(execution)).lease_expires_at
+        finally:
+            executor.send_signal(signal.SIGCONT)  # and finds its script dead, which was not the script's doing
+        async with sweeping(platform):
+            done = await platform.end_of(execution)
+    assert (done.status, done.error_code, done.stdout) == ("FAILED", "EXECUTOR_LOST", b"ready\n")
+
+
+@asynccontextmanager
+async def a_long_run(platform: Platform, folder: Path) -> AsyncIterator[tuple[asyncio.subprocess.Process, UUID]]:
+    """An executor in a process of its own, so that nothing but what is tried delays it, and what it runs."""
+    execution = await platform.an_execution("echo ready; while :; do sleep 1; done")
+    lease = {"ONCALL_LEASE_SECONDS": "12"}
+    async with an_executor_process(platform.database_url, platform.redis_url, folder, environment=lease) as executor:
+        await platform.doorbell.ring(execution)
+        await platform.output_of(execution, b"ready")
+        yield executor, execution
+
+
+async def end_of_all(pids: set[int]) -> datetime:
+    """Answers when the last of these processes was seen to be gone."""
+    assert pids
+    async with asyncio.timeout(60):
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                descriptor = os.pidfd_open(pid)
+                try:
+                    await readable(descriptor)
+                finally:
+                    os.close(descriptor)
+    return datetime.now(UTC)
 
 
 async def test_scripts_go_on_without_redis_and_what_was_asked_for_meanwhile_runs_when_it_is_back(

@@ -63,21 +63,21 @@ class Sandboxes:
         """Answers the layers around each sandbox, as `Execution.isolation` tells them."""
         return isolation_of(self._cgroups, policy, self._users is not None)
 
-    async def start(self, job: Job, name: str, *, before_release: Callable[[], object] = bool) -> Sandbox:
+    async def start(self, job: Job, name: str, *, before_release: Callable[[Sandbox], object] = bool) -> Sandbox:
         """Lets `job` begin; `name` is its cgroup's where no sandbox stood ready. SandboxError where none can be had.
 
-        `before_release` may raise in the last moment before the script begins, and then it does not; setting up a
-        new sandbox takes time, handing over one that stands ready does not.
+        `before_release` is called in the last moment before the script begins; what it raises keeps it from beginning.
         """
         standing = self._take(job)
         if standing is not None:
             try:
-                sandbox = standing.hand_over(job)
+                return standing.hand_over(job, before_release)
             except (OSError, ValueError) as error:
                 log.warning("warm_sandbox_refused", error=type(error).__name__)
                 self._end(standing.discard())
-            else:
-                return sandbox
+            except BaseException:
+                self._end(standing.discard())
+                raise
         resources = ExitStack()
         user = self._take_user(resources)
         try:

@@ -78,6 +78,11 @@ class Sandbox:
         """Where the script may leave its output; None where that cannot be looked at on this machine."""
 
     @property
+    def first_fd(self) -> int:
+        """A pidfd of its first process, whose end is the end of all; closed with the sandbox."""
+        return self._first_fd
+
+    @property
     def monitor_pid(self) -> int:
         return self._monitor.pid
 
@@ -158,7 +163,7 @@ async def start(
     user: int | None,
     toolbox: Toolbox = OWN,
     resources: ExitStack | None = None,
-    before_release: Callable[[], object] = bool,
+    before_release: Callable[[Sandbox], object] = bool,
 ) -> Sandbox:
     """Sets a sandbox up for `job`, bounds it and lets the script begin; `user` is who it is outside (None: the caller).
 
@@ -173,7 +178,7 @@ async def start(
         handover.passed_on()
         try:
             await stand_up(sandbox, handover)
-            before_release()
+            before_release(sandbox)
             handover.begin()
         except BaseException as error:
             await asyncio.shield(sandbox.close())

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 
@@ -75,11 +75,11 @@ class Standing:
         os.mkdir("secrets", 0o700, dir_fd=self._inputs_fd)
         self._give_away("secrets")
 
-    def hand_over(self, job: Job) -> Sandbox:
+    def hand_over(self, job: Job, before_release: Callable[[Sandbox], object] = bool) -> Sandbox:
         """Bounds it for `job`, if that is not as usual, and lets the script begin.
 
-        OSError or ValueError where it cannot: then `discard` it. Blocks for the few system calls that this takes;
-        nothing else may be between an attempt and its script.
+        OSError or ValueError where it cannot, or what `before_release` raises: then `discard` it. Blocks for the few
+        system calls that this takes; nothing else may be between an attempt and its script.
         """
         prelude = prelude_of(variables_of(job), words_of(job), self._handover.inside)
         if job.limits != self.shape:
@@ -88,6 +88,7 @@ class Standing:
             self._write(name, data)
         os.chmod("secrets", 0o500, dir_fd=self._inputs_fd)
         self._handover.write(prelude)
+        before_release(self._sandbox)
         self._handover.begin()
         self._shut()
         return self._sandbox
