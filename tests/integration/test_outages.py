@@ -86,6 +86,21 @@ async def test_a_script_dies_before_its_lease_ends_when_its_executor_stands_stil
     assert (done.status, done.error_code, done.stdout) == ("FAILED", "EXECUTOR_LOST", b"ready\n")
 
 
+async def test_a_script_that_runs_for_longer_than_a_lease_is_left_alone_while_that_is_renewed(
+    platform: Platform, tmp_path: Path
+) -> None:
+    async with a_long_run(platform, tmp_path) as (_, execution):
+        pids = pids_of(execution)
+        first = (await platform.row(execution)).lease_expires_at
+
+        async def the_first_is_over() -> bool:
+            return datetime.now(UTC) > first
+
+        await eventually(the_first_is_over, within=60)
+        assert pids_of(execution) == pids
+        assert await platform.status(execution) == "RUNNING"
+
+
 @asynccontextmanager
 async def a_long_run(platform: Platform, folder: Path) -> AsyncIterator[tuple[asyncio.subprocess.Process, UUID]]:
     """An executor in a process of its own, so that nothing but what is tried delays it, and what it runs."""
