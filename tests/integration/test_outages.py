@@ -97,7 +97,7 @@ async def test_a_script_that_runs_for_longer_than_a_lease_is_left_alone_while_th
             return datetime.now(UTC) > first
 
         await eventually(the_first_is_over, within=60)
-        assert pids_of(execution) == pids
+        assert pids_of(execution) & pids  # its shell; what that waits for is another one each second
         assert await platform.status(execution) == "RUNNING"
 
 
