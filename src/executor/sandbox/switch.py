@@ -27,7 +27,7 @@ from executor.sandbox.switch_process import ARM, DISARM, EXTEND, MESSAGE, NUMBER
 
 log = structlog.get_logger()
 
-START_SECONDS = 10.0
+START_SECONDS = 30.0
 END_SECONDS = 2.0
 RESTART_SECONDS = 1.0
 
