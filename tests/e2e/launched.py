@@ -9,14 +9,17 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psutil
 
 ONCALL = Path(sys.executable).parent / "oncall"
 START_SECONDS = 180
+
+T = TypeVar("T")
 
 
 class Launched:
@@ -63,14 +66,14 @@ class Launched:
 
     def program(self, module: str) -> psutil.Process:
         """Answers the process that runs `python -m MODULE`."""
-        return next(p for p in self.processes() if p.is_running() and p.cmdline()[-2:] == ["-m", module])
+        return next(p for p in self.processes() if _told(p.cmdline)[-2:] == ["-m", module])
 
     def sockets(self) -> list[Path]:
         """Answers the paths of all Unix sockets that its processes listen on."""
         found = {
             Path(str(connection.laddr))
             for process in self.processes()
-            for connection in process.net_connections(kind="unix")
+            for connection in _told(partial(process.net_connections, kind="unix"))
             if isinstance(connection.laddr, str) and connection.laddr.startswith("/")
         }
         return sorted(
@@ -107,3 +110,11 @@ class Launched:
         with self._process.stdout:
             for line in self._process.stdout:
                 self.lines.append((time.monotonic(), line.rstrip("\n")))
+
+
+def _told(ask: Callable[[], list[T]]) -> list[T]:
+    """Answers what a process tells of itself; nothing where it has ended since it was listed, as short ones do."""
+    try:
+        return ask()
+    except psutil.NoSuchProcess:
+        return []
