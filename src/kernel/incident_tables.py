@@ -51,6 +51,7 @@ incidents = Table(
     Index(None, "status_page_id", "id"),
     Index(None, "service_id", "id"),
     Index("ix_incidents_open", "status_page_id", postgresql_where=text("resolved_at IS NULL")),
+    Index("ix_incidents_resolved", "resolved_at", postgresql_where=text("resolved_at IS NOT NULL")),
 )
 
 # What an incident does, or did, to components; OPERATIONAL once it no longer affects one.
@@ -111,6 +112,7 @@ maintenances = Table(
         "scheduled_until",
         postgresql_where=text("status = 'IN_PROGRESS' OR status = 'VERIFYING'"),
     ),
+    Index("ix_maintenances_ended", "ended_at", postgresql_where=text("ended_at IS NOT NULL")),
 )
 
 maintenance_updates = Table(

@@ -99,6 +99,8 @@ component_status_changes = Table(
     Column("component_id", Uuid, ForeignKey("components.id", ondelete="CASCADE"), primary_key=True),
     Column("at", Timestamp, primary_key=True),
     Column("status", Text, nullable=False),
+    Column("until", Timestamp),  # when the next one was; NULL: this is how it is shown now
+    Index("ix_component_status_changes_until", "until", postgresql_where=text("until IS NOT NULL")),
 )
 
 partners = Table(
@@ -138,6 +140,9 @@ partner_tokens = Table(
     Column("last_used_at", Timestamp),
     Column("revoked_at", Timestamp),
     Index(None, "partner_id", "id"),
+    # For the retention; either is the end, whichever comes first:
+    Index("ix_partner_tokens_expires_at", "expires_at", postgresql_where=text("expires_at IS NOT NULL")),
+    Index("ix_partner_tokens_revoked_at", "revoked_at", postgresql_where=text("revoked_at IS NOT NULL")),
 )
 
 # Who read: one row for accesses of one client that follow one another closely.

@@ -5,13 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
 from kernel.settings import CoreSettings, together
 from server.domain.outbound import OutboundPolicy
+from server.domain.retention import LEAST_EVENT_DAYS, LEAST_STATUS_DAYS, LEAST_TOKEN_DAYS
 
 Days = Annotated[int, Field(ge=0, le=36_500)]
 """A number of days, a century at most; 0: for ever."""
+
+
+def _at_least(least: int) -> AfterValidator:
+    def check(days: int) -> int:
+        if 0 < days < least:
+            raise ValueError(f"must be 0, for ever, or at least {least} days")
+        return days
+
+    return AfterValidator(check)
 
 
 class ServerSettings(CoreSettings):
@@ -56,6 +66,12 @@ class JobsSettings(CoreSettings):
     """How long a repeated call answers what the first one made; after that it counts as a new call."""
     delivery_retention_days: Days = 30
     """How long after its end a delivery is listed."""
+    incident_retention_days: Annotated[Days, _at_least(LEAST_EVENT_DAYS)] = 800
+    """How long after its end an incident or a maintenance is kept, and shown where few came after it."""
+    status_retention_days: Annotated[Days, _at_least(LEAST_STATUS_DAYS)] = 400
+    """How long it is kept how a component was shown; a page tells 90 days of it."""
+    partner_token_retention_days: Annotated[Days, _at_least(LEAST_TOKEN_DAYS)] = 400
+    """How long after its end a partner's former token is known, so that whoever shows it hears why it is refused."""
     delivery_attempts: int = Field(default=10, ge=1, le=100)
     """How often a notification or a webhook is tried: the tenth time is 21 to 43 minutes after the first."""
     delivery_seconds: float = Field(default=30.0, ge=1, le=300)

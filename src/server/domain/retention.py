@@ -1,9 +1,17 @@
-"""How long what has ended is kept."""
+"""How long what has ended is kept, and how short that may be made."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+
+from server.domain.page_day import DAYS
+
+LEAST_STATUS_DAYS = LEAST_EVENT_DAYS = DAYS + 10
+"""What a page tells of its days reaches back `DAYS` dates of its time zone, up to a day more than that many times 24 h;
+the rest is for clocks that differ and for a zone that is changed."""
+LEAST_TOKEN_DAYS = 30
+"""Far longer than anybody goes by what was decided about a token: a gateway five minutes, a session 12 hours."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,12 +20,15 @@ from server.jobs.retention import (
     forget_ended_sessions,
     forget_expired_watches,
     forget_old_accesses,
+    forget_old_statuses,
+    forget_old_tokens,
 )
 from server.jobs.rounds import repeat
 from server.jobs.runs import RunMoves
 from server.jobs.sweep import end_lost_attempts, forget_executors, ring_again
 from server.operations.announce import Announcer
 from server.operations.environment import Environment
+from server.operations.forget_past_events import forget_past_events
 from server.operations.ground import Mover
 from server.operations.move_with_time import move_due_maintenances, note_silent_checks
 from server.operations.remove_expired import (
@@ -94,6 +97,12 @@ async def main(settings: JobsSettings) -> None:
             ("forget_expired_watches", partial(forget_expired_watches, make_session)),
             ("forget_ended_sessions", partial(forget_ended_sessions, make_session)),
             ("forget_deliveries", partial(forget_deliveries, make_session, settings.delivery_retention_days)),
+            ("forget_past_events", partial(forget_past_events, make_session, settings.incident_retention_days)),
+            ("forget_old_statuses", partial(forget_old_statuses, make_session, settings.status_retention_days)),
+            (
+                "forget_old_tokens",
+                partial(forget_old_tokens, make_session, settings.partner_token_retention_days),
+            ),
         )
     ]
     jobs += [

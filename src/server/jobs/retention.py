@@ -1,5 +1,5 @@
-"""Forgets what nobody needs any more of partners and gateways: old accesses, counted batches, sessions that were ended,
-and watches that have expired."""
+"""Forgets what nobody needs any more of pages, partners and gateways: former statuses of components, former tokens, old
+accesses, counted batches, sessions that were ended, and watches that have expired."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel.database import Sessions, transaction
 from server.operations.remove_expired import in_batches
-from server.storage import ended_sessions, outbox, page_watches, partner_sessions
+from server.storage import components, ended_sessions, former_tokens, outbox, page_watches, partner_sessions
 
 ACCESSES_KEPT = timedelta(days=400)
 BATCHES_KEPT = timedelta(days=2)
@@ -38,6 +38,16 @@ async def forget_ended_sessions(make_session: Sessions) -> int:
 async def forget_deliveries(make_session: Sessions, days: int) -> int:
     """Answers how many that ended so long ago were forgotten; 0 days: none ever is."""
     return await _forget(make_session, outbox.forget, timedelta(days=days)) if days else 0
+
+
+async def forget_old_statuses(make_session: Sessions, days: int) -> int:
+    """Answers how many that components had until so long ago were forgotten; 0 days: none ever is."""
+    return await _forget(make_session, components.forget_former, timedelta(days=days)) if days else 0
+
+
+async def forget_old_tokens(make_session: Sessions, days: int) -> int:
+    """Answers how many of partners' tokens that ended so long ago were forgotten; 0 days: none ever is."""
+    return await _forget(make_session, former_tokens.forget, timedelta(days=days)) if days else 0
 
 
 async def forget_expired_watches(make_session: Sessions) -> int:

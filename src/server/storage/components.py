@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import RowMapping, Subquery, Uuid, cast, delete, func, insert, select, true, update
+from sqlalchemy import (
+    DateTime,
+    RowMapping,
+    Subquery,
+    Update,
+    Uuid,
+    cast,
+    delete,
+    func,
+    insert,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel.status_page_tables import component_status_changes, components
 from server.domain.component import Component, ComponentContent, ComponentReport, ComponentStatus
 from server.domain.uptime import StatusChange
+from server.storage import old_rows
 
 
 async def find(session: AsyncSession, component_id: UUID) -> Component | None:
@@ -120,10 +134,35 @@ async def changes_since(
 
 
 async def add_changes(session: AsyncSession, changes: Sequence[tuple[UUID, StatusChange]]) -> None:
-    """Notes from when on components are shown how; the caller holds the lock of their page."""
+    """Notes from when on components are shown how, one change of each, and with it until when the last one was true.
+
+    The caller holds the lock of their page.
+    """
     if changes:
         rows = [{"component_id": who, "at": change.at, "status": change.status.value} for who, change in changes]
+        await session.execute(_end_former(changes))
         await session.execute(insert(component_status_changes), rows)
+
+
+def _end_former(changes: Sequence[tuple[UUID, StatusChange]]) -> Update:
+    former, earlier = component_status_changes, component_status_changes.alias("earlier")
+    ids = func.unnest(cast([who for who, _ in changes], ARRAY(Uuid)))
+    times = func.unnest(cast([change.at for _, change in changes], ARRAY(DateTime(timezone=True))))
+    new = select(ids.label("id"), times.label("at")).subquery("new")
+    last = select(func.max(earlier.c.at)).where(earlier.c.component_id == new.c.id, earlier.c.at < new.c.at)
+    return (
+        update(former)
+        .where(former.c.component_id == new.c.id, former.c.at == last.correlate(new).scalar_subquery())
+        .values(until=new.c.at)
+    )
+
+
+async def forget_former(session: AsyncSession, kept: timedelta, most: int) -> int:
+    """Deletes at most so many of how components were shown until longer ago than `kept`; answers how many.
+
+    How one was shown at the beginning of that time stays, however long ago that began.
+    """
+    return await old_rows.remove(session, component_status_changes.c.until, kept, most)
 
 
 def _these(component_ids: Collection[UUID]) -> Subquery:

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel.workflow_tables import workflow_node_runs, workflow_runs
 
-_GOES_ON = (
+GOES_ON = (
     select(workflow_node_runs.c.run_id)
     .where(workflow_node_runs.c.run_id == workflow_runs.c.id, workflow_node_runs.c.awaits.is_not(None))
     .exists()
@@ -22,7 +22,7 @@ _GOES_ON = (
 def runs_due(age: timedelta, limit: int) -> Select[Any]:
     """Finds runs that ended longer ago than `age`, the oldest first; not one whose undoing is offered or goes on."""
     ended = workflow_runs.c.completed_at
-    due = select(workflow_runs.c.id).where(ended.is_not(None), ended < func.now() - age, ~_GOES_ON)
+    due = select(workflow_runs.c.id).where(ended.is_not(None), ended < func.now() - age, ~GOES_ON)
     return due.order_by(ended).limit(limit).with_for_update(skip_locked=True)
 
 
