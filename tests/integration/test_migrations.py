@@ -110,3 +110,34 @@ async def test_an_installation_from_before_attempts_were_recorded_reads_them_out
         (3, 1, 1, "e", "RUNNING", None, None, 0, None, 2, None),
     ]
     assert tags == [[], [], [], []]
+
+
+OLD_STATUSES = """
+    INSERT INTO users (id, email, display_name, created_at) VALUES ({n1}, 'a@b', 'A', now());
+    INSERT INTO teams (id, name, created_at) VALUES ({n1}, 't', now());
+    INSERT INTO status_pages (id, team_id, slug, name, visibility, time_zone, created_by, created_at, updated_at)
+        VALUES ({n1}, {n1}, 'p', 'p', 'PUBLIC', 'UTC', {n1}, now(), now());
+    INSERT INTO components (id, status_page_id, name, status, created_at, updated_at)
+        SELECT n::uuid, {n1}, n, 'OPERATIONAL', now(), now() FROM (VALUES ({n1}), ({n2})) AS c (n);
+    INSERT INTO component_status_changes (component_id, at, status)
+        SELECT n::uuid, '2030-01-01Z'::timestamptz + second * interval '1 s', 'OPERATIONAL'
+        FROM (VALUES ({n1}, 1), ({n1}, 3), ({n1}, 7), ({n2}, 2)) AS s (n, second);
+""".format(**{f"n{n}": f"'00000000-0000-0000-0000-00000000000{n}'" for n in (1, 2)})  # noqa: S608 - nothing of it comes from outside
+SPANS = """
+    SELECT right(component_id::text, 1)::integer, extract(second FROM at)::integer, extract(second FROM until)::integer
+    FROM component_status_changes ORDER BY component_id, at
+"""
+
+
+async def test_an_installation_from_before_statuses_had_an_end_works_it_out(bare_database_url: str) -> None:
+    engine = create_engine(bare_database_url)
+    await migrations.upgrade(engine, "0009")
+    async with engine.begin() as connection:
+        for statement in OLD_STATUSES.split(";"):
+            if statement.strip():
+                await connection.exec_driver_sql(statement)
+    await migrations.upgrade(engine)
+    async with engine.connect() as connection:
+        spans = [tuple(row) for row in await connection.exec_driver_sql(SPANS)]
+    await engine.dispose()
+    assert spans == [(1, 1, 3), (1, 3, 7), (1, 7, None), (2, 2, None)]
