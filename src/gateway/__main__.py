@@ -17,7 +17,8 @@ from starlette.types import ASGIApp
 from gateway.app import create_app
 from gateway.edge.client_address import Proxies
 from gateway.edge.event_stream import Streams
-from gateway.edge.http_connection import LimitedConnection
+from gateway.edge.http_connection import MOST_CONNECTIONS, LimitedConnection
+from gateway.edge.http_server import HttpServer, room_for
 from gateway.edge.tls import Pair, open_pair
 from gateway.keep.calls import PartnerCalls
 from gateway.keep.disk import Disk, FolderInUse
@@ -54,7 +55,8 @@ def main() -> None:
 async def serve(
     settings: GatewaySettings, token: str, listener: socket.socket, pair: Pair | None, server_tls: ServerTls | None
 ) -> None:
-    streams = Streams()
+    connections = room_for(settings.gateway_max_connections)
+    streams = Streams(most=min(settings.gateway_max_streams, connections // 2))
     async with (
         connect(settings.server_address, server_tls) as channel,
         _keeping(settings, PartnerCalls(channel, token)) as keeper,
@@ -66,7 +68,7 @@ async def serve(
             proxies=Proxies(settings.gateway_trusted_proxies, settings.gateway_forwarded_header),
             streams=streams,
         )
-        server = _Server(_config(app, pair), settings.ready_file, streams)
+        server = _Server(_config(app, pair, connections), settings.ready_file, streams)
         watching = asyncio.create_task(pair.watch(), name="tls pair") if pair else None
         try:
             await server.serve(sockets=[listener])
@@ -89,10 +91,13 @@ async def _keeping(settings: GatewaySettings, calls: PartnerCalls) -> AsyncItera
         yield keeper
 
 
-def _config(app: ASGIApp, pair: Pair | None) -> uvicorn.Config:
+def _config(app: ASGIApp, pair: Pair | None, connections: int = MOST_CONNECTIONS) -> uvicorn.Config:
+    class Connection(LimitedConnection):
+        most_connections = connections
+
     return uvicorn.Config(
         app,
-        http=LimitedConnection,
+        http=Connection,
         ws="none",
         lifespan="off",
         log_config=None,
@@ -104,8 +109,8 @@ def _config(app: ASGIApp, pair: Pair | None) -> uvicorn.Config:
     )
 
 
-class _Server(uvicorn.Server):
-    """uvicorn, but a signal ends it with exit code 0, and it says when it is ready."""
+class _Server(HttpServer):
+    """As its base, but a signal ends it with exit code 0, and it says when it is ready."""
 
     def __init__(self, config: uvicorn.Config, ready_file: Path | None, streams: Streams) -> None:
         super().__init__(config)

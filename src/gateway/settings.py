@@ -9,6 +9,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from gateway.edge.client_address import ForwardedHeader, Network, parse_networks
+from gateway.edge.event_stream import MOST_STREAMS
+from gateway.edge.http_connection import MOST_CONNECTIONS
 from gateway.listener import split_address
 from kernel.settings import together
 
@@ -60,6 +62,10 @@ class GatewaySettings(BaseSettings):
     """A folder of this gateway's own for what it showed last, so that it has that after a start; unset: none."""
     gateway_stale_seconds: Annotated[float, Field(ge=0, le=60)] = 0.0
     """How long after the stream of changes broke pages are still answered without asking, while their watch lasts."""
+    gateway_max_connections: Annotated[int, Field(ge=10, le=1_000_000)] = MOST_CONNECTIONS
+    """How many connections there may be; who comes then is told when to come back."""
+    gateway_max_streams: Annotated[int, Field(ge=0)] = MOST_STREAMS
+    """How many of them may be streams of changes: at most half, so that pages can be read however many listen."""
     ready_file: Path | None = None
     log_format: str = "json"
 
@@ -73,6 +79,8 @@ class GatewaySettings(BaseSettings):
             ("gateway_client_certificate", self.gateway_client_certificate),
             ("gateway_client_key", self.gateway_client_key),
         )
+        if self.gateway_max_streams > self.gateway_max_connections // 2:
+            raise ValueError("ONCALL_GATEWAY_MAX_STREAMS may be at most half of ONCALL_GATEWAY_MAX_CONNECTIONS")
         if self.gateway_client_certificate and not self.speaks_tls_to_server:
             raise ValueError(
                 "ONCALL_GATEWAY_CLIENT_CERTIFICATE is shown over TLS only: set ONCALL_GATEWAY_SERVER_CA, or "

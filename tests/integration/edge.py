@@ -19,6 +19,7 @@ from gateway.asked import Asked, Client, CredentialKind
 from gateway.edge.client_address import Proxies
 from gateway.edge.event_stream import Streams
 from gateway.edge.http_connection import LimitedConnection
+from gateway.edge.http_server import HttpServer
 from gateway.edge.keeper import KeepState
 from gateway.edge.tls import Pair
 from gateway.refusal import Refusal
@@ -135,13 +136,13 @@ async def an_edge(
     public_url: str = "",
     proxies: Proxies | None = None,
     streams: Streams | None = None,
-    http: type[LimitedConnection] = LimitedConnection,
+    http: type[LimitedConnection] | None = None,
 ) -> AsyncIterator[Edge]:
     """Serves the edge on a free port, as the gateway's own process would."""
     keep, streams = ScriptedKeep(), Streams() if streams is None else streams
     config = _config(create_app(keep, keep, public_url, proxies=proxies, streams=streams), pair)
-    config.http = http
-    server = uvicorn.Server(config)
+    config.http = http or config.http
+    server = HttpServer(config)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         serving = asyncio.create_task(server._serve([listener]))

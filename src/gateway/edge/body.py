@@ -44,9 +44,15 @@ def _is_text(value: str) -> bool:
 
 
 async def _read(request: Request) -> bytes:
+    if int(request.headers.get("content-length", 0)) > LONGEST:
+        raise _too_large()
     sent = b""
     async for chunk in request.stream():
         sent += chunk
         if len(sent) > LONGEST:
-            raise Refusal(413, "CONTENT_TOO_LARGE", "Too long", f"At most {LONGEST} bytes are read.")
+            raise _too_large()
     return sent
+
+
+def _too_large() -> Refusal:
+    return Refusal(413, "CONTENT_TOO_LARGE", "Too long", f"At most {LONGEST} bytes are read.")

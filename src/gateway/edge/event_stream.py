@@ -26,7 +26,7 @@ SEND_SECONDS = 20.0
 RETRY_MILLISECONDS = 5_000
 LONGEST_TAG = 200
 
-MOST = 5_000
+MOST_STREAMS = 5_000
 MOST_PER_PAGE = 2_000
 MOST_PER_CLIENT = 50
 """Of one address, behind which a whole company may sit."""
@@ -35,10 +35,15 @@ MOST_PER_CLIENT = 50
 class Streams:
     """All open streams: how many there may be, and the end of all of them."""
 
-    def __init__(self, heartbeat_seconds: float = HEARTBEAT_SECONDS, most_per_client: int = MOST_PER_CLIENT) -> None:
+    def __init__(
+        self,
+        heartbeat_seconds: float = HEARTBEAT_SECONDS,
+        most_per_client: int = MOST_PER_CLIENT,
+        most: int = MOST_STREAMS,
+    ) -> None:
         self.heartbeat_seconds = heartbeat_seconds
         self.closing = asyncio.Event()
-        self._most_per_client = most_per_client
+        self._most, self._most_per_client = most, most_per_client
         self._clients: Counter[str] = Counter()
         self._pages: Counter[str] = Counter()
 
@@ -53,7 +58,7 @@ class Streams:
         self.closing.set()
 
     def require_room(self, client: str) -> None:
-        if len(self) >= MOST:
+        if len(self) >= self._most:
             raise refusal.unavailable()
         if self._clients[client] >= self._most_per_client:
             raise refusal.too_many(refusal.RETRY_SECONDS)
