@@ -33,6 +33,8 @@ def test_no_proxy_is_trusted_unless_it_is_named(monkeypatch: pytest.MonkeyPatch)
         ("ONCALL_GATEWAY_FORWARDED_HEADER", "x-real-ip"),
         ("ONCALL_GATEWAY_TLS_KEY", "/key.pem"),
         ("ONCALL_GATEWAY_CLIENT_KEY", "/key.pem"),
+        ("ONCALL_GATEWAY_MAX_CONNECTIONS", "9999"),
+        ("ONCALL_GATEWAY_MAX_STREAMS", "5001"),
     ],
 )
 def test_bad_settings_are_one_sentence(
