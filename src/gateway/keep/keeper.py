@@ -1,4 +1,4 @@
-"""The way in: shows pages from what is kept while that may be repeated, else from the server, one question for all."""
+"""The way in: shows pages, tells of changes, starts and ends sessions, and goes by what the server says of them."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from gateway.keep.change import ends_somebody, takes_away
 from gateway.keep.clock import Clock
 from gateway.keep.contents import MOST_BYTES
 from gateway.keep.disk import KEY_BYTES, Disk
-from gateway.keep.fill import Filled, Filler, message
+from gateway.keep.fill import Filler, message
 from gateway.keep.lease import Lease
+from gateway.keep.questions import Questions
 from gateway.keep.rows import time_of
 from gateway.keep.shelf import Shelf
 from gateway.keep.signals import Signals
-from gateway.keep.single_flight import SingleFlight
 from gateway.keep.watch import Watch
 from gateway.refusal import Refusal
 from gateway.shown import Shown
@@ -32,7 +32,6 @@ from oncall.v1 import partner_service_pb2 as pb
 
 log = structlog.get_logger()
 
-SHARED_ROUNDS = 2
 LONGEST_WAIT, SHORTEST_WAIT = 300.0, 1.0
 
 
@@ -55,16 +54,15 @@ class Keeper:
         self._disk = disk
         self._clients = Clients(disk.key if disk else secrets.token_bytes(KEY_BYTES))
         self._signals = Signals()
-        self._flights: SingleFlight[Filled] = SingleFlight()
         self.shelf = Shelf(
             clock, Lease(clock, grace_seconds), contents_limit=contents_limit, clients_limit=clients_limit
         )
-        self._filler = Filler(calls, self.shelf, disk, clock)
+        self._questions = Questions(self.shelf, Filler(calls, self.shelf, disk, clock), clock)
         self._watch = Watch(calls, self.shelf.lease, clock, opened=self._signals.all_changed, apply=self.apply)
 
     async def show(self, asked: Asked) -> Shown:
         """Answers the page as the owner of the credential may see it now, or saw it last where nobody can be asked."""
-        return await self._show(self._clients.of(asked), asked, background=False)
+        return await self._questions.show(self._clients.of(asked), asked, background=False)
 
     def client(self, asked: Asked) -> Client:
         """Answers who asks: without their credential, so that it may be kept."""
@@ -81,7 +79,7 @@ class Keeper:
         with its age is no change, and may be shown to who may not see any.
         """
         client = self._clients.of(asked)
-        first = await self._show(client, asked, background=True)
+        first = await self._questions.show(client, asked, background=True)
         with self._signals.of(first.content.status_page.id) as changed:
             while True:
                 changed.clear()
@@ -175,74 +173,18 @@ class Keeper:
         try:
             yield
         finally:
-            await self._flights.close()
+            await self._questions.close()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _show(self, client: Client, asked: Asked, *, background: bool) -> Shown:
-        """Shares a question with others for some rounds, and then asks alone: each round may have used up the grant."""
-        ticket = self._flights.ticket()
-        for _ in range(SHARED_ROUNDS):
-            if shown := self.shelf.fresh(client, background=background):
-                return shown
-            key = (self.shelf.awaited_audience(client) or client.digest, background)
-            landed = await self._flights.join(key, ticket, lambda key=key: self._fill(key, client, asked, background))  # type: ignore[misc]
-            filled = landed.value
-            if _is_away(filled):  # it may have been asked for the next grant, while there is something left of this one
-                shown = self.shelf.fresh(client, background=background)
-                return shown or self.shelf.stale(client, background=background)
-            if landed.led:
-                return self._outcome(filled, client, background=background)
-            if landed.after_me and filled.client == client.digest:
-                if filled.refused:
-                    raise filled.refused
-                shown = self._repeat(filled, client, background=background)
-                if shown:
-                    return shown
-        if shown := self.shelf.fresh(client, background=background):
-            return shown
-        alone = await self._flights.join(object(), ticket, lambda: self._fill(None, client, asked, background))
-        return self._outcome(alone.value, client, background=background)
-
     async def _show_if_possible(self, client: Client, asked: Asked) -> Shown | None:
         try:
-            return await self._show(client, asked, background=True)
+            return await self._questions.show(client, asked, background=True)
         except Refusal as refused:
             if refused.status in (429, 503):
                 return None
             raise
-
-    async def _fill(self, key: object, client: Client, asked: Asked, background: bool) -> Filled:
-        await asyncio.sleep(0)  # all that came at the same time are aboard, and counted as waiting
-        waiting = max(0, self._flights.waiting(key) - 1) if key is not None else 0
-        return await self._filler.fill(client, asked, waiting, background=background)
-
-    def _outcome(self, filled: Filled, client: Client, *, background: bool) -> Shown:
-        """Answers what the server said to this very request, and took from the rate."""
-        if filled.refused:
-            raise filled.refused
-        admission, content = filled.admission, filled.content
-        if admission is None or content is None:
-            return self.shelf.stale(client, background=background)
-        if not (background or filled.counted):
-            self.shelf.count(admission, client)
-        left = self.shelf.grants.of(content.audience).left(self._clock.elapsed())
-        return Shown(content.shown, content.tag, None, left, content.renderings)
-
-    def _repeat(self, filled: Filled, client: Client, *, background: bool) -> Shown | None:
-        """Answers what the server said to the same question, asked after this one had come."""
-        if filled.admission is None or filled.content is None:
-            return None
-        if refused := self.shelf.tombstones.refusal_of(filled.admission):
-            raise refused
-        return self.shelf.hand_out(
-            filled.admission, filled.content, client, self._clock.instant(), background=background
-        )
-
-
-def _is_away(filled: Filled) -> bool:
-    return filled.refused is None and filled.content is None
 
 
 @asynccontextmanager

@@ -189,7 +189,7 @@ class KeepMachine(RuleBasedStateMachine):
         self.calls.gate.set()
         self.settle()
         with contextlib.suppress(asyncio.CancelledError):
-            self.run(self.keeper._flights.close())
+            self.run(self.keeper._questions.close())
         self.loop.close()
 
 
