@@ -3,7 +3,7 @@ how long an answer may wait to be read.
 
 The parser itself takes headers and trailers without end, and waits for the rest of a request for ever; uvicorn waits
 for ever for those who do not read, and its `limit_concurrency` bounds what is asked at one time, not connections
-(docs/decisions/0038).
+(docs/decisions/0041).
 """
 
 from __future__ import annotations
