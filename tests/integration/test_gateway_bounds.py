@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.edge import lingering
+from gateway.edge import http_server, lingering
 from gateway.edge.event_stream import Streams
 from gateway.edge.http_connection import LONGEST_REST, LimitedConnection
 from gateway.edge.tls import open_pair
@@ -85,6 +85,47 @@ async def test_one_too_many_is_told_when_to_come_back_and_the_next_is_cut_off() 
         reader, writer = await stack.enter_async_context(a_connection(edge))
         writer.write(LIVE)
         assert b" 200 OK" in await asyncio.wait_for(reader.readline(), 10)
+
+
+async def test_handshakes_that_nobody_goes_on_with_count_and_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_server, "HEAD_SECONDS", 2.0)
+    made = Authority(tmp_path).server("pair", file="pair")
+    trusted = ssl.create_default_context(cafile=str(made.certificate.with_name("ca.pem")))
+    async with an_edge(open_pair(made.certificate, made.key), http=Few) as edge, AsyncExitStack() as stack:
+        silent = [await stack.enter_async_context(a_connection(edge)) for _ in range(22)]
+
+        async def asked() -> bytes:
+            reader, writer = await asyncio.open_connection("localhost", edge.port, ssl=trusted)
+            try:
+                writer.write(LIVE)
+                return await reader.readline()
+            finally:
+                writer.close()
+
+        with pytest.raises((ConnectionError, ssl.SSLError)):
+            await asyncio.wait_for(asked(), 10)
+        for reader, _ in silent:  # to the end of each, which is soon
+            with suppress(ConnectionResetError):
+                assert await asyncio.wait_for(reader.read(), 20) == b""
+        assert b" 200 OK" in await asyncio.wait_for(asked(), 10)
+
+
+async def test_what_is_no_tls_takes_no_room(tmp_path: Path) -> None:
+    made = Authority(tmp_path).server("pair", file="pair")
+    trusted = ssl.create_default_context(cafile=str(made.certificate.with_name("ca.pem")))
+    async with an_edge(open_pair(made.certificate, made.key), http=Few) as edge:
+        for ending in range(60):
+            async with a_connection(edge) as (reader, writer):
+                if ending % 2:
+                    writer.write(LIVE)
+                    with suppress(ConnectionResetError):
+                        assert b"200" not in await asyncio.wait_for(reader.read(), 10)
+        reader, writer = await asyncio.open_connection("localhost", edge.port, ssl=trusted)
+        writer.write(LIVE)
+        assert b" 200 OK" in await asyncio.wait_for(reader.readline(), 10)
+        writer.close()
 
 
 async def test_however_many_listen_pages_can_be_read() -> None:
@@ -165,7 +206,7 @@ async def test_who_sends_too_much_reads_that_it_was_too_much(size: int, chunked:
             told = head + await reader.readexactly(int(field_of(head, "content-length") or 0))
         assert status_of(told) == 413
         assert b"At most 4096 bytes are read." in told
-        if size > LONGEST_REST:
+        if size > LONGEST_REST and (size > 500_000 or not chunked):
             assert await asyncio.wait_for(reader.read(), 20) == b""  # an end, and no reset
             assert chunked or field_of(told, "connection") == "close"
 

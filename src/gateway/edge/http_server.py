@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import resource
 import socket
+from typing import Any
 
 import structlog
 import uvicorn
 
 from gateway.edge.http_connection import HEAD_SECONDS, STANDING_ROOM, LimitedConnection
+from gateway.edge.tls_listener import TlsListener
 
 SWEEP_TICKS = 10
 """Of a tenth of a second."""
@@ -23,22 +25,8 @@ class HttpServer(uvicorn.Server):
     """Serves on sockets that are bound; there is no lifespan."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Does what uvicorn does, but TLS handshakes take no longer than the head of a request."""
-        config, loop = self.config, asyncio.get_running_loop()
-
-        def connection() -> asyncio.Protocol:
-            return config.http_protocol_class(config=config, server_state=self.server_state, app_state={})  # type: ignore[call-arg] # of uvicorn's own kinds
-
-        self.servers = [
-            await loop.create_server(
-                connection,
-                sock=listener,
-                ssl=config.ssl,
-                backlog=config.backlog,
-                ssl_handshake_timeout=HEAD_SECONDS if config.ssl else None,
-            )
-            for listener in sockets or []
-        ]
+        """Does what uvicorn does, but TLS handshakes are counted, and take no longer than the head of a request."""
+        self.servers = [await self._listen(listener) for listener in sockets or []]
         self.started = True
 
     async def on_tick(self, counter: int) -> bool:
@@ -48,6 +36,25 @@ class HttpServer(uvicorn.Server):
                 if isinstance(connection, LimitedConnection):
                     connection.end_if_unread(now)
         return await super().on_tick(counter)
+
+    async def _listen(self, listener: socket.socket) -> Any:
+        context = self.config.ssl
+        if context:
+            return TlsListener(listener, context, self._connection, self._has_room, HEAD_SECONDS)
+        loop = asyncio.get_running_loop()
+        return await loop.create_server(self._connection, sock=listener, backlog=self.config.backlog)
+
+    def _connection(self) -> LimitedConnection:
+        return self._kind(config=self.config, server_state=self.server_state, app_state={})
+
+    def _has_room(self, handshakes: int) -> bool:
+        """Whether there may be so many, besides the connections that there are: all of them get an answer at least."""
+        most = self._kind.most_connections * (1 + STANDING_ROOM)
+        return len(self.server_state.connections) + handshakes <= most
+
+    @property
+    def _kind(self) -> type[LimitedConnection]:
+        return self.config.http_protocol_class  # type: ignore[return-value] # `Config.http` is ours
 
 
 def room_for(connections: int) -> int:
