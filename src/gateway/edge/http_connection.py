@@ -99,7 +99,7 @@ class LimitedConnection(HttpToolsProtocol):
             elif self._head_timer is None:
                 self._await_head()
         elif self.transport.in_message and self._more > LONGEST_HEAD + LONGEST_REST:
-            self._give_up()
+            self._hear_no_more()
         elif self.timeout_keep_alive_task is None and self._head_timer is None and self._is_idle():
             self._await_head()  # what came was no head, and ended the wait for one: a line break, or the rest of a body
 
@@ -204,6 +204,15 @@ class LimitedConnection(HttpToolsProtocol):
     def _give_up(self) -> None:
         self._refused = True
         self.transport.close()
+
+    def _hear_no_more(self) -> None:
+        """Reads nothing more of a request; what came may be more quickly there than its answer, which is still told."""
+        self._refused = True
+        if self._is_idle():
+            self.transport.close()
+        else:
+            self.cycle.keep_alive = False
+            self.flow.pause_reading()
 
     def _is_idle(self) -> bool:
         """Whether every request that came is answered."""

@@ -256,3 +256,20 @@ async def test_an_answer_to_a_whole_request_closes_at_once() -> None:
         writer.write(written("/livez", {f"x-{number}": "" for number in range(100)}))
         assert b" 431 " in await asyncio.wait_for(reader.readline(), 10)
         await there_are(edge, 0)
+
+
+async def test_too_much_that_is_quicker_than_the_answer_does_not_cost_it() -> None:
+    async with an_edge() as edge, a_connection(edge) as (reader, writer):
+        edge.keep.together = asyncio.Barrier(2)  # nobody is answered before the test says so
+        writer.write(written("/status/acme", {"host": "a", **BEARER, "content-length": "900000"}))
+        (connection,) = await the_only_one(edge)
+
+        async def is_asked() -> bool:
+            return bool(edge.keep.asked)
+
+        await eventually(is_asked)
+        connection.data_received(b"x" * 200_000)  # in one piece, as it may come out of TLS
+        await edge.keep.together.wait()
+        told = await asyncio.wait_for(reader.read(), 20)
+        assert (status_of(told), field_of(told, "connection")) == (200, "close")
+        assert told.rstrip().endswith(b"</html>")
