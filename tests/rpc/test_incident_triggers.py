@@ -12,7 +12,6 @@ from sqlalchemy import func, text, update
 
 from kernel.database import transaction
 from kernel.workflow_tables import incident_events, workflow_runs
-from kernel.workflow_tables import workflows as workflows_table
 from oncall.v1 import incident_service_pb2, runbook_service_pb2, workflow_service_pb2
 from oncall.v1 import workflow_pb2 as pb
 from server.domain.delivery import NotificationEvent
@@ -144,22 +143,6 @@ async def somebody_waits_for_a_lock(workflows: WorkflowDesk) -> bool:
     async with workflows.server.sessions() as session:
         waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
         return bool(await session.scalar(waiting))
-
-
-async def test_an_event_that_cannot_be_handled_keeps_nobody_from_the_others(workflows: WorkflowDesk) -> None:
-    other = WorkflowDesk(workflows.server, await a_team(workflows.server.sessions))
-    broken = await workflows.creates([approval("ask")], event=CREATED)
-    await other.creates([approval("ask")], event=CREATED)
-    async with transaction(workflows.server.sessions) as tx:  # as a newer version may have written it
-        unreadable = update(workflows_table).where(workflows_table.c.id == UUID(broken.id)).values(definition={})
-        await tx.session.execute(unreadable)
-    await workflows.an_incident()
-    incident = await other.an_incident()
-    async with jobs_of(workflows.server, hears=False):
-        (run,) = await other.until_runs(incident_id=incident.id)
-        await other.until(run.id, lambda run: statuses(run)["ask"] == "WAITING")
-    with pytest.raises(KeyError):
-        await handled(workflows)  # it is not lost: it waits for somebody who can read it
 
 
 async def test_a_run_sees_the_incident_as_it_was_and_as_it_is(workflows: WorkflowDesk) -> None:

@@ -16,6 +16,7 @@ from kernel.errors import AlreadyExists
 from server.domain.permission import Call, not_found
 from server.domain.request_key import RequestKey
 from server.domain.violation import Violations, require_uuid
+from server.domain.workflow import quota
 from server.domain.workflow.check import Known, KnownRunbook, check_definition, named_in
 from server.domain.workflow.definition import Definition
 from server.domain.workflow.draft import WorkflowDraft
@@ -66,6 +67,7 @@ async def create_workflow(
             raise not_found("team")
         if first := await first_result(tx.session, call, key):
             return await load_workflow(tx.session, call, UUID(first["workflow_id"]))
+        quota.require_room_for_workflow(await workflows.count_of_team(tx.session, team))
         definition = await _checked(tx.session, team, draft)
         now = env.now()
         workflow = Workflow(

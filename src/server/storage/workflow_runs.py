@@ -139,6 +139,13 @@ async def begun_about(session: AsyncSession, workflow_id: UUID, incident_id: UUI
     return await session.scalar(query) or 0
 
 
+async def count_active(session: AsyncSession, team_id: UUID, most: int) -> int:
+    """Answers how many runs of a team go on, counting no further than `most`; others may start one meanwhile."""
+    of_team = workflow_runs.c.team_id == team_id, workflow_runs.c.status == RunStatus.RUNNING
+    active = select(workflow_runs.c.id).where(*of_team)
+    return await session.scalar(select(func.count()).select_from(active.limit(most).subquery())) or 0
+
+
 async def request_wake(session: AsyncSession, run_ids: Collection[UUID], at: datetime) -> None:
     """Makes those of the runs that still go on due at `at`, or when they were due before.
 

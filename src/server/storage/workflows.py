@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, Select, delete, insert, literal_column, select, update
+from sqlalchemy import RowMapping, Select, delete, func, insert, literal_column, select, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from kernel.tables import teams
 from kernel.workflow_tables import workflows
 from server.domain.workflow.codec import definition_from_json, definition_to_json
 from server.domain.workflow.definition import Event
@@ -52,12 +53,33 @@ def page_query(wanted: WorkflowFilter, *, before: UUID | None, limit: int) -> Se
     return _LISTING.page({"event": wanted.event}, team_ids=wanted.team_ids, before=before, limit=limit)
 
 
-async def started_by(session: AsyncSession, team_id: UUID, event: Event) -> list[Workflow]:
-    """Answers the enabled workflows of a team that an event may start, the oldest first."""
+@dataclass(frozen=True, slots=True)
+class UnreadableWorkflow:
+    """A workflow whose definition cannot be read, as one that a newer version of the platform wrote."""
+
+    id: UUID
+    team_id: UUID
+    name: str
+    version: int
+    error: Exception
+
+
+async def started_by(
+    session: AsyncSession, team_id: UUID, event: Event, *, only: Collection[UUID] | None = None
+) -> list[Workflow | UnreadableWorkflow]:
+    """Answers the enabled workflows of a team that an event may start, the oldest first; of these, `only` some."""
     query = select(workflows).where(
         workflows.c.team_id == team_id, workflows.c.event == event, workflows.c.enabled.is_(True)
     )
-    return [_workflow(row) for row in (await session.execute(query.order_by(workflows.c.id))).mappings()]
+    if only is not None:
+        query = query.where(workflows.c.id.in_(only))
+    return [_readable(row) for row in (await session.execute(query.order_by(workflows.c.id))).mappings()]
+
+
+async def count_of_team(session: AsyncSession, team_id: UUID) -> int:
+    """Answers how many a team has; exact until this transaction ends, for whoever adds one asks here first."""
+    await session.execute(select(teams.c.id).where(teams.c.id == team_id).with_for_update(key_share=True))
+    return await session.scalar(select(func.count()).select_from(workflows).where(workflows.c.team_id == team_id)) or 0
 
 
 async def add(session: AsyncSession, workflow: Workflow) -> None:
@@ -100,6 +122,13 @@ def _changing(workflow: Workflow) -> dict[str, Any]:
         "most_failed_runs": workflow.definition.brake.failed_runs if workflow.definition.brake else 0,
         "definition": definition_to_json(workflow.definition),
     }
+
+
+def _readable(row: RowMapping) -> Workflow | UnreadableWorkflow:
+    try:
+        return _workflow(row)
+    except Exception as error:  # noqa: BLE001 - whatever stands there: it is one workflow of many
+        return UnreadableWorkflow(row["id"], row["team_id"], row["name"], row["version"], error)
 
 
 def _workflow(row: RowMapping) -> Workflow:
