@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+import grpc
 import pytest
 from sqlalchemy import select, update
 
 from kernel.database import transaction
 from kernel.workflow_tables import incident_events
+from kernel.workflow_tables import workflow_runs as run_rows
 from kernel.workflow_tables import workflows as workflow_rows
+from oncall.v1 import workflow_service_pb2 as service_pb
 from server.domain.delivery import NotificationEvent
 from server.domain.workflow import quota
 from server.operations import handle_incident_events as handling
@@ -21,7 +24,7 @@ from server.storage.deliveries import DeliveryFilter
 from tests.builders import TeamWithPeople, a_team
 from tests.receivers import a_channel
 from tests.rpc.audited import audited
-from tests.rpc.conftest import RunningServer
+from tests.rpc.conftest import Refusal, RunningServer, refusal_of
 from tests.workflows import CREATED, WorkflowDesk, a_mover, approval, jobs_of, statuses
 
 
@@ -81,6 +84,28 @@ async def test_a_workflow_that_cannot_be_read_keeps_none_of_its_team_from_starti
     assert await handled(workflows) == 1
     assert await started(workflows) == sorted([first.id, broken.id, last.id])
     assert await unhandled(workflows) == []
+
+
+async def test_a_workflow_that_cannot_be_read_is_listed_with_the_others_and_can_be_deleted(
+    workflows: WorkflowDesk,
+) -> None:
+    fine, broken = await workflows.creates([approval("ask")]), await workflows.creates([approval("ask")])
+    run = await workflows.runs(broken)
+    await unreadable(workflows, broken.id)
+    async with transaction(workflows.server.sessions) as tx:
+        await tx.session.execute(update(run_rows).values(definition={"steps": []}))
+    stub, metadata = workflows.workflows, workflows.team.author.metadata
+    everything = service_pb.ListWorkflowsRequest(team_id=str(workflows.team.id))
+    listed = (await stub.ListWorkflows(everything, metadata=metadata)).workflows
+    assert [one.name for one in listed] == [broken.name, fine.name]
+    assert [one.id for one in await workflows.runs_of()] == [run.id]
+    unreadable_refusal = Refusal(grpc.StatusCode.FAILED_PRECONDITION, "WORKFLOW_UNREADABLE")
+    get = service_pb.GetWorkflowRequest(workflow_id=broken.id)
+    assert await refusal_of(stub.GetWorkflow(get, metadata=metadata)) == unreadable_refusal
+    assert await refusal_of(workflows.runs(broken)) == unreadable_refusal
+    delete = service_pb.DeleteWorkflowRequest(workflow_id=broken.id, etag=listed[0].etag)
+    await stub.DeleteWorkflow(delete, metadata=metadata)
+    assert [one.id for one in (await stub.ListWorkflows(everything, metadata=metadata)).workflows] == [fine.id]
 
 
 async def test_a_workflow_that_is_never_read_is_given_up_and_its_team_is_told(workflows: WorkflowDesk) -> None:

@@ -33,7 +33,7 @@ PAUSES = tuple(timedelta(seconds=seconds) for seconds in (5, 20, 80, 320))
 So long another `jobs`, say a newer one, may take it and do better.
 """
 
-LeftWorkflows = Mapping[UUID, tuple[Workflow | UnreadableWorkflow, str]]
+LeftWorkflows = Mapping[UUID, tuple[Workflow, str]]
 """Workflows that could not be looked at, and why, in a sentence."""
 
 
@@ -77,13 +77,14 @@ async def _handle_one(mover: Mover, taken: list[IncidentEvent]) -> bool:
 
 async def _start_all(mover: Mover, tx: Change, happened: IncidentEvent) -> LeftWorkflows:
     """Starts what the event starts; answers what could not be looked at."""
-    left: dict[UUID, tuple[Workflow | UnreadableWorkflow, str]] = {}
+    left: dict[UUID, tuple[Workflow, str]] = {}
     around: Surroundings | None = None
     found = await workflows.started_by(tx.session, happened.team_id, happened.event, only=happened.left_workflows)
-    for workflow in found:
+    for one in found:
+        workflow = one.listed if isinstance(one, UnreadableWorkflow) else one
         try:
-            if isinstance(workflow, UnreadableWorkflow):
-                raise workflow.error
+            if isinstance(one, UnreadableWorkflow):
+                raise one.error
             around = around or await _around(tx, happened)
             await start_by_event(mover, tx, workflow, happened, around)
         except ResourceExhausted as full:

@@ -25,7 +25,7 @@ from server.domain.workflow.workflow import Workflow
 from server.operations.change import Change, change
 from server.operations.environment import Environment
 from server.operations.once import first_result, remember
-from server.operations.read_workflows import load_workflow
+from server.operations.read_workflows import load_listed, load_workflow
 from server.storage import notification_channels, secrets, teams, versions, workflows
 
 UPDATABLE = (
@@ -114,8 +114,11 @@ async def update_workflow(env: Environment, call: Call, update: WorkflowUpdate) 
 
 
 async def delete_workflow(env: Environment, call: Call, workflow_id: str, *, etag: str) -> None:
-    """Deletes a workflow; its runs stay, and those that go on keep what they started with."""
-    async with _changing(env, call, workflow_id, etag) as (tx, workflow):
+    """Deletes a workflow, also one that cannot be read; its runs stay, and those that go on keep what they have."""
+    wanted = require_uuid("workflow_id", workflow_id)
+    async with change(env.sessions, call) as tx:
+        workflow = await load_listed(tx.session, call, wanted, lock=True)
+        workflow.require_etag(etag)
         await workflows.remove(tx.session, workflow.id)
         await _audit(tx, "workflow.deleted", workflow)
 

@@ -18,7 +18,6 @@ from server.operations.start_run import Cause, start_run
 from server.operations.tell_run import not_started
 from server.storage import workflow_runs
 from server.storage.incident_events import IncidentEvent
-from server.storage.workflows import UnreadableWorkflow
 
 log = structlog.get_logger()
 
@@ -43,11 +42,7 @@ async def start_by_event(
 
 
 async def note_not_started(
-    tx: Change,
-    workflow: Workflow | UnreadableWorkflow,
-    happened: IncidentEvent,
-    why_not: NotStarted,
-    now: datetime,
+    tx: Change, workflow: Workflow, happened: IncidentEvent, why_not: NotStarted, now: datetime
 ) -> None:
     """Says that a workflow did not start, and why: in audit and log, and to its team where that may have to act."""
     await tx.audit(

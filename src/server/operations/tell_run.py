@@ -11,7 +11,6 @@ from server.domain.workflow.record import NodeRun, WorkflowRun
 from server.domain.workflow.run import RunStatus
 from server.domain.workflow.workflow import Workflow
 from server.operations.notify_team import Happening
-from server.storage.workflows import UnreadableWorkflow
 
 NOT_WELL = frozenset({RunStatus.FAILED, RunStatus.TIMEOUT, RunStatus.STOPPED})
 """What is told of; that somebody cancelled a run, they know."""
@@ -66,7 +65,7 @@ def approval_waits(run: WorkflowRun, asked: NodeRun) -> Happening:
     )
 
 
-def not_started(workflow: Workflow | UnreadableWorkflow, reason: str, incident_id: UUID, now: datetime) -> Happening:
+def not_started(workflow: Workflow, reason: str, incident_id: UUID, now: datetime) -> Happening:
     """Says it once an hour for an incident: whoever is told may say something of it, which is the next event."""
     return Happening(
         dedupe_key=f"workflow:{workflow.id}:not-started:{incident_id}:{now:%Y%m%d%H}",
