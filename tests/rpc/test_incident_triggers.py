@@ -23,7 +23,6 @@ from tests.builders import TeamWithPeople, a_team, an_approved_runbook
 from tests.receivers import a_channel
 from tests.rpc.audited import audited
 from tests.rpc.conftest import RunningServer
-from tests.rpc.scripted_executor import ScriptedExecutor
 from tests.waiting import eventually
 from tests.workflows import (
     CREATED,
@@ -262,60 +261,6 @@ async def test_a_run_that_completes_lets_the_brake_count_anew(workflows: Workflo
     run = await workflows.runs(workflow)
     await workflows.moves(run.id)
     assert status(await workflows.run(run.id)) == "RUNNING"
-
-
-async def test_what_a_run_did_is_undone_once_somebody_approves_it(workflows: WorkflowDesk) -> None:
-    undo = await an_approved_runbook(workflows.server.sessions, workflows.team)
-    workflow = await workflows.creates(
-        [runbook("do", undo.id, detached=True), approval("ask")],
-        edge("do", "ask"),
-        compensation=pb.WorkflowCompensation(runbook=pb.RunbookWork(runbook_id=str(undo.id), detached=True)),
-    )
-    run_id = (await workflows.runs(workflow)).id
-    await workflows.moves(run_id)
-    await workflows.decides(run_id, "ask", approve=False)
-    await workflows.moves(run_id)
-    run = await workflows.run(run_id)
-    assert status(run) == "FAILED"
-    assert run.compensation.status == pb.WORKFLOW_NODE_STATUS_WAITING
-    await workflows.decides(run_id, "")
-    await workflows.moves(run_id)
-    run = await workflows.run(run_id)
-    assert run.compensation.status == pb.WORKFLOW_NODE_STATUS_SUCCEEDED
-    assert run.compensation.execution_id
-
-
-async def test_nothing_is_undone_while_it_is_still_being_done(workflows: WorkflowDesk) -> None:
-    undo = await an_approved_runbook(workflows.server.sessions, workflows.team)
-    workflow = await workflows.creates(
-        [runbook("do", undo.id)],
-        compensation=pb.WorkflowCompensation(runbook=pb.RunbookWork(runbook_id=str(undo.id))),
-    )
-    run_id = (await workflows.runs(workflow)).id
-    await workflows.moves(run_id)
-    executor = ScriptedExecutor(workflows.server, (await workflows.run(run_id)).nodes[0].execution_id)
-    await executor.claim()
-    await workflows.cancels(run_id)
-    await workflows.moves(run_id)
-    await workflows.decides(run_id, "")
-    await workflows.moves(run_id)
-    run = await workflows.run(run_id)
-    assert status(run) == "CANCELLED"
-    assert (run.compensation.status, run.compensation.execution_id) == (pb.WORKFLOW_NODE_STATUS_WAITING, "")
-    await executor.finish(exit_code=143)
-    async with jobs_of(workflows.server, hears=False):
-        await workflows.until(run_id, lambda run: run.compensation.execution_id)
-
-
-async def test_a_run_that_executed_nothing_has_nothing_to_undo(workflows: WorkflowDesk) -> None:
-    undo = await an_approved_runbook(workflows.server.sessions, workflows.team)
-    compensation = pb.WorkflowCompensation(runbook=pb.RunbookWork(runbook_id=str(undo.id)))
-    workflow = await workflows.creates([approval("ask")], compensation=compensation)
-    run_id = (await workflows.runs(workflow)).id
-    await workflows.moves(run_id)
-    await workflows.decides(run_id, "ask", approve=False)
-    await workflows.moves(run_id)
-    assert not (await workflows.run(run_id)).HasField("compensation")
 
 
 async def test_an_incident_has_what_belongs_to_it(workflows: WorkflowDesk) -> None:
