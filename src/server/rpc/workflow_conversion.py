@@ -74,6 +74,7 @@ def update_from_pb(request: workflow_service_pb2.UpdateWorkflowRequest) -> Workf
         enabled=request.workflow.enabled,
         etag=request.workflow.etag,
         paths=list(request.update_mask.paths),
+        validate_only=request.validate_only,
     )
 
 
@@ -88,6 +89,14 @@ def workflow_to_pb(workflow: Workflow) -> pb.Workflow:
     message.created_by = str(workflow.created_by)
     message.created_at.FromDatetime(workflow.created_at)
     message.updated_at.CopyFrom(time_to_pb(workflow.updated_at) or message.updated_at)
+    return message
+
+
+def checked_to_pb(workflow: Workflow, *, made: bool = False) -> pb.Workflow:
+    """Answers a workflow that was checked only, without what storing would give to one that is `made`, or changed."""
+    message = workflow_to_pb(workflow)
+    for field in ("etag", "updated_at", *(("id", "created_by", "created_at") if made else ())):
+        message.ClearField(field)
     return message
 
 
@@ -110,6 +119,7 @@ def definition_to_pb(definition: Definition) -> pb.Workflow:
             for edge in definition.edges
         ],
         timeout_seconds=definition.timeout_seconds,
+        secret_names=dict.fromkeys(name for name, _ in definition.secret_uses),
         brake=pb.WorkflowBrake(condition=brake.condition, failed_runs=brake.failed_runs) if brake else None,
         compensation=pb.WorkflowCompensation(
             runbook=_runbook_to_pb(compensation.work),

@@ -17,7 +17,13 @@ from server.operations.watch_run import RunWatches
 from server.rpc.conversion import page_request, request_key
 from server.rpc.current_call import current_call
 from server.rpc.interception import Context
-from server.rpc.workflow_conversion import draft_from_pb, event_from_pb, update_from_pb, workflow_to_pb
+from server.rpc.workflow_conversion import (
+    checked_to_pb,
+    draft_from_pb,
+    event_from_pb,
+    update_from_pb,
+    workflow_to_pb,
+)
 from server.rpc.workflow_run_conversion import run_query_from_pb, run_to_pb, whole_run_to_pb, word_from_pb
 
 
@@ -36,8 +42,10 @@ class WorkflowService(workflow_service_pb2_grpc.WorkflowServiceServicer):
             draft_from_pb(sent),
             enabled=sent.enabled,
             key=request_key(request),
+            validate_only=request.validate_only,
         )
-        return pb.CreateWorkflowResponse(workflow=workflow_to_pb(workflow))
+        answer = checked_to_pb(workflow, made=True) if request.validate_only else workflow_to_pb(workflow)
+        return pb.CreateWorkflowResponse(workflow=answer)
 
     async def GetWorkflow(self, request: pb.GetWorkflowRequest, context: Context) -> pb.GetWorkflowResponse:
         workflow = await read_workflows.get_workflow(self._env, current_call(), request.workflow_id)
@@ -55,7 +63,8 @@ class WorkflowService(workflow_service_pb2_grpc.WorkflowServiceServicer):
 
     async def UpdateWorkflow(self, request: pb.UpdateWorkflowRequest, context: Context) -> pb.UpdateWorkflowResponse:
         workflow = await save_workflow.update_workflow(self._env, current_call(), update_from_pb(request))
-        return pb.UpdateWorkflowResponse(workflow=workflow_to_pb(workflow))
+        answer = checked_to_pb(workflow) if request.validate_only else workflow_to_pb(workflow)
+        return pb.UpdateWorkflowResponse(workflow=answer)
 
     async def DeleteWorkflow(self, request: pb.DeleteWorkflowRequest, context: Context) -> pb.DeleteWorkflowResponse:
         await save_workflow.delete_workflow(self._env, current_call(), request.workflow_id, etag=request.etag)
