@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import grpc
 import pytest
-from sqlalchemy import select, update
+import structlog
+from sqlalchemy import select, text, update
 
 from kernel.database import transaction
 from kernel.workflow_tables import incident_events
@@ -31,6 +34,14 @@ from tests.workflows import CREATED, WorkflowDesk, a_mover, approval, jobs_of, s
 @pytest.fixture
 def workflows(running_server: RunningServer, team: TeamWithPeople) -> WorkflowDesk:
     return WorkflowDesk(running_server, team)
+
+
+@pytest.fixture(autouse=True)
+def logged(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
+    """What is logged; and no pause is over before `time_passes`, however busy the machine is."""
+    monkeypatch.setattr(handling, "PAUSES", (timedelta(hours=1),) * len(PAUSES))
+    with structlog.testing.capture_logs() as entries:
+        yield entries
 
 
 async def handled(workflows: WorkflowDesk) -> int:
@@ -63,7 +74,9 @@ async def started(workflows: WorkflowDesk) -> list[str]:
     return sorted(run.workflow_id for run in await workflows.runs_of())
 
 
-async def test_a_workflow_that_cannot_be_read_keeps_none_of_its_team_from_starting(workflows: WorkflowDesk) -> None:
+async def test_a_workflow_that_cannot_be_read_keeps_none_of_its_team_from_starting(
+    workflows: WorkflowDesk, logged: list[Any]
+) -> None:
     first = await workflows.creates([approval("ask")], event=CREATED)
     broken = await workflows.creates([approval("ask")], event=CREATED)
     last = await workflows.creates([approval("ask")], event=CREATED)
@@ -74,6 +87,8 @@ async def test_a_workflow_that_cannot_be_read_keeps_none_of_its_team_from_starti
             await workflows.until(run.id, lambda run: statuses(run)["ask"] == "WAITING")
     assert await started(workflows) == sorted([first.id, last.id])
     (event,) = await unhandled(workflows)
+    (said,) = [entry for entry in logged if entry["event"] == "workflow_not_looked_at"]
+    assert (said["workflow_id"], said["event_id"]) == (broken.id, str(event["id"]))
     assert event["left_workflows"] == [UUID(broken.id)]
     assert event["try_at"] is not None
     assert await handled(workflows) == 0  # not before its time
@@ -146,10 +161,30 @@ async def test_what_goes_wrong_with_one_trigger_undoes_nothing_of_the_others(
     await workflows.an_incident()
     assert await handled(workflows) == 1
     assert await started(workflows) == sorted([first.id, last.id])
-    monkeypatch.undo()
+    monkeypatch.setattr(start_by_event, "trigger_holds", trigger_holds)
     await time_passes(workflows)
     await handled(workflows)
     assert await started(workflows) == sorted([first.id, broken.id, last.id])
+
+
+async def test_what_postgresql_refuses_for_one_workflow_undoes_nothing_of_the_others(
+    workflows: WorkflowDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await workflows.creates([approval("ask")], event=CREATED)
+    broken = await workflows.creates([approval("ask")], event=CREATED)
+    last = await workflows.creates([approval("ask")], event=CREATED)
+    start_run = start_by_event.start_run
+
+    async def breaks(tx: Any, announcer: Any, workflow: Any, *others: Any, **more: Any) -> Any:
+        run = await start_run(tx, announcer, workflow, *others, **more)
+        if str(workflow.id) == broken.id:
+            await tx.session.execute(text("SELECT 1 / 0"))
+        return run
+
+    monkeypatch.setattr(start_by_event, "start_run", breaks)
+    await workflows.an_incident()
+    assert await handled(workflows) == 1
+    assert await started(workflows) == sorted([first.id, last.id])
 
 
 async def test_an_event_that_cannot_be_handled_at_all_is_given_up_after_a_few_tries(
