@@ -9,12 +9,11 @@ import grpc
 import pytest
 
 from kernel.execution.content import ParameterDefinition, ParameterType, ScriptLanguage, VersionContent
-from oncall.v1 import runbook_service_pb2, secret_service_pb2, secret_service_pb2_grpc, team_pb2
+from oncall.v1 import runbook_service_pb2, team_pb2
 from oncall.v1 import workflow_pb2 as pb
 from oncall.v1 import workflow_service_pb2 as service_pb
 from tests.builders import TeamWithPeople, a_draft_runbook, a_team, an_approved_runbook
 from tests.receivers import a_channel
-from tests.rpc.audited import audited
 from tests.rpc.conftest import Refusal, RunningServer, refusal_of
 from tests.workflows import (
     CREATED,
@@ -225,76 +224,3 @@ async def test_creating_a_workflow_again_with_the_same_request_id_answers_the_fi
     request.workflow.name = "another"
     refused = await refusal_of(workflows.workflows.CreateWorkflow(request, metadata=metadata))
     assert refused == Refusal(grpc.StatusCode.ALREADY_EXISTS, "REQUEST_ID_REUSED")
-
-
-async def test_a_workflow_that_is_only_validated_is_judged_as_any_other_and_not_stored(workflows: WorkflowDesk) -> None:
-    stub, metadata = workflows.workflows, workflows.team.author.metadata
-    there = await workflows.creates([approval("ask")], name="there")
-    draft = workflows.draft([approval("ask")], name="new")
-    before = await workflows.server.everything_stored()
-
-    request = service_pb.CreateWorkflowRequest(workflow=draft, request_id="once", validate_only=True)
-    for _ in range(2):
-        answer = (await stub.CreateWorkflow(request, metadata=metadata)).workflow
-        assert (answer.name, answer.version, answer.id, answer.etag, answer.created_by) == ("new", 1, "", "", "")
-        assert not answer.HasField("created_at")
-    request.workflow.name = "there"
-    taken = Refusal(grpc.StatusCode.ALREADY_EXISTS, "NAME_TAKEN")
-    assert await refusal_of(stub.CreateWorkflow(request, metadata=metadata)) == taken
-    request.workflow.nodes[0].approval.question = "{{ nobody }}"
-    refused = await refusal_of(stub.CreateWorkflow(request, metadata=metadata))
-    assert refused.fields == ("workflow.nodes[0].approval.question",)
-    refused = await refusal_of(stub.CreateWorkflow(request, metadata=workflows.team.responder.metadata))
-    assert refused.code is grpc.StatusCode.PERMISSION_DENIED
-    assert await workflows.server.everything_stored() == before
-
-    created = await workflows.creates([approval("ask")], name="new")
-    stored = await workflows.server.everything_stored()
-    changed = pb.Workflow(id=created.id, etag=created.etag, timeout_seconds=60)
-    update = service_pb.UpdateWorkflowRequest(
-        workflow=changed, update_mask={"paths": ["timeout_seconds"]}, validate_only=True
-    )
-    answer = (await stub.UpdateWorkflow(update, metadata=metadata)).workflow
-    assert (answer.id, answer.version, answer.timeout_seconds, answer.etag) == (created.id, 2, 60, "")
-    update.workflow.name = there.name
-    update.update_mask.paths[:] = ["name"]
-    assert await refusal_of(stub.UpdateWorkflow(update, metadata=metadata)) == taken
-    update.workflow.etag = "stale"
-    refused = await refusal_of(stub.UpdateWorkflow(update, metadata=metadata))
-    assert refused == Refusal(grpc.StatusCode.ABORTED, "STALE_ETAG")
-    assert await workflows.server.everything_stored() == stored
-
-
-async def test_a_repeat_that_is_only_validated_uses_no_request_id(workflows: WorkflowDesk) -> None:
-    metadata = workflows.team.author.metadata
-    request = service_pb.CreateWorkflowRequest(workflow=workflows.draft([approval("ask")]), request_id="once")
-    request.validate_only = True
-    await workflows.workflows.CreateWorkflow(request, metadata=metadata)
-    request.validate_only = False
-    assert (await workflows.workflows.CreateWorkflow(request, metadata=metadata)).workflow.id
-
-
-async def test_which_secrets_a_workflow_uses_is_seen_and_audited(workflows: WorkflowDesk) -> None:
-    sessions = workflows.server.sessions
-    secrets = secret_service_pb2_grpc.SecretServiceStub(workflows.server.channel)
-    metadata = workflows.team.author.metadata
-    for name in ("TOKEN", "SIGNS"):
-        put = secret_service_pb2.PutSecretRequest(team_id=str(workflows.team.id), name=name, value="hush-hush-hush")
-        await secrets.PutSecret(put, metadata=metadata)
-    header = pb.WebhookHeader(name="Authorization", secret_name="TOKEN", prefix="Bearer ")
-    calls = webhook("call", "https://hooks.example.org/{{ team.id }}", headers=[header], signing_secret_name="SIGNS")
-    clear = webhook("clear", "http://hooks.example.org/", headers=[header])
-    refused = await refusal_of(workflows.creates([calls, clear]))
-    assert refused.fields == ("workflow.nodes[1].webhook.url",)
-    workflow = await workflows.creates([calls])
-    assert list((await get(workflows, workflow.id)).secret_names) == ["SIGNS", "TOKEN"]
-    run = await workflows.run((await workflows.runs(workflow)).id)
-    assert list(run.workflow.secret_names) == ["SIGNS", "TOKEN"]
-    fewer = webhook("call", "https://other.example.org/", signing_secret_name="SIGNS")
-    await change(workflows, pb.Workflow(id=workflow.id, nodes=[fewer]), "nodes")
-    details = [row["detail"] for row in await audited(sessions, resource_id=workflow.id)]
-    assert [(one["secret_names"], one["secret_hosts"]) for one in details] == [
-        ("SIGNS,TOKEN", "hooks.example.org"),
-        ("SIGNS", "other.example.org"),
-    ]
-    assert "hush" not in repr(details)

@@ -92,14 +92,6 @@ def workflow_to_pb(workflow: Workflow) -> pb.Workflow:
     return message
 
 
-def checked_to_pb(workflow: Workflow, *, made: bool = False) -> pb.Workflow:
-    """Answers a workflow that was checked only, without what storing would give to one that is `made`, or changed."""
-    message = workflow_to_pb(workflow)
-    for field in ("etag", "updated_at", *(("id", "created_by", "created_at") if made else ())):
-        message.ClearField(field)
-    return message
-
-
 def definition_to_pb(definition: Definition) -> pb.Workflow:
     """Answers a workflow with nothing but what its definition says."""
     brake, compensation = definition.brake, definition.compensation

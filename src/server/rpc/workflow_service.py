@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 
+from oncall.v1 import workflow_pb2, workflow_service_pb2_grpc
 from oncall.v1 import workflow_service_pb2 as pb
-from oncall.v1 import workflow_service_pb2_grpc
+from server.domain.workflow.workflow import Workflow
 from server.operations import read_runs, read_workflows, save_workflow
 from server.operations.announce import Announcer
 from server.operations.cancel_run import cancel_run
@@ -17,13 +18,7 @@ from server.operations.watch_run import RunWatches
 from server.rpc.conversion import page_request, request_key
 from server.rpc.current_call import current_call
 from server.rpc.interception import Context
-from server.rpc.workflow_conversion import (
-    checked_to_pb,
-    draft_from_pb,
-    event_from_pb,
-    update_from_pb,
-    workflow_to_pb,
-)
+from server.rpc.workflow_conversion import draft_from_pb, event_from_pb, update_from_pb, workflow_to_pb
 from server.rpc.workflow_run_conversion import run_query_from_pb, run_to_pb, whole_run_to_pb, word_from_pb
 
 
@@ -44,7 +39,7 @@ class WorkflowService(workflow_service_pb2_grpc.WorkflowServiceServicer):
             key=request_key(request),
             validate_only=request.validate_only,
         )
-        answer = checked_to_pb(workflow, made=True) if request.validate_only else workflow_to_pb(workflow)
+        answer = _checked_to_pb(workflow, made=True) if request.validate_only else workflow_to_pb(workflow)
         return pb.CreateWorkflowResponse(workflow=answer)
 
     async def GetWorkflow(self, request: pb.GetWorkflowRequest, context: Context) -> pb.GetWorkflowResponse:
@@ -63,7 +58,7 @@ class WorkflowService(workflow_service_pb2_grpc.WorkflowServiceServicer):
 
     async def UpdateWorkflow(self, request: pb.UpdateWorkflowRequest, context: Context) -> pb.UpdateWorkflowResponse:
         workflow = await save_workflow.update_workflow(self._env, current_call(), update_from_pb(request))
-        answer = checked_to_pb(workflow) if request.validate_only else workflow_to_pb(workflow)
+        answer = _checked_to_pb(workflow) if request.validate_only else workflow_to_pb(workflow)
         return pb.UpdateWorkflowResponse(workflow=answer)
 
     async def DeleteWorkflow(self, request: pb.DeleteWorkflowRequest, context: Context) -> pb.DeleteWorkflowResponse:
@@ -109,3 +104,11 @@ class WorkflowService(workflow_service_pb2_grpc.WorkflowServiceServicer):
     async def DecideApproval(self, request: pb.DecideApprovalRequest, context: Context) -> pb.DecideApprovalResponse:
         run = await decide_approval(self._env, current_call(), self._announcer, word_from_pb(request))
         return pb.DecideApprovalResponse(workflow_run=whole_run_to_pb(run))
+
+
+def _checked_to_pb(workflow: Workflow, *, made: bool = False) -> workflow_pb2.Workflow:
+    """Answers a workflow that was checked only, without what storing would give to one that is `made`, or changed."""
+    message = workflow_to_pb(workflow)
+    for field in ("etag", "updated_at", *(("id", "created_by", "created_at") if made else ())):
+        message.ClearField(field)
+    return message
