@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.policy import default
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from sqlalchemy import update
@@ -34,6 +36,7 @@ from server.domain.notification_channel import (
 from server.storage import deliveries, notification_channels
 from server.storage.notification_channels import SealedChannelSecret
 from tests.builders import MASTER_KEY, TeamWithPeople
+from tests.certificates import Authority
 
 SIGNING_SECRET = "whsec_" + "b25jYWxs" * 4
 NEVER = 3600.0
@@ -127,6 +130,19 @@ async def a_webhook_receiver(
         for task in list(tasks):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@asynccontextmanager
+async def a_tls_receiver(folder: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[WebhookReceiver]:
+    """A receiver that is reached over https, and trusted by senders that are made within."""
+    authority = Authority(folder)
+    pair = authority.server("receiver")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pair.certificate, pair.key)
+    async with a_webhook_receiver(tls=context) as receiver:
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+        receiver.url = f"https://localhost:{receiver.url.rpartition(':')[2]}"
+        yield receiver
 
 
 class MailReceiver:

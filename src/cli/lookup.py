@@ -13,7 +13,7 @@ from cli.paging import paged
 from cli.visible import visible
 from oncall.v1.runbook_pb2 import Runbook
 from oncall.v1.runbook_service_pb2 import GetRunbookRequest, ListRunbooksRequest
-from oncall.v1.team_service_pb2 import GetCallerRequest, ListServicesRequest, ListTeamsRequest
+from oncall.v1.team_service_pb2 import GetCallerRequest, ListMembersRequest, ListServicesRequest, ListTeamsRequest
 from oncall.v1.workflow_pb2 import Workflow
 from oncall.v1.workflow_service_pb2 import GetWorkflowRequest, ListWorkflowsRequest
 
@@ -92,6 +92,12 @@ def find_service(server: Server, service: str, team_id: str) -> str:
 def team_names(server: Server) -> dict[str, str]:
     """Answers the names of all teams that the caller can see, by id."""
     return {team.id: team.name for team in paged(server.teams.ListTeams, ListTeamsRequest(), "teams")}
+
+
+def member_names(server: Server, team_id: str) -> dict[str, str]:
+    """Answers what the members of a team are called, by user ids; whoever left it is not among them."""
+    request = ListMembersRequest(team_id=team_id)
+    return {found.user_id: found.user_name for found in paged(server.teams.ListMembers, request, "members")}
 
 
 def is_id(text: str) -> bool:

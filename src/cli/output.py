@@ -127,9 +127,12 @@ def enum_words(message: Message, field: str) -> str:
     return enum_name(message, field).replace("_", " ")
 
 
-def headline(update: Any) -> str:
-    """Answers when something was said of an incident or a maintenance, where that stood then, and who said it."""
-    who = visible(update.created_by) or "the platform"
+def headline(update: Any, who: str = "") -> str:
+    """Answers when something was said of an incident or a maintenance, where that stood then, and who said it.
+
+    `who` is what whoever did it is called, where that is known better than by the update itself.
+    """
+    who = visible(who or update.created_by) or "the platform"
     return f"{local_time(update.created_at)}  {enum_words(update, 'status')}  by {who}"
 
 

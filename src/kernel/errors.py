@@ -94,7 +94,9 @@ class Allowance:
 
 
 class ResourceExhausted(OncallError):
-    """`allowance` is the rate that is used up, where it is the caller's own."""
+    """`allowance` is the rate that is used up, where it is the caller's own; without `retry_after_seconds` no waiting
+    helps: somebody has to make room.
+    """
 
     reason = "RESOURCE_EXHAUSTED"
 
@@ -102,11 +104,12 @@ class ResourceExhausted(OncallError):
         self,
         message: str,
         *,
-        retry_after_seconds: float,
+        retry_after_seconds: float | None = None,
         reason: str | None = None,
+        metadata: Mapping[str, str] | None = None,
         allowance: Allowance | None = None,
     ) -> None:
-        super().__init__(message, reason=reason)
+        super().__init__(message, reason=reason, metadata=metadata)
         self.retry_after_seconds = retry_after_seconds
         self.allowance = allowance
 

@@ -18,7 +18,7 @@ from sqlalchemy import (
     Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from kernel.tables.schema import Timestamp, created_at, id_column, metadata, revision
 
@@ -133,6 +133,9 @@ incident_events = Table(
     Column("caused_by", Uuid, ForeignKey("users.id")),  # NULL: the platform
     created_at(),
     Column("handled_at", Timestamp),
+    Column("tries", Integer, nullable=False, server_default=text("0")),  # how often handling it did not come to its end
+    Column("try_at", Timestamp),  # before then nobody tries again; NULL: it may be taken at once
+    Column("left_workflows", ARRAY(Uuid)),  # which of its workflows are still to be looked at; NULL: all of them
     CheckConstraint("event IN ('INCIDENT_CREATED', 'INCIDENT_UPDATED', 'INCIDENT_RESOLVED')", name="event"),
     Index(None, "incident_id"),
     Index("ix_incident_events_unhandled", "id", postgresql_where=text("handled_at IS NULL")),

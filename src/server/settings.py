@@ -76,6 +76,9 @@ class JobsSettings(CoreSettings):
     """How often a notification or a webhook is tried: the tenth time is 21 to 43 minutes after the first."""
     delivery_seconds: float = Field(default=30.0, ge=1, le=300)
     """How long one try may take."""
+    incident_event_minutes: int = Field(default=15, ge=0, le=525_600)
+    """How old what happened to an incident may be for workflows to start by it, where nobody looked before; 0: however
+    old."""
     outbound_allow: str = ""
     """Addresses, networks and host names, separated by commas, that notifications and webhooks may reach although they
     are not public; see `docs/notifications.md`."""

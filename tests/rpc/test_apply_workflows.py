@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -74,6 +75,35 @@ async def test_what_the_server_refuses_names_the_line_and_does_not_hold_up_the_r
     assert b"good: created: version 1\n" in ended.out
     bad.unlink()
     assert (await desk.applies())["good"]["changes"] == []
+
+
+async def test_a_dry_run_says_all_that_the_server_would_and_stores_nothing(desk: Desk) -> None:
+    bad = desk.file("bad", **{"incident.title": "incidents.title", "to_node: tell": "to_node: ask"})
+    good = desk.file("good")
+    before = await desk.server.everything_stored()
+    ended = await desk.gives(desk.team.author, "workflow", "apply", str(desk.folder), "--dry-run")
+    assert ended.code == 1
+    assert f"{bad}:10: nodes[0].approval.question: there is no `incidents` here" in ended.err
+    assert "circle" in ended.err
+    assert str(good) not in ended.err
+    assert b": created: version" not in ended.out
+    told = await desk.gives(desk.team.author, "workflow", "apply", str(desk.folder), "--dry-run", "--json")
+    items = {item["name"]: item for item in json.loads(told.out)["workflows"]}
+    assert told.code == 1
+    assert [(name, item["done"], bool(item["error"])) for name, item in sorted(items.items())] == [
+        ("bad", [], True),
+        ("good", [], False),
+    ]
+    bad.unlink()
+    assert "good.yaml): create\n" in await desk.says("workflow", "apply", str(desk.folder), "--dry-run")
+    assert await desk.server.everything_stored() == before
+    await desk.applies("--yes")
+    desk.file("good", **{"incident.title": "incidents.title"})
+    stored = await desk.server.everything_stored()
+    wrong = await desk.gives(desk.team.author, "workflow", "apply", str(desk.folder), "--dry-run")
+    assert wrong.code == 1
+    assert "there is no `incidents` here" in wrong.err
+    assert await desk.server.everything_stored() == stored
 
 
 async def test_what_somebody_disabled_stays_so_unless_a_file_says_otherwise(desk: Desk) -> None:

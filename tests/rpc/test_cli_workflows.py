@@ -48,6 +48,8 @@ async def test_a_run_is_started_decided_watched_and_listed_with_its_incident(
         await desk.behind.until(run_id, lambda run: statuses(run)["ask"] == "WAITING")
         waiting = await desk.says("workflow", "status", run_id)
         assert "Do it for Pages are slow?" in waiting
+        responder_is = [line.split() for line in waiting.splitlines() if line.startswith("started by")]
+        assert responder_is == [["started", "by", *(await desk.name_of(responder)).split()]]
         assert f"oncall workflow approve {run_id} ask" in waiting
         own = await desk.refused("workflow", "approve", run_id, "ask", by=responder)
         assert "somebody else" in own
@@ -63,6 +65,7 @@ async def test_a_run_is_started_decided_watched_and_listed_with_its_incident(
     assert "nothing of this run waits" in await desk.refused("workflow", "approve", run_id, by=reviewer)
 
     shown = await desk.says("incident", "show", incident.id)
+    assert f"by {await desk.name_of(responder)}\n  We are looking into it." in shown
     assert shown.index("runs of workflows") < shown.index(run_id) < shown.index("executions")
     assert desk.runbook in shown
     found = await desk.json("incident", "show", incident.id)

@@ -19,7 +19,7 @@ from oncall.v1.team_pb2 import Service
 from oncall.v1.team_service_pb2 import CreateServiceRequest
 from tests.builders import TeamWithPeople
 from tests.executors import an_executor, settings_of
-from tests.receivers import SIGNING_SECRET, WebhookReceiver, a_channel, a_webhook_receiver
+from tests.receivers import SIGNING_SECRET, WebhookReceiver, a_channel, a_tls_receiver
 from tests.rpc.conftest import RunningServer
 from tests.rpc.local_servers import Asked, an_http_server
 from tests.rpc.on_call import Team
@@ -74,11 +74,16 @@ class Desk:
 
 @pytest.fixture
 async def desk(
-    running_server: RunningServer, team: TeamWithPeople, tmp_path: Path, database_url: str, redis_url: str
+    running_server: RunningServer,
+    team: TeamWithPeople,
+    tmp_path: Path,
+    database_url: str,
+    redis_url: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Desk]:
     sessions = running_server.sessions
     async with (
-        a_webhook_receiver() as told,
+        a_tls_receiver(tmp_path, monkeypatch) as told,
         a_sender(sessions, []),
         an_executor(settings_of(database_url, redis_url)),
         jobs_of(running_server),

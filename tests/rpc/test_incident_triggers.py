@@ -12,7 +12,6 @@ from sqlalchemy import func, text, update
 
 from kernel.database import transaction
 from kernel.workflow_tables import incident_events, workflow_runs
-from kernel.workflow_tables import workflows as workflows_table
 from oncall.v1 import incident_service_pb2, runbook_service_pb2, workflow_service_pb2
 from oncall.v1 import workflow_pb2 as pb
 from server.domain.delivery import NotificationEvent
@@ -24,7 +23,6 @@ from tests.builders import TeamWithPeople, a_team, an_approved_runbook
 from tests.receivers import a_channel
 from tests.rpc.audited import audited
 from tests.rpc.conftest import RunningServer
-from tests.rpc.scripted_executor import ScriptedExecutor
 from tests.waiting import eventually
 from tests.workflows import (
     CREATED,
@@ -146,22 +144,6 @@ async def somebody_waits_for_a_lock(workflows: WorkflowDesk) -> bool:
         return bool(await session.scalar(waiting))
 
 
-async def test_an_event_that_cannot_be_handled_keeps_nobody_from_the_others(workflows: WorkflowDesk) -> None:
-    other = WorkflowDesk(workflows.server, await a_team(workflows.server.sessions))
-    broken = await workflows.creates([approval("ask")], event=CREATED)
-    await other.creates([approval("ask")], event=CREATED)
-    async with transaction(workflows.server.sessions) as tx:  # as a newer version may have written it
-        unreadable = update(workflows_table).where(workflows_table.c.id == UUID(broken.id)).values(definition={})
-        await tx.session.execute(unreadable)
-    await workflows.an_incident()
-    incident = await other.an_incident()
-    async with jobs_of(workflows.server, hears=False):
-        (run,) = await other.until_runs(incident_id=incident.id)
-        await other.until(run.id, lambda run: statuses(run)["ask"] == "WAITING")
-    with pytest.raises(KeyError):
-        await handled(workflows)  # it is not lost: it waits for somebody who can read it
-
-
 async def test_a_run_sees_the_incident_as_it_was_and_as_it_is(workflows: WorkflowDesk) -> None:
     workflow = await workflows.creates(
         [
@@ -279,60 +261,6 @@ async def test_a_run_that_completes_lets_the_brake_count_anew(workflows: Workflo
     run = await workflows.runs(workflow)
     await workflows.moves(run.id)
     assert status(await workflows.run(run.id)) == "RUNNING"
-
-
-async def test_what_a_run_did_is_undone_once_somebody_approves_it(workflows: WorkflowDesk) -> None:
-    undo = await an_approved_runbook(workflows.server.sessions, workflows.team)
-    workflow = await workflows.creates(
-        [runbook("do", undo.id, detached=True), approval("ask")],
-        edge("do", "ask"),
-        compensation=pb.WorkflowCompensation(runbook=pb.RunbookWork(runbook_id=str(undo.id), detached=True)),
-    )
-    run_id = (await workflows.runs(workflow)).id
-    await workflows.moves(run_id)
-    await workflows.decides(run_id, "ask", approve=False)
-    await workflows.moves(run_id)
-    run = await workflows.run(run_id)
-    assert status(run) == "FAILED"
-    assert run.compensation.status == pb.WORKFLOW_NODE_STATUS_WAITING
-    await workflows.decides(run_id, "")
-    await workflows.moves(run_id)
-    run = await workflows.run(run_id)
-    assert run.compensation.status == pb.WORKFLOW_NODE_STATUS_SUCCEEDED
-    assert run.compensation.execution_id
-
-
-async def test_nothing_is_undone_while_it_is_still_being_done(workflows: WorkflowDesk) -> None:
-    undo = await an_approved_runbook(workflows.server.sessions, workflows.team)
-    workflow = await workflows.creates(
-        [runbook("do", undo.id)],
-        compensation=pb.WorkflowCompensation(runbook=pb.RunbookWork(runbook_id=str(undo.id))),
-    )
-    run_id = (await workflows.runs(workflow)).id
-    await workflows.moves(run_id)
-    executor = ScriptedExecutor(workflows.server, (await workflows.run(run_id)).nodes[0].execution_id)
-    await executor.claim()
-    await workflows.cancels(run_id)
-    await workflows.moves(run_id)
-    await workflows.decides(run_id, "")
-    await workflows.moves(run_id)
-    run = await workflows.run(run_id)
-    assert status(run) == "CANCELLED"
-    assert (run.compensation.status, run.compensation.execution_id) == (pb.WORKFLOW_NODE_STATUS_WAITING, "")
-    await executor.finish(exit_code=143)
-    async with jobs_of(workflows.server, hears=False):
-        await workflows.until(run_id, lambda run: run.compensation.execution_id)
-
-
-async def test_a_run_that_executed_nothing_has_nothing_to_undo(workflows: WorkflowDesk) -> None:
-    undo = await an_approved_runbook(workflows.server.sessions, workflows.team)
-    compensation = pb.WorkflowCompensation(runbook=pb.RunbookWork(runbook_id=str(undo.id)))
-    workflow = await workflows.creates([approval("ask")], compensation=compensation)
-    run_id = (await workflows.runs(workflow)).id
-    await workflows.moves(run_id)
-    await workflows.decides(run_id, "ask", approve=False)
-    await workflows.moves(run_id)
-    assert not (await workflows.run(run_id)).HasField("compensation")
 
 
 async def test_an_incident_has_what_belongs_to_it(workflows: WorkflowDesk) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from functools import partial
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +19,7 @@ from oncall.v1 import workflow_pb2 as pb
 from server.domain.delivery import NotificationEvent
 from server.storage import deliveries
 from tests.builders import TeamWithPeople
-from tests.receivers import SIGNING_SECRET, a_channel, a_webhook_receiver, answering
+from tests.receivers import SIGNING_SECRET, a_channel, a_tls_receiver, a_webhook_receiver, answering
 from tests.rpc.conftest import RunningServer, refusal_of
 from tests.sending import a_sender
 from tests.waiting import eventually
@@ -53,10 +54,12 @@ def headers(**named: str) -> list[pb.WebhookHeader]:
     return [pb.WebhookHeader(name=name, secret_name=secret, prefix="Bearer ") for name, secret in named.items()]
 
 
-async def test_a_webhook_carries_what_is_filled_in_and_is_signed(workflows: WorkflowDesk) -> None:
+async def test_a_webhook_carries_what_is_filled_in_and_is_signed(
+    workflows: WorkflowDesk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await put_secret(workflows, "SIGNS", SIGNING_SECRET)
     await put_secret(workflows, "LETS_IN", "very-secret-token")
-    async with a_webhook_receiver() as receiver, a_sender(workflows.server.sessions, []):
+    async with a_tls_receiver(tmp_path, monkeypatch) as receiver, a_sender(workflows.server.sessions, []):
         await workflows.creates(
             [
                 webhook(

@@ -10,6 +10,7 @@ from typing import Any
 from oncall.v1.notification_pb2 import CHANNEL_KIND_WEBHOOK, NotificationChannel
 from oncall.v1.notification_service_pb2 import CreateNotificationChannelRequest
 from oncall.v1.notification_service_pb2_grpc import NotificationServiceStub
+from oncall.v1.team_service_pb2 import ListMembersRequest
 from tests.builders import Person, TeamWithPeople, an_approved_runbook
 from tests.rpc.commands import Commands, commands
 from tests.rpc.conftest import RunningServer
@@ -74,6 +75,14 @@ class Desk:
         path = self.folder / f"{name}.yaml"
         path.write_text(text)
         return path
+
+    async def name_of(self, person: Person) -> str:
+        """Answers what the person is called, as the team's members are told."""
+        request = ListMembersRequest(team_id=str(self.team.id))
+        members = (await self.server.teams.ListMembers(request, metadata=self.team.observer.metadata)).members
+        (name,) = [member.user_name for member in members if member.user_id == str(person.id)]
+        assert name
+        return name
 
     async def gives(self, person: Person, *arguments: str) -> Ended:
         return await self._run(person, *arguments)

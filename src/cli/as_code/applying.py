@@ -84,18 +84,23 @@ def carry_out_all(
     dry_run: bool,
     yes: bool,
     quiet: bool,
+    check: Callable[[Server, AnyStep], Outcome[AnyStep]] | None = None,
 ) -> list[Outcome[AnyStep]]:
-    """Shows all steps and does those that change something; what is refused for one does not hold up the others."""
+    """Shows all steps and does those that change something; what is refused for one does not hold up the others.
+
+    A dry run has the server `check` them instead, where it can.
+    """
     pending = [step for step in steps if step.changes]
     if not quiet:
         _show(steps, noun)
-    if not pending or dry_run:
+    do = check if dry_run else carry_out
+    if not pending or do is None:
         return []
-    if not yes:
+    if not (yes or dry_run):
         _ask(len(pending), noun)
     outcomes: list[Outcome[AnyStep]] = []
     for step in pending:
-        outcomes.append(carry_out(server, step))
+        outcomes.append(do(server, step))
         if not _tell(outcomes[-1], quiet=quiet):
             break
     return outcomes
@@ -154,7 +159,7 @@ def _tell(outcome: Outcome[AnyStep], *, quiet: bool) -> bool:
     if outcome.done and not quiet:
         print(f"{name}: {', '.join(outcome.done)}: version {outcome.version}", flush=True)
     if outcome.code == UNREACHABLE:
-        note("oncall: the rest was not tried; the same command does what is left")
+        note("oncall: the rest was not tried; the same command does so")
         return False
     return True
 

@@ -55,8 +55,12 @@ def events_to_pb(events: list[Event]) -> list[pb.NotificationEvent.ValueType]:
 def read_target(file: str) -> str:
     """Answers a target, of which blanks around it are left out: from a file, a prompt without echo, or a pipe."""
     if not file and confirmation.is_terminal():
-        return getpass.getpass("Target: ").strip()
-    return read_text(file or "-").strip()
+        target = getpass.getpass("Target: ").strip()
+    else:
+        target = read_text(file or "-").strip()
+    if not target:
+        fail("say where the channel goes: --target-file FILE, or pipe it in; on a terminal you are asked for it")
+    return target
 
 
 def find_channel(server: Server, name: str, team: str = "") -> pb.NotificationChannel:

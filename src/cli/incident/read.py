@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated
 
 import typer
@@ -11,7 +11,7 @@ from cli.component_status import words
 from cli.connection import Server, connected
 from cli.incident.belonging import print_belonging, read_belonging
 from cli.incident.options import IncidentName, Severity, Status, find_incident, severity_to_pb, status_to_pb
-from cli.lookup import TeamOption, find_service, find_team, team_names
+from cli.lookup import TeamOption, find_service, find_team, member_names, team_names
 from cli.output import (
     Json,
     enum_name,
@@ -85,19 +85,22 @@ def show(name: IncidentName, as_json: Json = False) -> None:
             print_json(to_json(found) | {"executions": list(executions), "workflow_runs": list(runs)})
             return
         team = team_names(server).get(found.team_id, found.team_id)
+        people = member_names(server, found.team_id)
         page, components = _page(server, found)
-        print_details(_details(found, team, page))
-        _print_said(found, components)
+        print_details(_details(found, team, page, people))
+        _print_said(found, components, people)
         print_belonging(server, found.id, belonging)
 
 
-def _print_said(found: Incident, components: Components) -> None:
+def _print_said(found: Incident, components: Components, people: Mapping[str, str]) -> None:
     if found.impacts:
         print()
         rows = [(components.name(impact.component_id), words(impact.status)) for impact in found.impacts]
         print_table(("COMPONENT", "BECAUSE OF IT"), rows, empty="")
-    for update in reversed(found.updates):
-        print(f"\n{headline(update)}")
+    for index, update in enumerate(reversed(found.updates)):
+        # The sentence of an incident that was opened without one is nobody's, but somebody opened it.
+        who = update.created_by or (found.created_by if index == 0 else "")
+        print(f"\n{headline(update, people.get(who, who))}")
         for line in _said(update, components):
             print(f"  {line}")
 
@@ -114,8 +117,9 @@ def _page(server: Server, found: Incident) -> tuple[str, Components]:
         return found.status_page_id, Components([])
 
 
-def _details(found: Incident, team: str, page: str) -> list[tuple[str, str]]:
-    taken = f"{local_time(found.acknowledged_at)} by {found.acknowledged_by}" if found.acknowledged_by else "by nobody"
+def _details(found: Incident, team: str, page: str, people: Mapping[str, str]) -> list[tuple[str, str]]:
+    by = people.get(found.acknowledged_by, found.acknowledged_by)
+    taken = f"{local_time(found.acknowledged_at)} by {by}" if by else "by nobody"
     return [
         ("title", found.title),
         ("id", found.id),

@@ -99,6 +99,7 @@ def _details(found: Workflow, team: str, names: Names) -> list[tuple[str, str]]:
         ("stops where", found.brake.condition),
         ("stops after", f"{found.brake.failed_runs} failed runs in a row" if found.brake.failed_runs else ""),
         ("undone by", names.runbooks.get(undo, undo)),
+        ("secrets", ", ".join(found.secret_names)),
         ("version", str(found.version)),
         ("updated", local_time(found.updated_at)),
     ]

@@ -10,7 +10,7 @@ import typer
 
 from cli.connection import Server, connected
 from cli.incident.options import find_incident
-from cli.lookup import TeamOption, find_team, find_workflow
+from cli.lookup import TeamOption, find_team, find_workflow, member_names
 from cli.output import Json, enum_name, local_time, note, print_details, print_json, print_table, to_json
 from cli.paging import paged
 from cli.visible import visible
@@ -82,10 +82,12 @@ def status(run_id: RunId, as_json: Json = False) -> None:
     """
     with connected() as server:
         found = read_run(server, run_id)
-    if as_json:
-        print_json(found)
-        return
-    print_details(_details(found))
+        if as_json:
+            print_json(found)
+            return
+        names = member_names(server, found.team_id) if found.triggered_by else {}
+        starter = names.get(found.triggered_by, found.triggered_by)
+    print_details(_details(found, starter))
     print()
     rows = [
         (name, enum_name(step, "status"), local_time(step.started_at), "; ".join(remarks(found, step)))
@@ -111,14 +113,14 @@ def cancel(run_id: RunId, as_json: Json = False) -> None:
         note(f"asked it to stop; `oncall workflow watch {visible(found.id)}` shows when it has")
 
 
-def _details(found: WorkflowRun) -> list[tuple[str, str]]:
+def _details(found: WorkflowRun, starter: str) -> list[tuple[str, str]]:
     return [
         ("run", found.id),
         ("workflow", f"{found.workflow.name}, version {found.workflow_version}"),
         ("status", enum_name(found, "status")),
         ("problem", found.problem),
         ("started on", event_words(found)),
-        ("started by", found.triggered_by or "the platform"),
+        ("started by", starter or "the platform"),
         ("incident", found.incident_id),
         ("started", local_time(found.created_at)),
         ("has to end", "" if found.HasField("completed_at") else local_time(found.deadline)),

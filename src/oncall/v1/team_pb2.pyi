@@ -132,6 +132,7 @@ class Membership(_message.Message):
     TEAM_NAME_FIELD_NUMBER: _builtins.int
     USER_ID_FIELD_NUMBER: _builtins.int
     ROLE_FIELD_NUMBER: _builtins.int
+    USER_NAME_FIELD_NUMBER: _builtins.int
     team_id: _builtins.str
     """The team."""
     team_name: _builtins.str
@@ -140,6 +141,8 @@ class Membership(_message.Message):
     """The user."""
     role: Global___Role.ValueType
     """The role."""
+    user_name: _builtins.str
+    """The user's display name."""
     def __init__(
         self,
         *,
@@ -147,10 +150,11 @@ class Membership(_message.Message):
         team_name: _builtins.str = ...,
         user_id: _builtins.str = ...,
         role: Global___Role.ValueType = ...,
+        user_name: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["role", b"role", "team_id", b"team_id", "team_name", b"team_name", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["role", b"role", "team_id", b"team_id", "team_name", b"team_name", "user_id", b"user_id", "user_name", b"user_name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

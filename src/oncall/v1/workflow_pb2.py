@@ -27,51 +27,51 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from oncall.v1 import team_pb2 as oncall_dot_v1_dot_team__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18oncall/v1/workflow.proto\x12\toncall.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14oncall/v1/team.proto\"\xe4\x03\n\x08Workflow\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07team_id\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\x12\x0f\n\x07\x65nabled\x18\x05 \x01(\x08\x12+\n\x07trigger\x18\x06 \x01(\x0b\x32\x1a.oncall.v1.WorkflowTrigger\x12&\n\x05nodes\x18\x07 \x03(\x0b\x32\x17.oncall.v1.WorkflowNode\x12&\n\x05\x65\x64ges\x18\x08 \x03(\x0b\x32\x17.oncall.v1.WorkflowEdge\x12\x17\n\x0ftimeout_seconds\x18\t \x01(\x05\x12\'\n\x05\x62rake\x18\n \x01(\x0b\x32\x18.oncall.v1.WorkflowBrake\x12\x35\n\x0c\x63ompensation\x18\x0b \x01(\x0b\x32\x1f.oncall.v1.WorkflowCompensation\x12\x0f\n\x07version\x18\x0c \x01(\x05\x12\x0c\n\x04\x65tag\x18\r \x01(\t\x12\x12\n\ncreated_by\x18\x0e \x01(\t\x12.\n\ncreated_at\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"M\n\x0fWorkflowTrigger\x12\'\n\x05\x65vent\x18\x01 \x01(\x0e\x32\x18.oncall.v1.WorkflowEvent\x12\x11\n\tcondition\x18\x02 \x01(\t\"\xe6\x02\n\x0cWorkflowNode\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x17\n\x0ftimeout_seconds\x18\x02 \x01(\x05\x12%\n\x04join\x18\x03 \x01(\x0e\x32\x17.oncall.v1.WorkflowJoin\x12)\n\x07runbook\x18\x04 \x01(\x0b\x32\x16.oncall.v1.RunbookWorkH\x00\x12-\n\tcondition\x18\x05 \x01(\x0b\x32\x18.oncall.v1.ConditionWorkH\x00\x12\'\n\x06notify\x18\x06 \x01(\x0b\x32\x15.oncall.v1.NotifyWorkH\x00\x12)\n\x07webhook\x18\x07 \x01(\x0b\x32\x16.oncall.v1.WebhookWorkH\x00\x12%\n\x05\x64\x65lay\x18\x08 \x01(\x0b\x32\x14.oncall.v1.DelayWorkH\x00\x12+\n\x08\x61pproval\x18\t \x01(\x0b\x32\x17.oncall.v1.ApprovalWorkH\x00\x42\x06\n\x04work\"`\n\x0bRunbookWork\x12\x12\n\nrunbook_id\x18\x01 \x01(\t\x12+\n\nparameters\x18\x02 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x10\n\x08\x64\x65tached\x18\x03 \x01(\x08\"#\n\rConditionWork\x12\x12\n\nexpression\x18\x01 \x01(\t\"@\n\nNotifyWork\x12\x13\n\x0b\x63hannel_ids\x18\x01 \x03(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\x0c\n\x04\x62ody\x18\x03 \x01(\t\"\x99\x01\n\x0bWebhookWork\x12\x0b\n\x03url\x18\x01 \x01(\t\x12\x0e\n\x06method\x18\x02 \x01(\t\x12%\n\x04\x62ody\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\x12)\n\x07headers\x18\x04 \x03(\x0b\x32\x18.oncall.v1.WebhookHeader\x12\x1b\n\x13signing_secret_name\x18\x05 \x01(\t\"Q\n\rWebhookHeader\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\x12\x13\n\x0bsecret_name\x18\x03 \x01(\t\x12\x0e\n\x06prefix\x18\x04 \x01(\t\"\x1c\n\tDelayWork\x12\x0f\n\x07seconds\x18\x01 \x01(\x05\"X\n\x0c\x41pprovalWork\x12\x1d\n\x04role\x18\x01 \x01(\x0e\x32\x0f.oncall.v1.Role\x12\x10\n\x08question\x18\x02 \x01(\t\x12\x17\n\x0f\x65xpires_seconds\x18\x03 \x01(\x05\"Y\n\x0cWorkflowEdge\x12\x11\n\tfrom_node\x18\x01 \x01(\t\x12\x0f\n\x07to_node\x18\x02 \x01(\t\x12%\n\x02on\x18\x03 \x01(\x0e\x32\x19.oncall.v1.WorkflowEdgeOn\"7\n\rWorkflowBrake\x12\x11\n\tcondition\x18\x01 \x01(\t\x12\x13\n\x0b\x66\x61iled_runs\x18\x02 \x01(\x05\"w\n\x14WorkflowCompensation\x12\'\n\x07runbook\x18\x01 \x01(\x0b\x32\x16.oncall.v1.RunbookWork\x12\x1d\n\x04role\x18\x02 \x01(\x0e\x32\x0f.oncall.v1.Role\x12\x17\n\x0f\x65xpires_seconds\x18\x03 \x01(\x05\"\xb9\x04\n\x0bWorkflowRun\x12\n\n\x02id\x18\x01 \x01(\t\x12\x13\n\x0bworkflow_id\x18\x02 \x01(\t\x12\x18\n\x10workflow_version\x18\x03 \x01(\x05\x12\x0f\n\x07team_id\x18\x04 \x01(\t\x12\x13\n\x0bincident_id\x18\x05 \x01(\t\x12\'\n\x05\x65vent\x18\x06 \x01(\x0e\x32\x18.oncall.v1.WorkflowEvent\x12\x14\n\x0ctriggered_by\x18\x07 \x01(\t\x12,\n\x06status\x18\x08 \x01(\x0e\x32\x1c.oncall.v1.WorkflowRunStatus\x12\x0f\n\x07problem\x18\t \x01(\t\x12)\n\x05nodes\x18\n \x03(\x0b\x32\x1a.oncall.v1.WorkflowNodeRun\x12%\n\x08workflow\x18\x0b \x01(\x0b\x32\x13.oncall.v1.Workflow\x12.\n\ncreated_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x64\x65\x61\x64line\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0c\x63ompleted_at\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x37\n\x13\x63\x61ncel_requested_at\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0c\x63ompensation\x18\x10 \x01(\x0b\x32\x1a.oncall.v1.WorkflowNodeRun\"\xdf\x02\n\x0fWorkflowNodeRun\x12\x0c\n\x04name\x18\x01 \x01(\t\x12-\n\x06status\x18\x02 \x01(\x0e\x32\x1d.oncall.v1.WorkflowNodeStatus\x12\x0f\n\x07problem\x18\x03 \x01(\t\x12\'\n\x06output\x18\x04 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x14\n\x0c\x65xecution_id\x18\x05 \x01(\t\x12\x10\n\x08question\x18\x06 \x01(\t\x12\x1d\n\x04role\x18\x07 \x01(\x0e\x32\x0f.oncall.v1.Role\x12.\n\nstarted_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x64\x65\x61\x64line\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0c\x63ompleted_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\xba\x01\n\rWorkflowEvent\x12\x1e\n\x1aWORKFLOW_EVENT_UNSPECIFIED\x10\x00\x12\x19\n\x15WORKFLOW_EVENT_MANUAL\x10\x01\x12#\n\x1fWORKFLOW_EVENT_INCIDENT_CREATED\x10\x02\x12#\n\x1fWORKFLOW_EVENT_INCIDENT_UPDATED\x10\x03\x12$\n WORKFLOW_EVENT_INCIDENT_RESOLVED\x10\x04*[\n\x0cWorkflowJoin\x12\x1d\n\x19WORKFLOW_JOIN_UNSPECIFIED\x10\x00\x12\x15\n\x11WORKFLOW_JOIN_ANY\x10\x01\x12\x15\n\x11WORKFLOW_JOIN_ALL\x10\x02*\xc2\x01\n\x0eWorkflowEdgeOn\x12 \n\x1cWORKFLOW_EDGE_ON_UNSPECIFIED\x10\x00\x12\x1c\n\x18WORKFLOW_EDGE_ON_SUCCESS\x10\x01\x12\x1c\n\x18WORKFLOW_EDGE_ON_FAILURE\x10\x02\x12\x1b\n\x17WORKFLOW_EDGE_ON_ALWAYS\x10\x03\x12\x19\n\x15WORKFLOW_EDGE_ON_TRUE\x10\x04\x12\x1a\n\x16WORKFLOW_EDGE_ON_FALSE\x10\x05*\x81\x02\n\x11WorkflowRunStatus\x12#\n\x1fWORKFLOW_RUN_STATUS_UNSPECIFIED\x10\x00\x12\x1f\n\x1bWORKFLOW_RUN_STATUS_RUNNING\x10\x01\x12!\n\x1dWORKFLOW_RUN_STATUS_COMPLETED\x10\x02\x12\x1e\n\x1aWORKFLOW_RUN_STATUS_FAILED\x10\x03\x12!\n\x1dWORKFLOW_RUN_STATUS_CANCELLED\x10\x04\x12\x1f\n\x1bWORKFLOW_RUN_STATUS_TIMEOUT\x10\x05\x12\x1f\n\x1bWORKFLOW_RUN_STATUS_STOPPED\x10\x06*\xcd\x02\n\x12WorkflowNodeStatus\x12$\n WORKFLOW_NODE_STATUS_UNSPECIFIED\x10\x00\x12 \n\x1cWORKFLOW_NODE_STATUS_PENDING\x10\x01\x12 \n\x1cWORKFLOW_NODE_STATUS_RUNNING\x10\x02\x12 \n\x1cWORKFLOW_NODE_STATUS_WAITING\x10\x03\x12\"\n\x1eWORKFLOW_NODE_STATUS_SUCCEEDED\x10\x04\x12\x1f\n\x1bWORKFLOW_NODE_STATUS_FAILED\x10\x05\x12 \n\x1cWORKFLOW_NODE_STATUS_SKIPPED\x10\x06\x12\"\n\x1eWORKFLOW_NODE_STATUS_CANCELLED\x10\x07\x12 \n\x1cWORKFLOW_NODE_STATUS_TIMEOUT\x10\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18oncall/v1/workflow.proto\x12\toncall.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14oncall/v1/team.proto\"\xfa\x03\n\x08Workflow\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07team_id\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\x12\x0f\n\x07\x65nabled\x18\x05 \x01(\x08\x12+\n\x07trigger\x18\x06 \x01(\x0b\x32\x1a.oncall.v1.WorkflowTrigger\x12&\n\x05nodes\x18\x07 \x03(\x0b\x32\x17.oncall.v1.WorkflowNode\x12&\n\x05\x65\x64ges\x18\x08 \x03(\x0b\x32\x17.oncall.v1.WorkflowEdge\x12\x17\n\x0ftimeout_seconds\x18\t \x01(\x05\x12\'\n\x05\x62rake\x18\n \x01(\x0b\x32\x18.oncall.v1.WorkflowBrake\x12\x35\n\x0c\x63ompensation\x18\x0b \x01(\x0b\x32\x1f.oncall.v1.WorkflowCompensation\x12\x0f\n\x07version\x18\x0c \x01(\x05\x12\x0c\n\x04\x65tag\x18\r \x01(\t\x12\x12\n\ncreated_by\x18\x0e \x01(\t\x12.\n\ncreated_at\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0csecret_names\x18\x11 \x03(\t\"M\n\x0fWorkflowTrigger\x12\'\n\x05\x65vent\x18\x01 \x01(\x0e\x32\x18.oncall.v1.WorkflowEvent\x12\x11\n\tcondition\x18\x02 \x01(\t\"\xe6\x02\n\x0cWorkflowNode\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x17\n\x0ftimeout_seconds\x18\x02 \x01(\x05\x12%\n\x04join\x18\x03 \x01(\x0e\x32\x17.oncall.v1.WorkflowJoin\x12)\n\x07runbook\x18\x04 \x01(\x0b\x32\x16.oncall.v1.RunbookWorkH\x00\x12-\n\tcondition\x18\x05 \x01(\x0b\x32\x18.oncall.v1.ConditionWorkH\x00\x12\'\n\x06notify\x18\x06 \x01(\x0b\x32\x15.oncall.v1.NotifyWorkH\x00\x12)\n\x07webhook\x18\x07 \x01(\x0b\x32\x16.oncall.v1.WebhookWorkH\x00\x12%\n\x05\x64\x65lay\x18\x08 \x01(\x0b\x32\x14.oncall.v1.DelayWorkH\x00\x12+\n\x08\x61pproval\x18\t \x01(\x0b\x32\x17.oncall.v1.ApprovalWorkH\x00\x42\x06\n\x04work\"`\n\x0bRunbookWork\x12\x12\n\nrunbook_id\x18\x01 \x01(\t\x12+\n\nparameters\x18\x02 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x10\n\x08\x64\x65tached\x18\x03 \x01(\x08\"#\n\rConditionWork\x12\x12\n\nexpression\x18\x01 \x01(\t\"@\n\nNotifyWork\x12\x13\n\x0b\x63hannel_ids\x18\x01 \x03(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\x0c\n\x04\x62ody\x18\x03 \x01(\t\"\x99\x01\n\x0bWebhookWork\x12\x0b\n\x03url\x18\x01 \x01(\t\x12\x0e\n\x06method\x18\x02 \x01(\t\x12%\n\x04\x62ody\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\x12)\n\x07headers\x18\x04 \x03(\x0b\x32\x18.oncall.v1.WebhookHeader\x12\x1b\n\x13signing_secret_name\x18\x05 \x01(\t\"Q\n\rWebhookHeader\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\x12\x13\n\x0bsecret_name\x18\x03 \x01(\t\x12\x0e\n\x06prefix\x18\x04 \x01(\t\"\x1c\n\tDelayWork\x12\x0f\n\x07seconds\x18\x01 \x01(\x05\"X\n\x0c\x41pprovalWork\x12\x1d\n\x04role\x18\x01 \x01(\x0e\x32\x0f.oncall.v1.Role\x12\x10\n\x08question\x18\x02 \x01(\t\x12\x17\n\x0f\x65xpires_seconds\x18\x03 \x01(\x05\"Y\n\x0cWorkflowEdge\x12\x11\n\tfrom_node\x18\x01 \x01(\t\x12\x0f\n\x07to_node\x18\x02 \x01(\t\x12%\n\x02on\x18\x03 \x01(\x0e\x32\x19.oncall.v1.WorkflowEdgeOn\"7\n\rWorkflowBrake\x12\x11\n\tcondition\x18\x01 \x01(\t\x12\x13\n\x0b\x66\x61iled_runs\x18\x02 \x01(\x05\"w\n\x14WorkflowCompensation\x12\'\n\x07runbook\x18\x01 \x01(\x0b\x32\x16.oncall.v1.RunbookWork\x12\x1d\n\x04role\x18\x02 \x01(\x0e\x32\x0f.oncall.v1.Role\x12\x17\n\x0f\x65xpires_seconds\x18\x03 \x01(\x05\"\xb9\x04\n\x0bWorkflowRun\x12\n\n\x02id\x18\x01 \x01(\t\x12\x13\n\x0bworkflow_id\x18\x02 \x01(\t\x12\x18\n\x10workflow_version\x18\x03 \x01(\x05\x12\x0f\n\x07team_id\x18\x04 \x01(\t\x12\x13\n\x0bincident_id\x18\x05 \x01(\t\x12\'\n\x05\x65vent\x18\x06 \x01(\x0e\x32\x18.oncall.v1.WorkflowEvent\x12\x14\n\x0ctriggered_by\x18\x07 \x01(\t\x12,\n\x06status\x18\x08 \x01(\x0e\x32\x1c.oncall.v1.WorkflowRunStatus\x12\x0f\n\x07problem\x18\t \x01(\t\x12)\n\x05nodes\x18\n \x03(\x0b\x32\x1a.oncall.v1.WorkflowNodeRun\x12%\n\x08workflow\x18\x0b \x01(\x0b\x32\x13.oncall.v1.Workflow\x12.\n\ncreated_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x64\x65\x61\x64line\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0c\x63ompleted_at\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x37\n\x13\x63\x61ncel_requested_at\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0c\x63ompensation\x18\x10 \x01(\x0b\x32\x1a.oncall.v1.WorkflowNodeRun\"\xdf\x02\n\x0fWorkflowNodeRun\x12\x0c\n\x04name\x18\x01 \x01(\t\x12-\n\x06status\x18\x02 \x01(\x0e\x32\x1d.oncall.v1.WorkflowNodeStatus\x12\x0f\n\x07problem\x18\x03 \x01(\t\x12\'\n\x06output\x18\x04 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x14\n\x0c\x65xecution_id\x18\x05 \x01(\t\x12\x10\n\x08question\x18\x06 \x01(\t\x12\x1d\n\x04role\x18\x07 \x01(\x0e\x32\x0f.oncall.v1.Role\x12.\n\nstarted_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x64\x65\x61\x64line\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0c\x63ompleted_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\xba\x01\n\rWorkflowEvent\x12\x1e\n\x1aWORKFLOW_EVENT_UNSPECIFIED\x10\x00\x12\x19\n\x15WORKFLOW_EVENT_MANUAL\x10\x01\x12#\n\x1fWORKFLOW_EVENT_INCIDENT_CREATED\x10\x02\x12#\n\x1fWORKFLOW_EVENT_INCIDENT_UPDATED\x10\x03\x12$\n WORKFLOW_EVENT_INCIDENT_RESOLVED\x10\x04*[\n\x0cWorkflowJoin\x12\x1d\n\x19WORKFLOW_JOIN_UNSPECIFIED\x10\x00\x12\x15\n\x11WORKFLOW_JOIN_ANY\x10\x01\x12\x15\n\x11WORKFLOW_JOIN_ALL\x10\x02*\xc2\x01\n\x0eWorkflowEdgeOn\x12 \n\x1cWORKFLOW_EDGE_ON_UNSPECIFIED\x10\x00\x12\x1c\n\x18WORKFLOW_EDGE_ON_SUCCESS\x10\x01\x12\x1c\n\x18WORKFLOW_EDGE_ON_FAILURE\x10\x02\x12\x1b\n\x17WORKFLOW_EDGE_ON_ALWAYS\x10\x03\x12\x19\n\x15WORKFLOW_EDGE_ON_TRUE\x10\x04\x12\x1a\n\x16WORKFLOW_EDGE_ON_FALSE\x10\x05*\x81\x02\n\x11WorkflowRunStatus\x12#\n\x1fWORKFLOW_RUN_STATUS_UNSPECIFIED\x10\x00\x12\x1f\n\x1bWORKFLOW_RUN_STATUS_RUNNING\x10\x01\x12!\n\x1dWORKFLOW_RUN_STATUS_COMPLETED\x10\x02\x12\x1e\n\x1aWORKFLOW_RUN_STATUS_FAILED\x10\x03\x12!\n\x1dWORKFLOW_RUN_STATUS_CANCELLED\x10\x04\x12\x1f\n\x1bWORKFLOW_RUN_STATUS_TIMEOUT\x10\x05\x12\x1f\n\x1bWORKFLOW_RUN_STATUS_STOPPED\x10\x06*\xcd\x02\n\x12WorkflowNodeStatus\x12$\n WORKFLOW_NODE_STATUS_UNSPECIFIED\x10\x00\x12 \n\x1cWORKFLOW_NODE_STATUS_PENDING\x10\x01\x12 \n\x1cWORKFLOW_NODE_STATUS_RUNNING\x10\x02\x12 \n\x1cWORKFLOW_NODE_STATUS_WAITING\x10\x03\x12\"\n\x1eWORKFLOW_NODE_STATUS_SUCCEEDED\x10\x04\x12\x1f\n\x1bWORKFLOW_NODE_STATUS_FAILED\x10\x05\x12 \n\x1cWORKFLOW_NODE_STATUS_SKIPPED\x10\x06\x12\"\n\x1eWORKFLOW_NODE_STATUS_CANCELLED\x10\x07\x12 \n\x1cWORKFLOW_NODE_STATUS_TIMEOUT\x10\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'oncall.v1.workflow_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_WORKFLOWEVENT']._serialized_start=2807
-  _globals['_WORKFLOWEVENT']._serialized_end=2993
-  _globals['_WORKFLOWJOIN']._serialized_start=2995
-  _globals['_WORKFLOWJOIN']._serialized_end=3086
-  _globals['_WORKFLOWEDGEON']._serialized_start=3089
-  _globals['_WORKFLOWEDGEON']._serialized_end=3283
-  _globals['_WORKFLOWRUNSTATUS']._serialized_start=3286
-  _globals['_WORKFLOWRUNSTATUS']._serialized_end=3543
-  _globals['_WORKFLOWNODESTATUS']._serialized_start=3546
-  _globals['_WORKFLOWNODESTATUS']._serialized_end=3879
+  _globals['_WORKFLOWEVENT']._serialized_start=2829
+  _globals['_WORKFLOWEVENT']._serialized_end=3015
+  _globals['_WORKFLOWJOIN']._serialized_start=3017
+  _globals['_WORKFLOWJOIN']._serialized_end=3108
+  _globals['_WORKFLOWEDGEON']._serialized_start=3111
+  _globals['_WORKFLOWEDGEON']._serialized_end=3305
+  _globals['_WORKFLOWRUNSTATUS']._serialized_start=3308
+  _globals['_WORKFLOWRUNSTATUS']._serialized_end=3565
+  _globals['_WORKFLOWNODESTATUS']._serialized_start=3568
+  _globals['_WORKFLOWNODESTATUS']._serialized_end=3901
   _globals['_WORKFLOW']._serialized_start=125
-  _globals['_WORKFLOW']._serialized_end=609
-  _globals['_WORKFLOWTRIGGER']._serialized_start=611
-  _globals['_WORKFLOWTRIGGER']._serialized_end=688
-  _globals['_WORKFLOWNODE']._serialized_start=691
-  _globals['_WORKFLOWNODE']._serialized_end=1049
-  _globals['_RUNBOOKWORK']._serialized_start=1051
-  _globals['_RUNBOOKWORK']._serialized_end=1147
-  _globals['_CONDITIONWORK']._serialized_start=1149
-  _globals['_CONDITIONWORK']._serialized_end=1184
-  _globals['_NOTIFYWORK']._serialized_start=1186
-  _globals['_NOTIFYWORK']._serialized_end=1250
-  _globals['_WEBHOOKWORK']._serialized_start=1253
-  _globals['_WEBHOOKWORK']._serialized_end=1406
-  _globals['_WEBHOOKHEADER']._serialized_start=1408
-  _globals['_WEBHOOKHEADER']._serialized_end=1489
-  _globals['_DELAYWORK']._serialized_start=1491
-  _globals['_DELAYWORK']._serialized_end=1519
-  _globals['_APPROVALWORK']._serialized_start=1521
-  _globals['_APPROVALWORK']._serialized_end=1609
-  _globals['_WORKFLOWEDGE']._serialized_start=1611
-  _globals['_WORKFLOWEDGE']._serialized_end=1700
-  _globals['_WORKFLOWBRAKE']._serialized_start=1702
-  _globals['_WORKFLOWBRAKE']._serialized_end=1757
-  _globals['_WORKFLOWCOMPENSATION']._serialized_start=1759
-  _globals['_WORKFLOWCOMPENSATION']._serialized_end=1878
-  _globals['_WORKFLOWRUN']._serialized_start=1881
-  _globals['_WORKFLOWRUN']._serialized_end=2450
-  _globals['_WORKFLOWNODERUN']._serialized_start=2453
-  _globals['_WORKFLOWNODERUN']._serialized_end=2804
+  _globals['_WORKFLOW']._serialized_end=631
+  _globals['_WORKFLOWTRIGGER']._serialized_start=633
+  _globals['_WORKFLOWTRIGGER']._serialized_end=710
+  _globals['_WORKFLOWNODE']._serialized_start=713
+  _globals['_WORKFLOWNODE']._serialized_end=1071
+  _globals['_RUNBOOKWORK']._serialized_start=1073
+  _globals['_RUNBOOKWORK']._serialized_end=1169
+  _globals['_CONDITIONWORK']._serialized_start=1171
+  _globals['_CONDITIONWORK']._serialized_end=1206
+  _globals['_NOTIFYWORK']._serialized_start=1208
+  _globals['_NOTIFYWORK']._serialized_end=1272
+  _globals['_WEBHOOKWORK']._serialized_start=1275
+  _globals['_WEBHOOKWORK']._serialized_end=1428
+  _globals['_WEBHOOKHEADER']._serialized_start=1430
+  _globals['_WEBHOOKHEADER']._serialized_end=1511
+  _globals['_DELAYWORK']._serialized_start=1513
+  _globals['_DELAYWORK']._serialized_end=1541
+  _globals['_APPROVALWORK']._serialized_start=1543
+  _globals['_APPROVALWORK']._serialized_end=1631
+  _globals['_WORKFLOWEDGE']._serialized_start=1633
+  _globals['_WORKFLOWEDGE']._serialized_end=1722
+  _globals['_WORKFLOWBRAKE']._serialized_start=1724
+  _globals['_WORKFLOWBRAKE']._serialized_end=1779
+  _globals['_WORKFLOWCOMPENSATION']._serialized_start=1781
+  _globals['_WORKFLOWCOMPENSATION']._serialized_end=1900
+  _globals['_WORKFLOWRUN']._serialized_start=1903
+  _globals['_WORKFLOWRUN']._serialized_end=2472
+  _globals['_WORKFLOWNODERUN']._serialized_start=2475
+  _globals['_WORKFLOWNODERUN']._serialized_end=2826
 # @@protoc_insertion_point(module_scope)

@@ -229,6 +229,7 @@ class Workflow(_message.Message):
     CREATED_BY_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
     UPDATED_AT_FIELD_NUMBER: _builtins.int
+    SECRET_NAMES_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUIDv7, given by the server."""
     team_id: _builtins.str
@@ -275,6 +276,12 @@ class Workflow(_message.Message):
     def updated_at(self) -> _timestamp_pb2.Timestamp:
         """When it last changed."""
 
+    @_builtins.property
+    def secret_names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The names of the team's secrets that its webhooks send or are signed with, in order; what runbooks use stands in
+        these. Given by the server; left out of lists.
+        """
+
     def __init__(
         self,
         *,
@@ -294,10 +301,11 @@ class Workflow(_message.Message):
         created_by: _builtins.str = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
         updated_at: _timestamp_pb2.Timestamp | None = ...,
+        secret_names: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["brake", b"brake", "compensation", b"compensation", "created_at", b"created_at", "trigger", b"trigger", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["brake", b"brake", "compensation", b"compensation", "created_at", b"created_at", "created_by", b"created_by", "description", b"description", "edges", b"edges", "enabled", b"enabled", "etag", b"etag", "id", b"id", "name", b"name", "nodes", b"nodes", "team_id", b"team_id", "timeout_seconds", b"timeout_seconds", "trigger", b"trigger", "updated_at", b"updated_at", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["brake", b"brake", "compensation", b"compensation", "created_at", b"created_at", "created_by", b"created_by", "description", b"description", "edges", b"edges", "enabled", b"enabled", "etag", b"etag", "id", b"id", "name", b"name", "nodes", b"nodes", "secret_names", b"secret_names", "team_id", b"team_id", "timeout_seconds", b"timeout_seconds", "trigger", b"trigger", "updated_at", b"updated_at", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -309,6 +317,9 @@ class WorkflowTrigger(_message.Message):
 
     Of one workflow, the events of one incident start at most 100 runs within an hour, so that one whose steps make
     somebody say something of the incident comes to an end; that it did not start is audited and told.
+
+    Where the incident has been resolved since what happened, or opened again, or the condition holds no more, nothing
+    starts; nor where nobody could look for 15 minutes (a setting). That is audited, and told where somebody may have to act.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -509,7 +520,8 @@ class WebhookWork(_message.Message):
     SIGNING_SECRET_NAME_FIELD_NUMBER: _builtins.int
     url: _builtins.str
     """A template from its path on: its host stands there outright, so that no value decides who is sent a secret. http or
-    https, without a user name or password, and no address that the platform must not reach.
+    https, without a user name or password, and no address that the platform must not reach. One that names a secret, to
+    send it or to sign with it, has to be https.
     """
     method: _builtins.str
     """POST, PUT or PATCH; empty: POST."""
@@ -757,7 +769,7 @@ class WorkflowRun(_message.Message):
     status: Global___WorkflowRunStatus.ValueType
     """Where it stands."""
     problem: _builtins.str
-    """Why it did not complete, in a sentence; empty where it did."""
+    """Why it did not complete, in a sentence, and after it why what was to undo it failed; empty where it did."""
     @_builtins.property
     def nodes(self) -> _containers.RepeatedCompositeFieldContainer[Global___WorkflowNodeRun]:
         """Its steps, in the order of the definition. Left out of lists."""

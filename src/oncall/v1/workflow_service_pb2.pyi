@@ -53,8 +53,13 @@ class CreateWorkflowRequest(_message.Message):
 
     WORKFLOW_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """At most 100 characters, chosen by the caller; a repeat answers the first result."""
+    validate_only: _builtins.bool
+    """Whether to check only: everything is judged as without it, and nothing is stored, nor `request_id` used. What only
+    storing gives is empty in the answer: `id`, `etag`, who created it, and times.
+    """
     @_builtins.property
     def workflow(self) -> _workflow_pb2.Workflow:
         """Everything but what the server gives is read."""
@@ -64,10 +69,11 @@ class CreateWorkflowRequest(_message.Message):
         *,
         workflow: _workflow_pb2.Workflow | None = ...,
         request_id: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["workflow", b"workflow"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["request_id", b"request_id", "workflow", b"workflow"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["request_id", b"request_id", "validate_only", b"validate_only", "workflow", b"workflow"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -213,6 +219,11 @@ class UpdateWorkflowRequest(_message.Message):
 
     WORKFLOW_FIELD_NUMBER: _builtins.int
     UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    validate_only: _builtins.bool
+    """Whether to check only: everything is judged as without it, and nothing is stored. The answer is the workflow as it
+    would be, without `etag` and `updated_at`.
+    """
     @_builtins.property
     def workflow(self) -> _workflow_pb2.Workflow:
         """The workflow; `id` says which one, `etag` is honoured where set."""
@@ -228,10 +239,11 @@ class UpdateWorkflowRequest(_message.Message):
         *,
         workflow: _workflow_pb2.Workflow | None = ...,
         update_mask: _field_mask_pb2.FieldMask | None = ...,
+        validate_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["update_mask", b"update_mask", "workflow", b"workflow"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["update_mask", b"update_mask", "workflow", b"workflow"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["update_mask", b"update_mask", "validate_only", b"validate_only", "workflow", b"workflow"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -246,7 +258,7 @@ class UpdateWorkflowResponse(_message.Message):
     WORKFLOW_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def workflow(self) -> _workflow_pb2.Workflow:
-        """The workflow as it is now."""
+        """The workflow as it is now, or with `validate_only` as it would be."""
 
     def __init__(
         self,

@@ -106,6 +106,7 @@ class WorkflowServiceServicer:
         Safe to retry with the same `request_id`.
         * `ALREADY_EXISTS`, reason `REQUEST_ID_REUSED`: `request_id` was used with other content.
         * `ALREADY_EXISTS`, reason `NAME_TAKEN`: the team has a workflow of that name.
+        * `RESOURCE_EXHAUSTED`, reason `TOO_MANY_WORKFLOWS`: the team has as many as it may, 500; `limit` in the metadata.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -113,6 +114,9 @@ class WorkflowServiceServicer:
 
     def GetWorkflow(self, request, context):
         """Answers one workflow. OBSERVER.
+
+        * `FAILED_PRECONDITION`, reason `WORKFLOW_UNREADABLE`: a newer version of the platform wrote it; it can be listed and
+        deleted.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -148,6 +152,8 @@ class WorkflowServiceServicer:
 
         Answers it as it starts, with nothing begun; WatchWorkflowRun shows how it goes on.
         Safe to retry with the same `request_id`.
+        * `RESOURCE_EXHAUSTED`, reason `TOO_MANY_RUNS`: 5,000 runs of the team go on, as many as may at once; `limit` in the
+        metadata. What happens to incidents is tried again for some minutes then.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

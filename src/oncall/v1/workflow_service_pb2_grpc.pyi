@@ -42,9 +42,14 @@ class WorkflowServiceStub:
     Safe to retry with the same `request_id`.
     * `ALREADY_EXISTS`, reason `REQUEST_ID_REUSED`: `request_id` was used with other content.
     * `ALREADY_EXISTS`, reason `NAME_TAKEN`: the team has a workflow of that name.
+    * `RESOURCE_EXHAUSTED`, reason `TOO_MANY_WORKFLOWS`: the team has as many as it may, 500; `limit` in the metadata.
     """
     GetWorkflow: _grpc.UnaryUnaryMultiCallable[_workflow_service_pb2.GetWorkflowRequest, _workflow_service_pb2.GetWorkflowResponse]
-    """Answers one workflow. OBSERVER."""
+    """Answers one workflow. OBSERVER.
+
+    * `FAILED_PRECONDITION`, reason `WORKFLOW_UNREADABLE`: a newer version of the platform wrote it; it can be listed and
+      deleted.
+    """
     ListWorkflows: _grpc.UnaryUnaryMultiCallable[_workflow_service_pb2.ListWorkflowsRequest, _workflow_service_pb2.ListWorkflowsResponse]
     """Lists workflows by id, newest first, without their nodes and edges. OBSERVER."""
     UpdateWorkflow: _grpc.UnaryUnaryMultiCallable[_workflow_service_pb2.UpdateWorkflowRequest, _workflow_service_pb2.UpdateWorkflowResponse]
@@ -61,6 +66,8 @@ class WorkflowServiceStub:
 
     Answers it as it starts, with nothing begun; WatchWorkflowRun shows how it goes on.
     Safe to retry with the same `request_id`.
+    * `RESOURCE_EXHAUSTED`, reason `TOO_MANY_RUNS`: 5,000 runs of the team go on, as many as may at once; `limit` in the
+      metadata. What happens to incidents is tried again for some minutes then.
     """
     GetWorkflowRun: _grpc.UnaryUnaryMultiCallable[_workflow_service_pb2.GetWorkflowRunRequest, _workflow_service_pb2.GetWorkflowRunResponse]
     """Answers one run with all its steps. OBSERVER."""
@@ -98,9 +105,14 @@ class WorkflowServiceAsyncStub(WorkflowServiceStub):
     Safe to retry with the same `request_id`.
     * `ALREADY_EXISTS`, reason `REQUEST_ID_REUSED`: `request_id` was used with other content.
     * `ALREADY_EXISTS`, reason `NAME_TAKEN`: the team has a workflow of that name.
+    * `RESOURCE_EXHAUSTED`, reason `TOO_MANY_WORKFLOWS`: the team has as many as it may, 500; `limit` in the metadata.
     """
     GetWorkflow: _aio.UnaryUnaryMultiCallable[_workflow_service_pb2.GetWorkflowRequest, _workflow_service_pb2.GetWorkflowResponse]  # type: ignore[assignment]
-    """Answers one workflow. OBSERVER."""
+    """Answers one workflow. OBSERVER.
+
+    * `FAILED_PRECONDITION`, reason `WORKFLOW_UNREADABLE`: a newer version of the platform wrote it; it can be listed and
+      deleted.
+    """
     ListWorkflows: _aio.UnaryUnaryMultiCallable[_workflow_service_pb2.ListWorkflowsRequest, _workflow_service_pb2.ListWorkflowsResponse]  # type: ignore[assignment]
     """Lists workflows by id, newest first, without their nodes and edges. OBSERVER."""
     UpdateWorkflow: _aio.UnaryUnaryMultiCallable[_workflow_service_pb2.UpdateWorkflowRequest, _workflow_service_pb2.UpdateWorkflowResponse]  # type: ignore[assignment]
@@ -117,6 +129,8 @@ class WorkflowServiceAsyncStub(WorkflowServiceStub):
 
     Answers it as it starts, with nothing begun; WatchWorkflowRun shows how it goes on.
     Safe to retry with the same `request_id`.
+    * `RESOURCE_EXHAUSTED`, reason `TOO_MANY_RUNS`: 5,000 runs of the team go on, as many as may at once; `limit` in the
+      metadata. What happens to incidents is tried again for some minutes then.
     """
     GetWorkflowRun: _aio.UnaryUnaryMultiCallable[_workflow_service_pb2.GetWorkflowRunRequest, _workflow_service_pb2.GetWorkflowRunResponse]  # type: ignore[assignment]
     """Answers one run with all its steps. OBSERVER."""
@@ -157,6 +171,7 @@ class WorkflowServiceServicer(metaclass=_abc_1.ABCMeta):
         Safe to retry with the same `request_id`.
         * `ALREADY_EXISTS`, reason `REQUEST_ID_REUSED`: `request_id` was used with other content.
         * `ALREADY_EXISTS`, reason `NAME_TAKEN`: the team has a workflow of that name.
+        * `RESOURCE_EXHAUSTED`, reason `TOO_MANY_WORKFLOWS`: the team has as many as it may, 500; `limit` in the metadata.
         """
 
     @_abc_1.abstractmethod
@@ -165,7 +180,11 @@ class WorkflowServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _workflow_service_pb2.GetWorkflowRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_workflow_service_pb2.GetWorkflowResponse, _abc.Awaitable[_workflow_service_pb2.GetWorkflowResponse]]:
-        """Answers one workflow. OBSERVER."""
+        """Answers one workflow. OBSERVER.
+
+        * `FAILED_PRECONDITION`, reason `WORKFLOW_UNREADABLE`: a newer version of the platform wrote it; it can be listed and
+          deleted.
+        """
 
     @_abc_1.abstractmethod
     def ListWorkflows(
@@ -206,6 +225,8 @@ class WorkflowServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Answers it as it starts, with nothing begun; WatchWorkflowRun shows how it goes on.
         Safe to retry with the same `request_id`.
+        * `RESOURCE_EXHAUSTED`, reason `TOO_MANY_RUNS`: 5,000 runs of the team go on, as many as may at once; `limit` in the
+          metadata. What happens to incidents is tried again for some minutes then.
         """
 
     @_abc_1.abstractmethod

@@ -104,6 +104,12 @@ class WebhookRequest:
     headers: Mapping[str, HeaderValue] = field(default_factory=dict)
     signing_secret: str | None = None
 
+    @property
+    def secret_names(self) -> frozenset[str]:
+        """Answers which secrets of the team are needed to send it."""
+        sent = {value.secret for value in self.headers.values() if value.secret is not None}
+        return frozenset(sent | ({self.signing_secret} if self.signing_secret else set()))
+
     def as_json(self) -> dict[str, Any]:
         headers = {name: {"prefix": value.prefix, "secret": value.secret} for name, value in self.headers.items()}
         return {

@@ -40,6 +40,7 @@ class Membership:
     team_id: UUID
     team_name: str
     user_id: UUID
+    user_name: str
     role: Role
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from functools import partial
 
 import structlog
@@ -60,7 +61,8 @@ async def main(settings: JobsSettings) -> None:
     redis, broker = open_redis(settings)
     announcer, make_session = Announcer(redis, Doorbell(broker)), sessions(engine)
     cipher, env = open_cipher(settings), Environment(make_session, Pager(b""))
-    moves = RunMoves(Mover(env, cipher, announcer), redis)
+    within = timedelta(minutes=settings.incident_event_minutes) or None
+    moves = RunMoves(Mover(env, cipher, announcer, within), redis)
     ways = open_ways(settings)
     sender = DeliverySender(
         env, cipher, ways, announcer.run_waits, seconds=settings.delivery_seconds, limit=settings.delivery_attempts

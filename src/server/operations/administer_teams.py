@@ -84,7 +84,7 @@ async def set_member(env: Environment, call: Call, team_id: str, user_id: str, r
             )
         await teams.set_member(tx.session, team.id, user.id, Role[role])
         await tx.audit("team.member_set", team.id, team_id=team.id, user_id=user_id, role=role)
-    return Membership(team.id, team.name, user.id, Role[role])
+    return Membership(team.id, team.name, user.id, user.display_name, Role[role])
 
 
 async def remove_member(env: Environment, call: Call, team_id: str, user_id: str) -> None:

@@ -29,7 +29,8 @@ def _of_node(tx: Change, before: WorkflowRun, after: WorkflowRun, name: str) -> 
     if node.state.started_at is not None and (known is None or known.state.started_at is None):
         yield _entry(tx, after, "workflow_run.step_began", node)
     if node.state.status.ended and (known is None or not known.state.status.ended):
-        yield _entry(tx, after, "workflow_run.step_ended", node, status=node.state.status)
+        problem = {"problem": node.state.problem} if node.state.problem else {}
+        yield _entry(tx, after, "workflow_run.step_ended", node, status=node.state.status, **problem)
 
 
 def _entry(tx: Change, run: WorkflowRun, action: str, node: NodeRun, **detail: str) -> AuditEntry:

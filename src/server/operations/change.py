@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -63,3 +63,16 @@ async def change(make_session: Sessions, call: Call | None) -> AsyncIterator[Cha
     """Commits at the end of the block, rolls back on any exception."""
     async with transaction(make_session) as tx:
         yield Change(tx, call)
+
+
+class _Rehearsed(Exception):
+    """Ends a rehearsal: what was done is rolled back."""
+
+
+@asynccontextmanager
+async def rehearsal(make_session: Sessions, call: Call | None) -> AsyncIterator[Change]:
+    """As `change`, with all that it finds out, and nothing of what it does: the end of the block rolls back."""
+    with suppress(_Rehearsed):
+        async with transaction(make_session) as tx:
+            yield Change(tx, call)
+            raise _Rehearsed

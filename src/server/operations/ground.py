@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from kernel.cipher import Cipher
 from server.domain.workflow.context import Context
+from server.domain.workflow.lateness import EVENTS_WITHIN
 from server.domain.workflow.record import WorkflowRun
 from server.operations.announce import Announcer
 from server.operations.change import Change
@@ -20,6 +21,8 @@ class Mover:
     env: Environment
     cipher: Cipher
     announcer: Announcer
+    events_within: timedelta | None = EVENTS_WITHIN
+    """How old what happened to an incident may be for workflows to start by it; None: however old."""
 
 
 @dataclass(frozen=True, slots=True)

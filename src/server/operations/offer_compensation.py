@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from server.domain.workflow.compensation import accept, is_offered, offer, settle
+from server.domain.workflow.compensation import accept, is_offered, not_undone, offer, settle
 from server.domain.workflow.definition import Compensation
 from server.domain.workflow.record import COMPENSATION, Awaits, NodeRun, WorkflowRun
 from server.domain.workflow.run import NodeStatus
@@ -13,8 +13,10 @@ from server.domain.workflow.starting import StartExecution
 from server.operations.begin_node import parameters_of, start_execution
 from server.operations.change import Change
 from server.operations.ground import Ground, Mover
+from server.operations.notify_team import notify_team
 from server.operations.run_context import surroundings_of_run
 from server.operations.run_facts import how_ended
+from server.operations.tell_run import undo_failed
 from server.storage import executions
 
 
@@ -42,7 +44,11 @@ async def move_compensation(mover: Mover, tx: Change, run: WorkflowRun, now: dat
     else:
         offered = replace(offered, state=settle(offered.state, ended, now))
     waits = offered.state.status is NodeStatus.WAITING
-    return replace(run, nodes={**run.nodes, COMPENSATION: offered}, wake_at=offered.state.due_at if waits else None)
+    run = replace(run, nodes={**run.nodes, COMPENSATION: offered}, wake_at=offered.state.due_at if waits else None)
+    if offered.state.status is NodeStatus.FAILED:  # which only a move comes to: what has ended is moved no more
+        run = replace(run, problem="; ".join(filter(None, (run.problem, not_undone(offered)))))
+        await notify_team(tx.session, undo_failed(run, offered), now)
+    return run
 
 
 async def _is_being_done(tx: Change, run: WorkflowRun) -> bool:

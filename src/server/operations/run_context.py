@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -26,6 +26,10 @@ class Surroundings:
     """The incident as it is."""
     service: tuple[UUID, str] | None
     team: tuple[UUID, str]
+
+    def as_it_was(self) -> Surroundings:
+        """Answers the same, with the incident as if it were still as it was."""
+        return replace(self, now=self.then)
 
     def context(self, nodes: Mapping[str, NodeRun]) -> Context:
         known = {name: node for name, node in nodes.items() if name != COMPENSATION}

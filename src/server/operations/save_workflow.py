@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
@@ -16,15 +17,16 @@ from kernel.errors import AlreadyExists
 from server.domain.permission import Call, not_found
 from server.domain.request_key import RequestKey
 from server.domain.violation import Violations, require_uuid
+from server.domain.workflow import quota
 from server.domain.workflow.check import Known, KnownRunbook, check_definition, named_in
 from server.domain.workflow.definition import Definition
 from server.domain.workflow.draft import WorkflowDraft
 from server.domain.workflow.drafting import draft_of
 from server.domain.workflow.workflow import Workflow
-from server.operations.change import Change, change
+from server.operations.change import Change, change, rehearsal
 from server.operations.environment import Environment
 from server.operations.once import first_result, remember
-from server.operations.read_workflows import load_workflow
+from server.operations.read_workflows import load_listed, load_workflow
 from server.storage import notification_channels, secrets, teams, versions, workflows
 
 UPDATABLE = (
@@ -51,21 +53,32 @@ class WorkflowUpdate:
     enabled: bool
     etag: str
     paths: Sequence[str]
+    validate_only: bool = False
 
 
 async def create_workflow(
-    env: Environment, call: Call, team_id: str, draft: WorkflowDraft, *, enabled: bool, key: RequestKey
+    env: Environment,
+    call: Call,
+    team_id: str,
+    draft: WorkflowDraft,
+    *,
+    enabled: bool,
+    key: RequestKey,
+    validate_only: bool = False,
 ) -> Workflow:
+    """Creates a workflow; with `validate_only` answers what it would be, having checked as much and stored nothing."""
     violations = Violations()
     team = violations.uuid("workflow.team_id", team_id)
     key.check(violations)
     violations.raise_if_any()
-    async with change(env.sessions, call) as tx:
+    begin = rehearsal if validate_only else change
+    async with begin(env.sessions, call) as tx:
         call.require(team, "team")
         if await teams.find(tx.session, team) is None:
             raise not_found("team")
-        if first := await first_result(tx.session, call, key):
+        if not validate_only and (first := await first_result(tx.session, call, key)):
             return await load_workflow(tx.session, call, UUID(first["workflow_id"]))
+        quota.require_room_for_workflow(await workflows.count_of_team(tx.session, team))
         definition = await _checked(tx.session, team, draft)
         now = env.now()
         workflow = Workflow(
@@ -83,7 +96,8 @@ async def create_workflow(
         )
         with _refusing_taken_names():
             await workflows.add(tx.session, workflow)
-        await remember(tx.session, call, key, {"workflow_id": str(workflow.id)})
+        if not validate_only:
+            await remember(tx.session, call, key, {"workflow_id": str(workflow.id)})
         await _audit(tx, "workflow.created", workflow)
     return workflow
 
@@ -91,12 +105,15 @@ async def create_workflow(
 async def update_workflow(env: Environment, call: Call, update: WorkflowUpdate) -> Workflow:
     """Changes what the mask names. The whole is checked again, but where only less of it happens from then on."""
     violations = Violations()
-    violations.uuid("workflow.id", update.workflow_id)
+    wanted = violations.uuid("workflow.id", update.workflow_id)
     paths = set(update.paths)
     if not paths or paths - set(UPDATABLE):
         violations.add("update_mask", f"must name at least one of {', '.join(UPDATABLE)}, and nothing else")
     violations.raise_if_any()
-    async with _changing(env, call, update.workflow_id, update.etag) as (tx, before):
+    begin = rehearsal if update.validate_only else change
+    async with begin(env.sessions, call) as tx:
+        before = await load_workflow(tx.session, call, wanted, lock=True)
+        before.require_etag(update.etag)
         enabled = update.enabled if "enabled" in paths else before.enabled
         draft = _merged(draft_of(before.definition, before.description), update.draft, paths)
         definition = before.definition
@@ -112,22 +129,13 @@ async def update_workflow(env: Environment, call: Call, update: WorkflowUpdate) 
 
 
 async def delete_workflow(env: Environment, call: Call, workflow_id: str, *, etag: str) -> None:
-    """Deletes a workflow; its runs stay, and those that go on keep what they started with."""
-    async with _changing(env, call, workflow_id, etag) as (tx, workflow):
-        await workflows.remove(tx.session, workflow.id)
-        await _audit(tx, "workflow.deleted", workflow)
-
-
-@asynccontextmanager
-async def _changing(
-    env: Environment, call: Call, workflow_id: str, etag: str
-) -> AsyncIterator[tuple[Change, Workflow]]:
-    """Opens the transaction of a change; the workflow is locked, allowed to the caller, and as the etag says."""
+    """Deletes a workflow, also one that cannot be read; its runs stay, and those that go on keep what they have."""
     wanted = require_uuid("workflow_id", workflow_id)
     async with change(env.sessions, call) as tx:
-        workflow = await load_workflow(tx.session, call, wanted, lock=True)
+        workflow = await load_listed(tx.session, call, wanted, lock=True)
         workflow.require_etag(etag)
-        yield tx, workflow
+        await workflows.remove(tx.session, workflow.id)
+        await _audit(tx, "workflow.deleted", workflow)
 
 
 def _merged(before: WorkflowDraft, sent: WorkflowDraft, paths: set[str]) -> WorkflowDraft:
@@ -168,8 +176,18 @@ async def _audit(tx: Change, action: str, workflow: Workflow, **detail: str) -> 
         name=workflow.name,
         version=workflow.version,
         enabled=workflow.enabled,
+        **_secrets(workflow.definition),
         **detail,
     )
+
+
+def _secrets(definition: Definition) -> dict[str, str]:
+    """Answers which secrets its webhooks name and to which hosts these go, for the audit: no values, and no paths."""
+    uses = definition.secret_uses
+    if not uses:
+        return {}
+    hosts = sorted({urlsplit(work.url).hostname or "" for _, work in uses})
+    return {"secret_names": ",".join(dict.fromkeys(name for name, _ in uses)), "secret_hosts": ",".join(hosts)}
 
 
 @contextmanager

@@ -25,6 +25,7 @@ from kernel.secret_store import read_sealed
 from server.domain.delivery import DEAD, PENDING, NotificationEvent, WebhookRequest
 from server.domain.delivery_attempt import Attempt, OpenChannel, OpenRequest, failed, outcome
 from server.domain.notification_channel import GONE, ChannelKind, ChannelSecret, context_of
+from server.domain.workflow.setting import is_encrypted
 from server.operations.change import Change, change
 from server.operations.environment import Environment
 from server.storage import notification_channels, outbox
@@ -171,8 +172,9 @@ class DeliverySender:
 
     async def _opened(self, claimed: Claimed, wanted: WebhookRequest) -> OpenRequest | Attempt:
         """Answers the headers of a workflow's webhook and what signs it, with the present values of its secrets."""
-        names = {value.secret for value in wanted.headers.values() if value.secret is not None}
-        names |= {wanted.signing_secret} if wanted.signing_secret else set()
+        names = wanted.secret_names
+        if names and not is_encrypted(wanted.url):  # as workflows might from before that was refused when one is saved
+            return failed("its secrets go over https:// only", final=True)
         async with self._env.sessions() as session:
             sealed = await read_sealed(session, claimed.team_id, names)
         if missing := sorted(names - set(sealed)):

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from kernel.team_stream import Thing
+from server.domain.workflow import quota
 from server.domain.workflow.definition import Event, Json
 from server.domain.workflow.record import WorkflowRun
 from server.domain.workflow.workflow import Workflow
@@ -32,8 +33,10 @@ async def start_run(
 ) -> WorkflowRun | None:
     """Answers the run, RUNNING with nothing begun; None where this event has started this workflow before.
 
-    It is due at once, so that it begins also where the ring is lost.
+    It is due at once, so that it begins also where the ring is lost. Raises ResourceExhausted where as many runs of the
+    team go on as may; where some start at once, there may be a few more.
     """
+    quota.require_room_for_run(await workflow_runs.count_active(tx.session, workflow.team_id, quota.MOST_ACTIVE_RUNS))
     run = WorkflowRun(
         id=run_id,
         workflow_id=workflow.id,

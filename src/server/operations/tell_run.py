@@ -1,4 +1,4 @@
-"""What a team is told of runs of its workflows: that one did not end well, did not start, or waits for somebody."""
+"""What a team is told of runs: that one did not end well, was not undone, did not start, or waits for somebody."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from uuid import UUID
 
 from server.domain.delivery import NotificationEvent
 from server.domain.incident import IncidentSeverity
+from server.domain.workflow.compensation import not_undone
 from server.domain.workflow.record import NodeRun, WorkflowRun
 from server.domain.workflow.run import RunStatus
 from server.domain.workflow.workflow import Workflow
@@ -36,6 +37,30 @@ def run_failed(run: WorkflowRun) -> Happening:
         },
         workflow_run_id=run.id,
         incident_id=run.incident_id,
+    )
+
+
+def undo_failed(run: WorkflowRun, offered: NodeRun) -> Happening:
+    """Says that what somebody approved to undo a run did not: things are as the run left them, or half undone."""
+    return Happening(
+        dedupe_key=f"run:{run.id}:undo-failed",
+        team_id=run.team_id,
+        event=NotificationEvent.WORKFLOW_FAILED,
+        subject=f"Workflow {run.definition.name} was not undone",
+        body=f"Workflow {run.definition.name}, version {run.workflow_version}: {not_undone(offered)}\n"
+        + (f"Execution: {offered.execution_id}\n" if offered.execution_id else "")
+        + f"Run: {run.id}",
+        severity=severity_of(run),
+        data={
+            "workflow_id": str(run.workflow_id),
+            "workflow": run.definition.name,
+            "version": run.workflow_version,
+            "status": run.status,
+            "problem": offered.state.problem,
+        },
+        workflow_run_id=run.id,
+        incident_id=run.incident_id,
+        execution_id=offered.execution_id,
     )
 
 

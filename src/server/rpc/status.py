@@ -92,7 +92,8 @@ def _details(refusal: errors.OncallError) -> tuple[Message, ...]:
         case errors.InvalidArgument(violations=violations):
             details.append(_bad_request(violations))
         case errors.ResourceExhausted(retry_after_seconds=seconds) | errors.Unavailable(retry_after_seconds=seconds):
-            details.append(error_details_pb2.RetryInfo(retry_delay=duration_to_pb(seconds)))
+            if seconds is not None:
+                details.append(error_details_pb2.RetryInfo(retry_delay=duration_to_pb(seconds)))
     if isinstance(refusal, errors.ResourceExhausted) and refusal.allowance is not None:
         details.append(allowance_to_pb(refusal.allowance))
     return tuple(details)

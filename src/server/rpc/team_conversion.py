@@ -32,6 +32,7 @@ def membership_to_pb(membership: Membership) -> pb.Membership:
         team_id=str(membership.team_id),
         team_name=membership.team_name,
         user_id=str(membership.user_id),
+        user_name=membership.user_name,
         role=enum_to_pb(pb.Role, "ROLE_", membership.role.name),
     )
 

@@ -74,6 +74,7 @@ def update_from_pb(request: workflow_service_pb2.UpdateWorkflowRequest) -> Workf
         enabled=request.workflow.enabled,
         etag=request.workflow.etag,
         paths=list(request.update_mask.paths),
+        validate_only=request.validate_only,
     )
 
 
@@ -110,6 +111,7 @@ def definition_to_pb(definition: Definition) -> pb.Workflow:
             for edge in definition.edges
         ],
         timeout_seconds=definition.timeout_seconds,
+        secret_names=dict.fromkeys(name for name, _ in definition.secret_uses),
         brake=pb.WorkflowBrake(condition=brake.condition, failed_runs=brake.failed_runs) if brake else None,
         compensation=pb.WorkflowCompensation(
             runbook=_runbook_to_pb(compensation.work),

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 
+from oncall.v1 import workflow_pb2, workflow_service_pb2_grpc
 from oncall.v1 import workflow_service_pb2 as pb
-from oncall.v1 import workflow_service_pb2_grpc
+from server.domain.workflow.workflow import Workflow
 from server.operations import read_runs, read_workflows, save_workflow
 from server.operations.announce import Announcer
 from server.operations.cancel_run import cancel_run
@@ -36,8 +37,10 @@ class WorkflowService(workflow_service_pb2_grpc.WorkflowServiceServicer):
             draft_from_pb(sent),
             enabled=sent.enabled,
             key=request_key(request),
+            validate_only=request.validate_only,
         )
-        return pb.CreateWorkflowResponse(workflow=workflow_to_pb(workflow))
+        answer = _checked_to_pb(workflow, made=True) if request.validate_only else workflow_to_pb(workflow)
+        return pb.CreateWorkflowResponse(workflow=answer)
 
     async def GetWorkflow(self, request: pb.GetWorkflowRequest, context: Context) -> pb.GetWorkflowResponse:
         workflow = await read_workflows.get_workflow(self._env, current_call(), request.workflow_id)
@@ -55,7 +58,8 @@ class WorkflowService(workflow_service_pb2_grpc.WorkflowServiceServicer):
 
     async def UpdateWorkflow(self, request: pb.UpdateWorkflowRequest, context: Context) -> pb.UpdateWorkflowResponse:
         workflow = await save_workflow.update_workflow(self._env, current_call(), update_from_pb(request))
-        return pb.UpdateWorkflowResponse(workflow=workflow_to_pb(workflow))
+        answer = _checked_to_pb(workflow) if request.validate_only else workflow_to_pb(workflow)
+        return pb.UpdateWorkflowResponse(workflow=answer)
 
     async def DeleteWorkflow(self, request: pb.DeleteWorkflowRequest, context: Context) -> pb.DeleteWorkflowResponse:
         await save_workflow.delete_workflow(self._env, current_call(), request.workflow_id, etag=request.etag)
@@ -100,3 +104,11 @@ class WorkflowService(workflow_service_pb2_grpc.WorkflowServiceServicer):
     async def DecideApproval(self, request: pb.DecideApprovalRequest, context: Context) -> pb.DecideApprovalResponse:
         run = await decide_approval(self._env, current_call(), self._announcer, word_from_pb(request))
         return pb.DecideApprovalResponse(workflow_run=whole_run_to_pb(run))
+
+
+def _checked_to_pb(workflow: Workflow, *, made: bool = False) -> workflow_pb2.Workflow:
+    """Answers a workflow that was checked only, without what storing would give to one that is `made`, or changed."""
+    message = workflow_to_pb(workflow)
+    for field in ("etag", "updated_at", *(("id", "created_by", "created_at") if made else ())):
+        message.ClearField(field)
+    return message

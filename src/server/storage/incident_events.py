@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CursorResult, delete, func, insert, select, update
+from sqlalchemy import CursorResult, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel.workflow_tables import incident_events
@@ -17,7 +17,11 @@ from server.domain.workflow.definition import Event, Json
 
 @dataclass(frozen=True, slots=True)
 class IncidentEvent:
-    """One thing that happened; `incident` is as it was then, `caused_by` None where the platform did it."""
+    """One thing that happened; `incident` is as it was then, `caused_by` None where the platform did it.
+
+    `tries` is how often handling it did not come to its end, and `left_workflows` are those that are to be looked at
+    again then; None: all that it may start.
+    """
 
     id: UUID
     incident_id: UUID
@@ -26,6 +30,8 @@ class IncidentEvent:
     incident: Mapping[str, Json]
     caused_by: UUID | None
     created_at: datetime
+    tries: int = 0
+    left_workflows: Collection[UUID] | None = None
 
 
 async def add(session: AsyncSession, happened: IncidentEvent) -> None:
@@ -33,17 +39,23 @@ async def add(session: AsyncSession, happened: IncidentEvent) -> None:
     await session.execute(insert(incident_events).values(**row | {"incident": dict(happened.incident)}))
 
 
-async def take(session: AsyncSession, *, besides: Collection[UUID] = ()) -> IncidentEvent | None:
-    """Locks the oldest that was not handled and that nobody else handles just now; None where there is none.
-
-    Those in `besides` are left alone.
-    """
+async def take(session: AsyncSession) -> IncidentEvent | None:
+    """Locks the oldest that is due and that nobody else handles just now; None where there is none."""
     columns = [incident_events.c[name] for name in IncidentEvent.__slots__]
-    query = select(*columns).where(incident_events.c.handled_at.is_(None)).order_by(incident_events.c.id).limit(1)
-    if besides:
-        query = query.where(incident_events.c.id.not_in(besides))
+    try_at = incident_events.c.try_at
+    due = incident_events.c.handled_at.is_(None), or_(try_at.is_(None), try_at <= func.now())
+    query = select(*columns).where(*due).order_by(incident_events.c.id).limit(1)
     row = (await session.execute(query.with_for_update(skip_locked=True))).mappings().one_or_none()
     return IncidentEvent(**{**row, "event": Event(row["event"])}) if row else None
+
+
+async def put_off(
+    session: AsyncSession, event_id: UUID, *, tries: int, left: Collection[UUID] | None, pause: timedelta
+) -> None:
+    """Has it tried again after `pause`, for the workflows that are `left`; None: for all of them."""
+    again = {"tries": tries, "left_workflows": None if left is None else list(left), "try_at": func.now() + pause}
+    unhandled = incident_events.c.id == event_id, incident_events.c.handled_at.is_(None)
+    await session.execute(update(incident_events).where(*unhandled).values(again))
 
 
 async def mark_handled(session: AsyncSession, event_id: UUID) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import Select, delete, insert, select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from kernel.tables import memberships, teams
+from kernel.tables import memberships, teams, users
 from server.domain.permission import Role
 from server.domain.team import Membership, Team
 
@@ -68,7 +68,12 @@ async def memberships_of(session: AsyncSession, user_id: UUID) -> list[Membershi
 
 
 def _memberships() -> Select[Any]:
-    return select(memberships, teams.c.name.label("team_name")).join(teams, teams.c.id == memberships.c.team_id)
+    names = teams.c.name.label("team_name"), users.c.display_name.label("user_name")
+    return (
+        select(memberships, *names)
+        .join(teams, teams.c.id == memberships.c.team_id)
+        .join(users, users.c.id == memberships.c.user_id)
+    )
 
 
 async def _read(session: AsyncSession, query: Select[Any]) -> list[Membership]:

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from kernel.workflow_tables import workflow_node_runs, workflow_runs
 from server.domain.permission import Role
 from server.domain.workflow.codec import definition_from_json, definition_to_json
-from server.domain.workflow.definition import Event
+from server.domain.workflow.definition import Definition, Event, Trigger
 from server.domain.workflow.record import Awaits, Decision, NodeRun, WorkflowRun
 from server.domain.workflow.run import NodeState, NodeStatus, RunStatus
 from server.storage.newest import Listing
@@ -82,15 +82,18 @@ _NODES = select(workflow_node_runs).where(workflow_node_runs.c.run_id == bindpar
 
 
 async def page(session: AsyncSession, wanted: RunFilter, *, before: UUID | None, limit: int) -> list[WorkflowRun]:
-    """Answers runs older than `before`, newest first, without their nodes."""
+    """Answers runs older than `before`, newest first, without their nodes.
+
+    One whose definition cannot be read is listed without any, so that the others are.
+    """
     rows = await session.execute(page_query(wanted, before=before, limit=limit))
-    return [_run(row) for row in rows.mappings()]
+    return [_listed(row) for row in rows.mappings()]
 
 
 async def some(session: AsyncSession, run_ids: Collection[UUID]) -> list[WorkflowRun]:
     """Answers those of the runs that there are, without their nodes."""
     rows = await session.execute(select(*_LISTING.columns).where(workflow_runs.c.id.in_(run_ids)))
-    return [_run(row) for row in rows.mappings()]
+    return [_listed(row) for row in rows.mappings()]
 
 
 def page_query(wanted: RunFilter, *, before: UUID | None, limit: int) -> Select[Any]:
@@ -139,6 +142,13 @@ async def begun_about(session: AsyncSession, workflow_id: UUID, incident_id: UUI
     return await session.scalar(query) or 0
 
 
+async def count_active(session: AsyncSession, team_id: UUID, most: int) -> int:
+    """Answers how many runs of a team go on, counting no further than `most`; others may start one meanwhile."""
+    of_team = workflow_runs.c.team_id == team_id, workflow_runs.c.status == RunStatus.RUNNING
+    active = select(workflow_runs.c.id).where(*of_team)
+    return await session.scalar(select(func.count()).select_from(active.limit(most).subquery())) or 0
+
+
 async def request_wake(session: AsyncSession, run_ids: Collection[UUID], at: datetime) -> None:
     """Makes those of the runs that still go on due at `at`, or when they were due before.
 
@@ -154,12 +164,19 @@ async def request_wake(session: AsyncSession, run_ids: Collection[UUID], at: dat
 
 
 def _run(row: RowMapping) -> WorkflowRun:
+    return _with_definition(row, definition_from_json(row["definition"]))
+
+
+def _listed(row: RowMapping) -> WorkflowRun:
+    try:
+        return _run(row)
+    except Exception:  # noqa: BLE001 - whatever stands there: it is one run of many
+        return _with_definition(row, Definition("", Trigger(Event(row["event"])), (), ()))
+
+
+def _with_definition(row: RowMapping, definition: Definition) -> WorkflowRun:
     kept: dict[str, Any] = {name: row[name] for name in (*_GIVEN, *_MOVING, "trigger")}
-    kept |= {
-        "event": Event(row["event"]),
-        "status": RunStatus(row["status"]),
-        "definition": definition_from_json(row["definition"]),
-    }
+    kept |= {"event": Event(row["event"]), "status": RunStatus(row["status"]), "definition": definition}
     return WorkflowRun(**kept)
 
 

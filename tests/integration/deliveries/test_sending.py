@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import select, update
 from standardwebhooks import Webhook
 
-from kernel.cipher import Cipher
 from kernel.database import Sessions, transaction
 from kernel.ids import new_id
-from kernel.notification_tables import deliveries, notification_channel_secrets
-from kernel.secret_store import context_of as secret_context_of
-from kernel.tables import audit_events, secrets
-from server.domain.delivery import DEAD, DELIVERED, PENDING, HeaderValue, NotificationEvent, WebhookRequest
+from kernel.notification_tables import notification_channel_secrets
+from kernel.tables import audit_events
+from server.domain.delivery import DEAD, DELIVERED, PENDING, NotificationEvent
 from server.domain.notification_channel import GONE, ChannelKind
 from server.operations.send_deliveries import MOST_OF_A_LANE
 from server.storage import deliveries as stored
 from server.storage import notification_channels
-from tests.builders import MASTER_KEY, TeamWithPeople
+from tests.builders import TeamWithPeople
 from tests.receivers import (
     SIGNING_SECRET,
     MailReceiver,
@@ -180,32 +177,6 @@ async def test_mail_that_is_refused_is_tried_again(
     assert "example.com" not in dead.last_error
 
 
-async def test_a_workflows_request_carries_the_present_value_of_a_secret_and_nobody_stores_it(
-    db: Sessions, team: TeamWithPeople, receiver: WebhookReceiver, sending: Sending, rung: list[UUID]
-) -> None:
-    run = new_id()
-    request = WebhookRequest(
-        f"{receiver.url}/deploy", {"ref": "main"}, "PUT", {"Authorization": HeaderValue("Bearer ", secret="TOKEN")}
-    )
-    fields = {"webhook": request, "event": NotificationEvent.WORKFLOW_WEBHOOK, "workflow_run_id": run, "node": "hook"}
-    async with sending():
-        missing = await ended(db, await a_delivery(db, team, **fields))
-        assert (missing.status, missing.last_error) == (DEAD, "the team has no secret TOKEN")
-        await _put_secret(db, team, "TOKEN", "hush-hush-hush")
-        after = await ended(db, made := await a_delivery(db, team, **fields))
-    assert after.status is DELIVERED
-    (arrived,) = receiver.requests
-    assert (arrived.method, arrived.path, json.loads(arrived.body)) == ("PUT", "/deploy", {"ref": "main"})
-    assert arrived.headers["authorization"] == "Bearer hush-hush-hush"
-    assert arrived.headers["webhook-id"] == str(made)
-    assert rung == [run, run]
-    async with db() as session:
-        rows = [tuple(row) for row in await session.execute(select(deliveries))]
-        of_run = await stored.of_run(session, run)
-    assert "hush" not in repr(rows)
-    assert [(one.id, one.node) for one in of_run] == [(missing.id, "hook"), (made, "hook")]
-
-
 async def test_nothing_is_sent_after_it_was_to_be_given_up(
     db: Sessions, team: TeamWithPeople, receiver: WebhookReceiver, sending: Sending
 ) -> None:
@@ -233,23 +204,3 @@ async def test_a_slow_receiver_holds_up_nobody_elses(
             after = await ended(db, await a_delivery(db, team, quick))
             assert after.status is DELIVERED
             assert len(slow.requests) <= 2 * MOST_OF_A_LANE - 1
-
-
-async def _put_secret(db: Sessions, team: TeamWithPeople, name: str, value: str) -> None:
-    cipher = Cipher(MASTER_KEY)
-    sealed = cipher.seal(value.encode(), secret_context_of(team.id, name))
-    by, at = team.author.id, func.now()
-    async with transaction(db) as tx:
-        await tx.session.execute(
-            insert(secrets).values(
-                id=new_id(),
-                team_id=team.id,
-                name=name,
-                key_id=cipher.current_key_id,
-                sealed=sealed,
-                created_by=by,
-                created_at=at,
-                updated_by=by,
-                updated_at=at,
-            )
-        )

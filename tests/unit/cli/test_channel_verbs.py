@@ -73,6 +73,12 @@ def test_on_a_terminal_a_target_is_asked_for_without_echo(server, monkeypatch):
     assert TARGET not in result.output
 
 
+@pytest.mark.parametrize("verb", [("create", "pager", "--kind", "webhook"), ("update", ID, "--target")])
+def test_a_target_that_is_missing_is_asked_for_by_its_option(server, verb):
+    result = server.run("channel", *verb, stdin=" \n").result(SECONDS)
+    assert (result.exit_code, "--target-file FILE" in result.stderr) == (2, True)
+
+
 def test_a_target_is_no_argument(server):
     result = server.run("channel", "create", "pager", TARGET, "--kind", "webhook").result(SECONDS)
     assert result.exit_code == 2

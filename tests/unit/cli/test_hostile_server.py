@@ -20,7 +20,8 @@ from oncall.v1.status_page_service_pb2 import (
     ListComponentsResponse,
     StatusPageServiceGetStatusPageResponse,
 )
-from oncall.v1.team_service_pb2 import ListTeamsResponse
+from oncall.v1.team_pb2 import Membership
+from oncall.v1.team_service_pb2 import ListMembersResponse, ListTeamsResponse
 from oncall.v1.workflow_service_pb2 import ListWorkflowRunsResponse
 from tests.unit.cli.conftest import SECONDS
 
@@ -31,12 +32,34 @@ SHOWN = "ada␛[2J<U+009B>2J<U+202E>␡"
 
 def test_who_said_something_of_an_incident_is_shown_as_what_it_is(server):
     ran = server.run("incident", "show", ID)
-    said = IncidentUpdate(message="hello", status=INCIDENT_STATUS_IDENTIFIED, created_by=HOSTILE)
-    server.answer("GetIncident", GetIncidentResponse(incident=Incident(id=ID, updates=[said])))
+    said = [
+        IncidentUpdate(message=message, status=INCIDENT_STATUS_IDENTIFIED, created_by=who)
+        for message, who in (("bye", ID), ("hello", HOSTILE))
+    ]
+    server.answer("GetIncident", GetIncidentResponse(incident=Incident(id=ID, updates=said)))
     server.answer("ListExecutions", ListExecutionsResponse())
     server.answer("ListWorkflowRuns", ListWorkflowRunsResponse())
     server.answer("ListTeams", ListTeamsResponse())
-    assert f"  IDENTIFIED  by {SHOWN}\n  hello\n" in ran.result(SECONDS).stdout
+    server.answer("ListMembers", ListMembersResponse(members=[Membership(user_id=ID, user_name=f"Eve {HOSTILE}")]))
+    shown = ran.result(SECONDS).stdout
+    assert f"  IDENTIFIED  by {SHOWN}\n  hello\n" in shown
+    assert f"  IDENTIFIED  by Eve {SHOWN}\n  bye\n" in shown
+
+
+@pytest.mark.parametrize(("opened_by", "shown"), [(ID, "Ada"), ("", "the platform"), ("left", "left")])
+def test_an_incident_that_was_opened_without_a_word_was_opened_by_somebody(server, opened_by, shown):
+    ran = server.run("incident", "show", ID)
+    said = [
+        IncidentUpdate(message=message, status=INCIDENT_STATUS_IDENTIFIED) for message in ("It is over.", "Looking.")
+    ]
+    server.answer("GetIncident", GetIncidentResponse(incident=Incident(id=ID, updates=said, created_by=opened_by)))
+    server.answer("ListExecutions", ListExecutionsResponse())
+    server.answer("ListWorkflowRuns", ListWorkflowRunsResponse())
+    server.answer("ListTeams", ListTeamsResponse())
+    server.answer("ListMembers", ListMembersResponse(members=[Membership(user_id=ID, user_name="Ada")]))
+    printed = ran.result(SECONDS).stdout
+    assert f"  IDENTIFIED  by {shown}\n  Looking.\n" in printed
+    assert "  IDENTIFIED  by the platform\n  It is over.\n" in printed
 
 
 def test_who_said_something_of_a_maintenance_is_shown_as_what_it_is(server):

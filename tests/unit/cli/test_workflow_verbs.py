@@ -9,7 +9,8 @@ import pytest
 from google.protobuf.struct_pb2 import Struct
 
 from oncall.v1 import workflow_pb2 as pb
-from oncall.v1.team_service_pb2 import ListTeamsResponse
+from oncall.v1.team_pb2 import Membership
+from oncall.v1.team_service_pb2 import ListMembersResponse, ListTeamsResponse
 from oncall.v1.workflow_service_pb2 import (
     APPROVAL_DECISION_APPROVE,
     APPROVAL_DECISION_REJECT,
@@ -250,3 +251,12 @@ def test_a_status_shows_every_step_and_what_to_do(server):
     assert "careful, version 3" in shown
     assert f"oncall workflow approve {RUN} ask" in shown
     assert [line.split()[:2] for line in shown.splitlines()[-1:]] == [["do", "PENDING"]]
+
+
+@pytest.mark.parametrize(("members", "shown"), [([Membership(user_id="u", user_name="Ada")], "Ada"), ([], "u")])
+def test_a_status_says_what_whoever_started_the_run_is_called(server, members, shown):
+    ran = server.run("workflow", "status", RUN)
+    server.answer("GetWorkflowRun", GetWorkflowRunResponse(workflow_run=a_run(triggered_by="u", team_id="t")))
+    assert server.answer("ListMembers", ListMembersResponse(members=members)).team_id == "t"
+    lines = [line.split() for line in ran.result(SECONDS).stdout.splitlines()]
+    assert ["started", "by", shown] in lines

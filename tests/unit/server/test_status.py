@@ -47,3 +47,15 @@ def test_retry_delays_are_exact() -> None:
     status = to_status(errors.ResourceExhausted("slow down", retry_after_seconds=1.5), REQUEST_ID)
     (retry,) = [detail for detail in status.details if isinstance(detail, error_details_pb2.RetryInfo)]
     assert (retry.retry_delay.seconds, retry.retry_delay.nanos) == (1, 500_000_000)
+
+
+def test_where_no_waiting_helps_none_is_asked_for() -> None:
+    full = errors.ResourceExhausted("delete one", reason="TOO_MANY_WORKFLOWS", metadata={"limit": "500"})
+    status = to_status(full, REQUEST_ID)
+    (info,) = status.details
+    assert isinstance(info, error_details_pb2.ErrorInfo)
+    assert (status.code.name, info.reason, info.metadata["limit"]) == (
+        "RESOURCE_EXHAUSTED",
+        "TOO_MANY_WORKFLOWS",
+        "500",
+    )

@@ -15,7 +15,7 @@ from cli.as_code.applying import (
     refusing_unusable,
     worst,
 )
-from cli.as_code.workflow.carry_out import carry_out
+from cli.as_code.workflow.carry_out import carry_out, check
 from cli.as_code.workflow.checking import WORKFLOWS
 from cli.as_code.workflow.manifest import read_manifests
 from cli.as_code.workflow.plan import Step, make_plan
@@ -33,7 +33,8 @@ def apply(
     All files are read and checked before anything is done, then the differences are shown. A workflow that is as its
     file says is left alone, so applying twice is applying once. Workflows without a file are left alone, too, and so is
     one that somebody disabled, unless its file says `enabled: true`. What is changed holds for runs that start from
-    then on. Runbooks and channels are named as the team names them; runbooks have to be approved.
+    then on. Runbooks and channels are named as the team names them; runbooks have to be approved. With --dry-run the
+    server checks everything, templates and parameters too, and stores nothing.
 
     \b
       oncall workflow apply workflows/ --dry-run
@@ -41,8 +42,8 @@ def apply(
 
     \b
     Exit codes:
-      0    the server is as the files say (with --dry-run: it could be told what would change)
-      1    the server refused something; the rest was done
+      0    the server is as the files say (with --dry-run: it would take what would change)
+      1    the server refused something (with --dry-run: it would); the rest was done
       2    a file or the command line is wrong, or nobody could be asked; nothing was done
       3    the server cannot be reached
     """
@@ -50,11 +51,13 @@ def apply(
         manifests = read_manifests(places)
         with connected() as server:
             steps = make_plan(server, manifests, team)
-            outcomes = carry_out_all(server, WORKFLOWS.noun, steps, carry_out, dry_run=dry_run, yes=yes, quiet=as_json)
+            outcomes = carry_out_all(
+                server, WORKFLOWS.noun, steps, carry_out, dry_run=dry_run, yes=yes, quiet=as_json, check=check
+            )
     if as_json:
         print_outcomes(WORKFLOWS.noun, steps, outcomes, _details, dry_run=dry_run)
     elif any(outcome.error for outcome in outcomes):
-        note("not everything was done; the same command does what is left")
+        note("it could not all be done" if dry_run else "not everything was done; the same command does what is left")
     if worst(outcomes):
         raise typer.Exit(worst(outcomes))
 

@@ -16,28 +16,39 @@ from oncall.v1.workflow_service_pb2 import CreateWorkflowRequest, UpdateWorkflow
 
 def carry_out(server: Server, step: Step) -> Outcome[Step]:
     """Makes the server be as the file says, at once or not at all."""
-    outcome = Outcome(step)
-    if step.before is not None:
-        outcome.id, outcome.version = step.before.id, step.before.version
-    try:
-        written = _write(server, step)
-    except OncallError as error:
-        outcome.error = explain(step.manifest.document, error, server.address, place)
-        outcome.code = exit_code(error)
-    else:
+    outcome, written = _tried(server, step, validate_only=False)
+    if written is not None:
         outcome.done.append("created" if step.before is None else "updated")
         outcome.id, outcome.version = written.id, written.version
     return outcome
 
 
-def _write(server: Server, step: Step) -> Workflow:
+def check(server: Server, step: Step) -> Outcome[Step]:
+    """Asks the server what it would say, all that it checks included; nothing is stored."""
+    return _tried(server, step, validate_only=True)[0]
+
+
+def _tried(server: Server, step: Step, *, validate_only: bool) -> tuple[Outcome[Step], Workflow | None]:
+    outcome = Outcome(step)
+    if step.before is not None:
+        outcome.id, outcome.version = step.before.id, step.before.version
+    try:
+        return outcome, _write(server, step, validate_only=validate_only)
+    except OncallError as error:
+        outcome.error = explain(step.manifest.document, error, server.address, place)
+        outcome.code = exit_code(error)
+    return outcome, None
+
+
+def _write(server: Server, step: Step, *, validate_only: bool) -> Workflow:
     if step.before is None:
-        request = CreateWorkflowRequest(workflow=step.wanted, request_id=str(uuid.uuid4()))
+        request_id = str(uuid.uuid4())
+        request = CreateWorkflowRequest(workflow=step.wanted, request_id=request_id, validate_only=validate_only)
         return server.workflows.CreateWorkflow(request).workflow
     changed = Workflow()
     changed.CopyFrom(step.wanted)
     changed.id, changed.etag = step.before.id, step.before.etag
-    update = UpdateWorkflowRequest(workflow=changed)
+    update = UpdateWorkflowRequest(workflow=changed, validate_only=validate_only)
     update.update_mask.paths.extend(step.changed_fields)
     return server.workflows.UpdateWorkflow(update).workflow
 

@@ -31,7 +31,7 @@ from server.domain.workflow.draft import (
     WebhookDraft,
     WorkDraft,
 )
-from server.domain.workflow.known import Known, KnownRunbook
+from server.domain.workflow.known import Known, KnownRunbook, names_secret
 from server.domain.workflow.language import LONGEST_TEMPLATE, is_template
 from server.domain.workflow.scope import Scope, check_condition, check_json, check_text
 
@@ -152,6 +152,8 @@ def _check_webhook(violations: Violations, path: str, draft: WebhookDraft, known
         violations.add(f"{path}.url", problem)
     elif is_template(draft.url) and not _has_fixed_host(draft.url):
         violations.add(f"{path}.url", "must name its host outright; a template may fill in what follows")
+    elif names_secret(draft) and not setting.is_encrypted(draft.url):
+        violations.add(f"{path}.url", "must begin with https://: a secret goes along, or signs it")
     check_text(violations, f"{path}.url", draft.url, scope, longest=LONGEST_TEMPLATE)
     method = draft.method or setting.METHODS[0]
     if method not in setting.METHODS:

@@ -10,6 +10,7 @@ from kernel.execution.content import ParameterDefinition
 from server.domain.workflow.context import Context
 from server.domain.workflow.definition import Compensation, Definition, RunbookWork
 from server.domain.workflow.language import TemplateProblem
+from server.domain.workflow.record import NodeRun
 from server.domain.workflow.run import Ended, NodeState, NodeStatus, RunState, RunStatus
 from server.domain.workflow.starting import Begun, begin_runbook, failed
 
@@ -61,3 +62,9 @@ def settle(state: NodeState, ended: Ended | None, now: datetime) -> NodeState:
     if waiting and state.due_at and state.due_at <= now:
         return replace(state, status=NodeStatus.SKIPPED, problem="nobody answered in time", completed_at=now)
     return state
+
+
+def not_undone(offered: NodeRun) -> str:
+    """Says of a run that what was to undo it, which is FAILED, failed or could not even begin."""
+    how = "failed" if offered.execution_id else "could not begin"
+    return f"what was to undo it {how}: {offered.state.problem}"

@@ -88,6 +88,11 @@ class WebhookWork:
     headers: Sequence[Header] = ()
     signing_secret_name: str = ""
 
+    @property
+    def secret_names(self) -> frozenset[str]:
+        """Answers which secrets of the team it sends, or is signed with."""
+        return frozenset({self.signing_secret_name, *(header.secret_name for header in self.headers)}) - {""}
+
 
 @dataclass(frozen=True, slots=True)
 class DelayWork:
@@ -151,6 +156,12 @@ class Definition:
     timeout_seconds: int = 3600
     brake: Brake | None = None
     compensation: Compensation | None = None
+
+    @property
+    def secret_uses(self) -> Sequence[tuple[str, WebhookWork]]:
+        """Answers the secrets that its webhooks name, each with the webhook, in order of names."""
+        webhooks = [node.work for node in self.nodes if isinstance(node.work, WebhookWork)]
+        return sorted(((name, work) for work in webhooks for name in work.secret_names), key=lambda use: use[0])
 
     def node(self, name: str) -> Node:
         """Answers the node of that name; a KeyError where there is none."""

@@ -48,6 +48,10 @@ def named_in(draft: WorkflowDraft) -> Named:
     )
 
 
+def names_secret(work: WebhookDraft) -> bool:
+    return any(_secrets(work))
+
+
 def _works(draft: WorkflowDraft) -> Iterator[WorkDraft]:
     for node in draft.nodes:
         if node.work:

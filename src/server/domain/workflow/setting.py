@@ -45,6 +45,11 @@ def why_no_address(url: str) -> str | None:
     return None
 
 
+def is_encrypted(url: str) -> bool:
+    """Whether what is sent to `url`, which may go on as a template, can be read by nobody on the way."""
+    return url.lower().startswith("https://")
+
+
 def why_no_header(name: str, *, secret: bool) -> str | None:
     """Says what keeps `name` from being a header of a webhook, if anything does."""
     lowered = name.lower()

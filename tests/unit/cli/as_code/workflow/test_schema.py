@@ -13,7 +13,7 @@ from cli.main import app
 from oncall.v1 import workflow_pb2 as pb
 
 ROOT = Path(__file__).parents[5]
-GIVEN_BY_THE_SERVER = {"id", "version", "etag", "created_by", "created_at", "updated_at"}
+GIVEN_BY_THE_SERVER = {"secret_names", "id", "version", "etag", "created_by", "created_at", "updated_at"}
 IN_FILES_BY_NAME = {"team_id": "team", "runbook_id": "name", "channel_ids": "channels"}
 
 

@@ -233,6 +233,9 @@ def test_a_compensation_may_speak_of_every_step() -> None:
         (WebhookDraft("https://example.org/", headers=[Header("X-A", "", "NO")]), {"webhook.headers[0].secret_name"}),
         (WebhookDraft("https://example.org/", headers=[Header("X-A", "a", "TOKEN")]), {"webhook.headers[0].value"}),
         (WebhookDraft("https://example.org/", headers=[Header("X-A"), Header("x-a")]), {"webhook.headers"}),
+        (WebhookDraft("http://example.org/", headers=[Header("X-A", "", "TOKEN")]), {"webhook.url"}),
+        (WebhookDraft("http://example.org/{{ team.id }}", headers=[Header("X-A", "", "TOKEN")]), {"webhook.url"}),
+        (WebhookDraft("http://example.org/", signing_secret_name="TOKEN"), {"webhook.url"}),
         (DelayDraft(3601), {"delay.seconds"}),
         (ApprovalDraft("OBSERVER"), {"approval.role"}),
         (ApprovalDraft("KING", "{{ x }}", -1), {"approval.role", "approval.question", "approval.expires_seconds"}),
@@ -240,6 +243,14 @@ def test_a_compensation_may_speak_of_every_step() -> None:
 )  # fmt: skip
 def test_a_step_has_settings_of_its_kind(work: Any, paths: set[str]) -> None:
     assert set(problems_of(work)) == paths
+
+
+def test_only_a_webhook_that_names_a_secret_has_to_be_encrypted() -> None:
+    for fine in (
+        WebhookDraft("http://example.org/", headers=[Header("X-A", "a")]),
+        WebhookDraft("HTTPS://example.org/", signing_secret_name="TOKEN"),
+    ):
+        assert check(with_work(fine))
 
 
 def test_a_detached_runbook_has_no_output_to_speak_of() -> None:
