@@ -14,17 +14,28 @@ from google.protobuf.message import Message
 GREATEST_WORDS = 40
 GREATEST_THINGS = 200
 
-# Fields that are named otherwise where they are sent than where they are answered.
-_SENT_AS = {
-    "next_page_token": "page_token",
-    "created_by": "user_id",
-    "actor_id": "user_id",
-    "group_id": "component_id",
-    "component_ids": "component_id",
-    "secret_names": "secret_name",
-    "notification_channel_id": "channel_id",
+# Fields that a name alone would mix up: what is kept and asked for of each.
+_MEANT: Mapping[tuple[str, str], str] = {
+    ("Secret", "name"): "secret_name",
+    ("DeleteSecretRequest", "name"): "secret_name",
+    ("WebhookWork", "signing_secret_name"): "secret_name",
+    ("NotificationChannel", "id"): "channel_id",
+    ("StatusPageChange", "id"): "change_id",
+    ("RenewStatusPageWatchRequest", "confirmed_change_ids"): "change_id",
+    ("ExecuteRequest", "runbook_id"): "approved_runbook_id",
+    ("RunbookWork", "runbook_id"): "approved_runbook_id",
+    ("CreatePartnerResponse", "token"): "partner_token",
+    ("RotatePartnerTokenResponse", "token"): "partner_token",
+    ("GetStatusPageRequest", "any_token"): "partner_token",
+    ("CreatePageSessionRequest", "token"): "partner_token",
+    ("RotatePageTokenResponse", "token"): "token_of_page",
+    ("GetStatusPageRequest", "page_token"): "token_of_page",
+    ("GetStatusPageResponse", "content_tag"): "known_content_tag",
 }
-_REMEMBERED = re.compile(r".*_ids?|id|etag|digest|.*page_token|slug|created_by|prefix")
+_REMEMBERED = re.compile(r".*_id|id|etag|digest|next_page_token|slug|prefix|token_prefix|session_token")
+# A thing that names one of these belongs to the same as others that name it.
+_JOINED = ("partner_id", "status_page_id", "incident_id", "runbook_id", "workflow_id", "channel_id")
+_OF_ANYTHING = frozenset({"etag", "version"})
 
 
 class Vocabulary:
@@ -39,42 +50,56 @@ class Vocabulary:
 
     def remember(self, field: str, word: str) -> None:
         """Keeps a word, in the place of some other where there are many."""
-        words = self._words[_SENT_AS.get(field, field)]
+        words = self._words[field]
         if len(words) < GREATEST_WORDS:
             words.append(word)
         else:
             words[self._random.randrange(GREATEST_WORDS)] = word
 
-    def learn(self, answer: Message) -> None:
-        """Remembers every name in `answer`, and which of them belong to the same thing."""
+    def learn(self, answer: Message) -> Mapping[str, object]:
+        """Remembers every name in `answer`, and which of them belong to the same thing; answers those."""
         thing: dict[str, object] = {}
+        around: dict[str, object] = {}
         for field, value in answer.ListFields():
             if field.type == FieldDescriptor.TYPE_MESSAGE:
                 if not _is_map(field):
                     for message in value if field.is_repeated else (value,):
-                        self.learn(message)
+                        around |= self.learn(message)
             elif field.type == FieldDescriptor.TYPE_STRING and not field.is_repeated:
-                name = name_of(answer.DESCRIPTOR, field)
-                if value and _REMEMBERED.fullmatch(name):
+                if value and (name := remembered_as(answer.DESCRIPTOR, field)):
                     self.remember(name, value)
                     thing[name] = value
             elif field.name == "version":
                 thing[field.name] = value
+        if thing.keys() & {"partner_token", "token_of_page"}:
+            thing = around | thing  # a token comes next to what it is a token of
         if len(thing) > 1:
             self.remember_thing(**thing)
+        return thing
 
     def remember_thing(self, **names: object) -> None:
         self._things = [*self._things[1 - GREATEST_THINGS :], names]
 
-    def thing(self, fields: AbstractSet[str]) -> Mapping[str, object]:
-        """Answers what belongs together (id, etag, version and digest of one thing, say) and has an id for `fields`."""
-        wanted = {name for name in fields if name.endswith("_id")}
-        things = [thing for thing in self._things if wanted & thing.keys()]
-        return self._random.choice(things) if things else {}
+    def thing(self, names: AbstractSet[str]) -> Mapping[str, object]:
+        """Answers what belongs together and has some of `names`: id, etag, version and digest of one thing, say.
 
-    def word(self, field: str) -> str:
-        """Answers a word for `field`; any other where there is none."""
-        words = self._words.get(_SENT_AS.get(field, field))
+        What is not said of it itself is taken from what belongs to the same page, runbook or the like.
+        """
+        wanted = names - _OF_ANYTHING
+        things = [thing for thing in self._things if wanted & thing.keys()]
+        if not things:
+            return {}
+        some = [self._random.choice(things) for _ in range(3)]
+        whole = dict(max(some, key=lambda thing: len(names & thing.keys())))
+        for other in reversed(self._things):
+            if any(name in whole and whole[name] == other.get(name) for name in _JOINED):
+                missing = names & other.keys() - whole.keys() - {"etag"}
+                whole |= {name: other[name] for name in missing}
+        return whole
+
+    def word(self, name: str) -> str:
+        """Answers a word of that kind; any other where there is none."""
+        words = self._words.get(name)
         return self._random.choice(words) if words else self.any_word()
 
     def any_word(self) -> str:
@@ -84,12 +109,20 @@ class Vocabulary:
 
 
 def name_of(message: Descriptor, field: FieldDescriptor) -> str:
-    """Answers a field's name, an `id` being that of its message: `Runbook.id` is a `runbook_id`."""
+    """Answers what stands in a field: an `id` is that of its message, `component_ids` are each a `component_id`."""
+    if meant := _MEANT.get((message.name, field.name)):
+        return meant
     if field.name == "id":
         return re.sub(r"(?<=.)(?=[A-Z])", "_", message.name).lower() + "_id"
-    if field.name == "name" and message.name == "Secret":
-        return "secret_name"
-    return field.name
+    if field.name.endswith("_by"):
+        return "user_id"
+    return re.sub(r"(?<=_id)s$|(?<=_name)s$", "", field.name.removeprefix("next_"))
+
+
+def remembered_as(message: Descriptor, field: FieldDescriptor) -> str:
+    """Answers as what the text in a field of an answer is remembered; empty: it is not."""
+    is_known = (message.name, field.name) in _MEANT or _REMEMBERED.fullmatch(field.name)
+    return name_of(message, field) if is_known else ""
 
 
 def _is_map(field: FieldDescriptor) -> bool:
