@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from asyncio import CancelledError
 
 import structlog
 
@@ -53,10 +54,11 @@ def writes_json() -> bool:
 def _lost_connection_in_short(record: logging.LogRecord) -> bool:
     """Leaves one line of a connection that was lost before it could be closed: PostgreSQL went, and nothing is wrong.
 
-    SQLAlchemy says it with a traceback of its own insides, once for each connection of the pool.
+    SQLAlchemy says it with a traceback of its own insides, once for each connection of the pool. Where a client went,
+    which cancels its call, the connection is closed all the same.
     """
-    if record.exc_info and record.exc_info[0] is not None:
-        _shorten(record, record.exc_info[0].__name__, logging.WARNING)
+    if record.exc_info and (error := record.exc_info[0]) is not None:
+        _shorten(record, error.__name__, logging.INFO if issubclass(error, CancelledError) else logging.WARNING)
     return True
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from asyncio import CancelledError
 from collections.abc import Iterator
 from io import StringIO
 from typing import Any
@@ -34,7 +35,7 @@ def heard(monkeypatch: pytest.MonkeyPatch) -> Iterator[StringIO]:
     structlog.reset_defaults()
 
 
-def say(logger: str, error: Exception) -> None:
+def say(logger: str, error: BaseException) -> None:
     try:
         raise error
     except type(error):
@@ -43,10 +44,14 @@ def say(logger: str, error: Exception) -> None:
 
 @pytest.mark.parametrize(
     ("logger", "error", "level"),
-    [(GRPC, ExecuteBatchError('Failed "execute_batch"'), "info"), (POOL, OSError("connection lost"), "warning")],
+    [
+        (GRPC, ExecuteBatchError('Failed "execute_batch"'), "info"),
+        (POOL, CancelledError(), "info"),
+        (POOL, OSError("connection lost"), "warning"),
+    ],
 )
 def test_one_who_went_away_is_one_line_without_a_traceback(
-    heard: StringIO, logger: str, error: Exception, level: str
+    heard: StringIO, logger: str, error: BaseException, level: str
 ) -> None:
     say(logger, error)
     line = read(heard)
