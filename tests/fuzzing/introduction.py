@@ -31,7 +31,7 @@ from tests.receivers import a_channel, a_dead_delivery
 from tests.status_pages import PRIVATE, PUBLIC, StatusPageDesk
 
 SOME = 5
-INTRODUCED = frozenset({"team_id", "user_id", "approved_runbook_id", "partner_token", "version", "watch_id"})
+INTRODUCED = frozenset({"approved_runbook_id", "reviewed_runbook_id"})
 """What words are kept of that no answer tells."""
 
 
@@ -63,10 +63,14 @@ class Introduction:
             for _ in range(SOME):
                 runbook = await make(self.sessions, self.team, content)
                 self.vocabulary.remember("runbook_id", str(runbook.id))
-                self.vocabulary.remember_thing(runbook_id=str(runbook.id), version=1, digest=content.digest())
+                known: dict[str, object] = {"version": 1, "digest": content.digest()}
+                self.vocabulary.remember_thing(runbook_id=str(runbook.id), **known)
                 if make is an_approved_runbook:
                     self.vocabulary.remember("approved_runbook_id", str(runbook.id))
                     await self._execution(str(runbook.id))
+                elif make is a_runbook_in_review:
+                    self.vocabulary.remember("reviewed_runbook_id", str(runbook.id))
+                    self.vocabulary.remember_thing(reviewed_runbook_id=str(runbook.id), **known)
 
     async def _execution(self, runbook_id: str) -> None:
         """Executes a runbook, which no executor claims."""
@@ -79,7 +83,7 @@ class Introduction:
     async def _deliveries(self) -> None:
         channel = await a_channel(self.sessions, self.team, "https://hooks.example.org/in")
         self.vocabulary.remember("channel_id", str(channel.id))
-        for _ in range(SOME):
+        for _ in range(2 * SOME):
             delivery_id = await a_dead_delivery(self.sessions, self.team, channel)
             self.vocabulary.remember("delivery_id", str(delivery_id))
 

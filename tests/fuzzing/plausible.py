@@ -73,7 +73,7 @@ class Plausible:
             target.SetInParent()
             self._set_message(message.DESCRIPTOR, field, target)
         elif field.is_repeated:
-            target.extend({self._scalar(message.DESCRIPTOR, field) for _ in range(some)})
+            target.extend(dict.fromkeys(self._scalar(message.DESCRIPTOR, field) for _ in range(some)))
         else:
             setattr(message, field.name, self._scalar(message.DESCRIPTOR, field))
 

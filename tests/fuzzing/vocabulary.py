@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from random import Random
 
@@ -24,6 +24,9 @@ _MEANT: Mapping[tuple[str, str], str] = {
     ("RenewStatusPageWatchRequest", "confirmed_change_ids"): "change_id",
     ("ExecuteRequest", "runbook_id"): "approved_runbook_id",
     ("RunbookWork", "runbook_id"): "approved_runbook_id",
+    ("ApproveRunbookRequest", "runbook_id"): "reviewed_runbook_id",
+    ("RejectRunbookRequest", "runbook_id"): "reviewed_runbook_id",
+    ("WithdrawRunbookRequest", "runbook_id"): "reviewed_runbook_id",
     ("CreatePartnerResponse", "token"): "partner_token",
     ("RotatePartnerTokenResponse", "token"): "partner_token",
     ("GetStatusPageRequest", "any_token"): "partner_token",
@@ -35,6 +38,11 @@ _MEANT: Mapping[tuple[str, str], str] = {
 _REMEMBERED = re.compile(r".*_id|id|etag|digest|next_page_token|slug|prefix|token_prefix|session_token")
 # A thing that names one of these belongs to the same as others that name it.
 _JOINED = ("partner_id", "status_page_id", "incident_id", "runbook_id", "workflow_id", "channel_id")
+# What a runbook is from then on, besides what it was.
+_BECOMES: Mapping[str, str] = {
+    "SubmitRunbookForReviewResponse": "reviewed_runbook_id",
+    "ApproveRunbookResponse": "approved_runbook_id",
+}
 _OF_ANYTHING = frozenset({"etag", "version"})
 
 
@@ -58,21 +66,17 @@ class Vocabulary:
 
     def learn(self, answer: Message) -> Mapping[str, object]:
         """Remembers every name in `answer`, and which of them belong to the same thing; answers those."""
-        thing: dict[str, object] = {}
         around: dict[str, object] = {}
-        for field, value in answer.ListFields():
-            if field.type == FieldDescriptor.TYPE_MESSAGE:
-                if not _is_map(field):
-                    for message in value if field.is_repeated else (value,):
-                        around |= self.learn(message)
-            elif field.type == FieldDescriptor.TYPE_STRING and not field.is_repeated:
-                if value and (name := remembered_as(answer.DESCRIPTOR, field)):
-                    self.remember(name, value)
-                    thing[name] = value
-            elif field.name == "version":
-                thing[field.name] = value
+        for child in _children_of(answer):
+            around |= self.learn(child)
+        thing = _names_in(answer)
         if thing.keys() & {"partner_token", "token_of_page"}:
             thing = around | thing  # a token comes next to what it is a token of
+        if (became := _BECOMES.get(answer.DESCRIPTOR.name)) and "runbook_id" in around:
+            thing = around | {became: around["runbook_id"]}
+        for name, word in thing.items():
+            if name != "version":
+                self.remember(name, str(word))
         if len(thing) > 1:
             self.remember_thing(**thing)
         return thing
@@ -125,5 +129,19 @@ def remembered_as(message: Descriptor, field: FieldDescriptor) -> str:
     return name_of(message, field) if is_known else ""
 
 
-def _is_map(field: FieldDescriptor) -> bool:
-    return field.message_type is not None and field.message_type.GetOptions().map_entry
+def _names_in(answer: Message) -> dict[str, object]:
+    """Answers what an answer itself names."""
+    named: dict[str, object] = {}
+    for field, value in answer.ListFields():
+        if field.type == FieldDescriptor.TYPE_STRING and not field.is_repeated:
+            if value and (name := remembered_as(answer.DESCRIPTOR, field)):
+                named[name] = value
+        elif field.name == "version" and field.type != FieldDescriptor.TYPE_MESSAGE:
+            named[field.name] = value
+    return named
+
+
+def _children_of(message: Message) -> Iterator[Message]:
+    for field, value in message.ListFields():
+        if field.type == FieldDescriptor.TYPE_MESSAGE and not field.message_type.GetOptions().map_entry:
+            yield from value if field.is_repeated else (value,)
