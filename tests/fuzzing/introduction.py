@@ -31,7 +31,7 @@ from tests.receivers import a_channel, a_dead_delivery
 from tests.status_pages import PRIVATE, PUBLIC, StatusPageDesk
 
 SOME = 5
-INTRODUCED = frozenset({"approved_runbook_id", "reviewed_runbook_id"})
+INTRODUCED = frozenset({"approved_runbook_id", "archived_runbook_id", "reviewed_runbook_id"})
 """What words are kept of that no answer tells."""
 
 
@@ -67,10 +67,18 @@ class Introduction:
                 self.vocabulary.remember_thing(runbook_id=str(runbook.id), **known)
                 if make is an_approved_runbook:
                     self.vocabulary.remember("approved_runbook_id", str(runbook.id))
+                    self.vocabulary.remember_thing(approved_runbook_id=str(runbook.id), version=1)
                     await self._execution(str(runbook.id))
                 elif make is a_runbook_in_review:
                     self.vocabulary.remember("reviewed_runbook_id", str(runbook.id))
                     self.vocabulary.remember_thing(reviewed_runbook_id=str(runbook.id), **known)
+        for _ in range(SOME):
+            await self._archive(str((await an_approved_runbook(self.sessions, self.team, content)).id))
+
+    async def _archive(self, runbook_id: str) -> None:
+        request = runbook_service_pb2.ArchiveRunbookRequest(runbook_id=runbook_id)
+        stub = runbook_service_pb2_grpc.RunbookServiceStub(self.channel)
+        self.vocabulary.learn(await stub.ArchiveRunbook(request, metadata=self.team.author.metadata))
 
     async def _execution(self, runbook_id: str) -> None:
         """Executes a runbook, which no executor claims."""
@@ -81,8 +89,9 @@ class Introduction:
         events.cancel()
 
     async def _deliveries(self) -> None:
-        channel = await a_channel(self.sessions, self.team, "https://hooks.example.org/in")
-        self.vocabulary.remember("channel_id", str(channel.id))
+        for _ in range(SOME):
+            channel = await a_channel(self.sessions, self.team, "https://hooks.example.org/in")
+            self.vocabulary.remember("channel_id", str(channel.id))
         for _ in range(2 * SOME):
             delivery_id = await a_dead_delivery(self.sessions, self.team, channel)
             self.vocabulary.remember("delivery_id", str(delivery_id))

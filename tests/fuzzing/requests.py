@@ -70,11 +70,12 @@ class RequestFuzzer:
             "large": (2, self._large),
         }
 
-    def request(self, method: MethodDescriptor) -> FuzzedRequest:
-        if self._random.random() < 0.001:
+    def request(self, method: MethodDescriptor, kind: str = "") -> FuzzedRequest:
+        """Answers a request of that kind; empty: of any."""
+        if not kind and self._random.random() < 0.001:
             return FuzzedRequest(method, "oversized", bytes(OVERSIZED))
         names, weights = list(self._kinds), [weight for weight, _ in self._kinds.values()]
-        kind = self._random.choices(names, weights)[0]
+        kind = kind or self._random.choices(names, weights)[0]
         message = GetMessageClass(method.input_type)()
         self._plausible.request(message)
         return FuzzedRequest(method, kind, self._kinds[kind][1](message))

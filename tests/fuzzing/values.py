@@ -67,6 +67,8 @@ _NUMBERS: Mapping[str, tuple[int, int]] = {
 }
 # Seconds from now, from and to.
 _TIMES: Mapping[str, tuple[int, int]] = {
+    "after": (-DAY, -HOUR),
+    "before": (-HOUR, DAY),
     "expires_at": (HOUR, MONTH),
     "first_at": (-DAY, -HOUR),
     "last_at": (-HOUR, 0),

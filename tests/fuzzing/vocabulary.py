@@ -25,7 +25,10 @@ _MEANT: Mapping[tuple[str, str], str] = {
     ("ExecuteRequest", "runbook_id"): "approved_runbook_id",
     ("RunbookWork", "runbook_id"): "approved_runbook_id",
     ("ApproveRunbookRequest", "runbook_id"): "reviewed_runbook_id",
+    ("DeprecateRunbookRequest", "runbook_id"): "approved_runbook_id",
     ("RejectRunbookRequest", "runbook_id"): "reviewed_runbook_id",
+    ("RestoreRunbookRequest", "runbook_id"): "archived_runbook_id",
+    ("RollbackRunbookRequest", "runbook_id"): "approved_runbook_id",
     ("WithdrawRunbookRequest", "runbook_id"): "reviewed_runbook_id",
     ("CreatePartnerResponse", "token"): "partner_token",
     ("RotatePartnerTokenResponse", "token"): "partner_token",
@@ -42,6 +45,8 @@ _JOINED = ("partner_id", "status_page_id", "incident_id", "runbook_id", "workflo
 _BECOMES: Mapping[str, str] = {
     "SubmitRunbookForReviewResponse": "reviewed_runbook_id",
     "ApproveRunbookResponse": "approved_runbook_id",
+    "RestoreRunbookResponse": "approved_runbook_id",
+    "ArchiveRunbookResponse": "archived_runbook_id",
 }
 _OF_ANYTHING = frozenset({"etag", "version"})
 
