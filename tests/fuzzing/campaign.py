@@ -82,6 +82,7 @@ class Campaign:
             self.tally.note(request, caller, answer)
             for message in answer.messages:
                 self._vocabulary.learn(message)
+                self._vocabulary.learn_list(request.message(), message)
         self.tally.resident.append(self._process.memory_info().rss)
 
     def _has_seen_enough(self) -> bool:

@@ -38,7 +38,11 @@ class Plausible:
         self._thing: Mapping[str, object] = {}
 
     def request(self, message: Message) -> None:
-        """Fills a request, most often so that it is about one real thing."""
+        """Fills a request, most often so that it is about one real thing, or goes on with a list."""
+        following = self._vocabulary.following(message.DESCRIPTOR)
+        if following is not None and self._random.random() < 0.3:
+            message.CopyFrom(following)
+            return
         self._thing = self._vocabulary.thing(names_in(message.DESCRIPTOR)) if self._random.random() < 0.9 else {}
         self._fill(message)
 

@@ -33,10 +33,14 @@ class FuzzedRequest:
     def path(self) -> str:
         return f"/{self.method.containing_service.full_name}/{self.method.name}"
 
+    def message(self) -> Message:
+        """Answers what is sent as a message; a DecodeError where it is none."""
+        return GetMessageClass(self.method.input_type).FromString(self.content)
+
     def excerpt(self) -> str:
         """Shows enough of it to do it again."""
         try:
-            text = str(GetMessageClass(self.method.input_type).FromString(self.content))
+            text = str(self.message())
         except Exception:  # noqa: BLE001 - then it is no message, and its bytes say more
             text = self.content.hex()
         return text if len(text) < 2_000 else f"{text[:2_000]} … ({len(text)} characters)"

@@ -107,6 +107,19 @@ def test_a_maintenance_that_is_made_up_ends_after_it_begins_and_is_about_somethi
     assert whole > MANY * 0.8
 
 
+def test_a_list_that_goes_on_is_gone_on_with_by_the_same_filters() -> None:
+    random = Random(4)  # noqa: S311 - must be repeatable
+    vocabulary = Vocabulary(random)
+    asked = workflow_service_pb2.ListWorkflowsRequest(team_id="a team", page_size=2)
+    vocabulary.learn_list(asked, workflow_service_pb2.ListWorkflowsResponse(next_page_token="more"))
+    made = [workflow_service_pb2.ListWorkflowsRequest() for _ in range(MANY)]
+    for request in made:
+        Plausible(random, vocabulary).request(request)
+    following = [request for request in made if request.page_token == "more" and request.page_size == 2]
+    assert len(following) > MANY * 0.2
+    assert {request.team_id for request in following} == {"a team"}
+
+
 def _words_in(message: Message) -> list[tuple[str, str]]:
     """Answers every text in a message that only answers can tell, each by what it means."""
     found: list[tuple[str, str]] = []

@@ -79,7 +79,7 @@ _TIMES: Mapping[str, tuple[int, int]] = {
 _SECONDS: Mapping[str, tuple[int, int]] = {
     "expires_after": (10, HOUR),
     "grace_period": (0, DAY),
-    "wait": (0, 2),  # some are waited for
+    "wait": (0, 1),  # some are waited for
 }
 _TEXTS: Mapping[str, Callable[[Random], str]] = {
     "name": lambda random: f"n_{random.randrange(10**9)}",

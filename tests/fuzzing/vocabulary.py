@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from random import Random
+from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
@@ -56,10 +58,12 @@ class Vocabulary:
         self._random = random
         self._words: dict[str, list[str]] = defaultdict(list)
         self._things: list[Mapping[str, object]] = []
+        self._lists: dict[str, Message] = {}
 
     def forget(self) -> None:
         self._words.clear()
         self._things.clear()
+        self._lists.clear()
 
     def remember(self, field: str, word: str) -> None:
         """Keeps a word, in the place of some other where there are many."""
@@ -85,6 +89,17 @@ class Vocabulary:
         if len(thing) > 1:
             self.remember_thing(**thing)
         return thing
+
+    def learn_list(self, request: Message, answer: Message) -> None:
+        """Remembers how to ask for what comes after `answer`, if it is a list that goes on: with the same filters."""
+        if token := getattr(answer, "next_page_token", ""):
+            following: Any = copy.deepcopy(request)
+            following.page_token = token
+            self._lists[request.DESCRIPTOR.full_name] = following
+
+    def following(self, request: Descriptor) -> Message | None:
+        """Answers a request for the next page of some list, if one of that kind goes on."""
+        return self._lists.get(request.full_name)
 
     def remember_thing(self, **names: object) -> None:
         self._things = [*self._things[1 - GREATEST_THINGS :], names]

@@ -27,14 +27,14 @@ from tests.fuzzing.campaign import Campaign
 from tests.fuzzing.requests import all_methods
 from tests.fuzzing.tally import Tally
 from tests.issuing import TokenIssuer, file_entry, issuers_file
-from tests.waiting import PATIENCE, eventually
+from tests.waiting import eventually
 
 REQUESTS = int(os.environ.get("ONCALL_FUZZ_REQUESTS", "1500"))
 SEED = int(os.environ.get("ONCALL_FUZZ_SEED", "0")) or secrets.randbelow(2**32)
 WARM_UP = 0.3
 """How much of a run fills pools, caches and the allocator's arenas: memory is watched after it."""
 GREATEST_GROWTH = 32 * 1024 * 1024
-GREATEST_SECONDS = 10.0 * PATIENCE
+GREATEST_SECONDS = 20.0
 """Far more than any request may take, and far less than a server that stands still: machines that test are busy."""
 LEAST_OK = 0.15
 MOST_FAULTS = 5
@@ -106,7 +106,7 @@ def _faults_in(log: str) -> list[str]:
     return faults
 
 
-@pytest.mark.timeout((60 + REQUESTS // 20) * PATIENCE)
+@pytest.mark.timeout(300 + REQUESTS // 10)  # only against hanging: machines that test are busy
 async def test_no_request_makes_the_server_fail_or_grow(database_url: str, redis_url: str, tmp_path: Path) -> None:
     async with _served(database_url, redis_url, tmp_path) as server:
         tally = await _fuzz(server, database_url)
