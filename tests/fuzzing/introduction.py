@@ -31,8 +31,13 @@ from tests.receivers import a_channel, a_dead_delivery
 from tests.status_pages import PRIVATE, PUBLIC, StatusPageDesk
 
 SOME = 5
-INTRODUCED = frozenset({"approved_runbook_id", "archived_runbook_id", "reviewed_runbook_id"})
-"""What words are kept of that no answer tells."""
+_RUNBOOKS = {
+    an_approved_runbook: "approved_runbook_id",
+    a_runbook_in_review: "reviewed_runbook_id",
+    a_draft_runbook: "draft_runbook_id",
+}
+INTRODUCED = frozenset({*_RUNBOOKS.values(), "archived_runbook_id"})
+"""What words are kept of that no answer calls so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,19 +64,14 @@ class Introduction:
 
     async def _runbooks(self) -> None:
         content = VersionContent("echo hello\n", ScriptLanguage.BASH)
-        for make in (an_approved_runbook, a_runbook_in_review, a_draft_runbook):
+        for make, kind in _RUNBOOKS.items():
             for _ in range(SOME):
-                runbook = await make(self.sessions, self.team, content)
-                self.vocabulary.remember("runbook_id", str(runbook.id))
-                known: dict[str, object] = {"version": 1, "digest": content.digest()}
-                self.vocabulary.remember_thing(runbook_id=str(runbook.id), **known)
+                runbook_id, digest = str((await make(self.sessions, self.team, content)).id), content.digest()
+                for name in ("runbook_id", kind):
+                    self.vocabulary.remember(name, runbook_id)
+                    self.vocabulary.remember_thing(**{name: runbook_id, "version": 1, "digest": digest})
                 if make is an_approved_runbook:
-                    self.vocabulary.remember("approved_runbook_id", str(runbook.id))
-                    self.vocabulary.remember_thing(approved_runbook_id=str(runbook.id), version=1)
-                    await self._execution(str(runbook.id))
-                elif make is a_runbook_in_review:
-                    self.vocabulary.remember("reviewed_runbook_id", str(runbook.id))
-                    self.vocabulary.remember_thing(reviewed_runbook_id=str(runbook.id), **known)
+                    await self._execution(runbook_id)
         for _ in range(SOME):
             await self._archive(str((await an_approved_runbook(self.sessions, self.team, content)).id))
 

@@ -31,6 +31,7 @@ _MEANT: Mapping[tuple[str, str], str] = {
     ("RejectRunbookRequest", "runbook_id"): "reviewed_runbook_id",
     ("RestoreRunbookRequest", "runbook_id"): "archived_runbook_id",
     ("RollbackRunbookRequest", "runbook_id"): "approved_runbook_id",
+    ("SubmitRunbookForReviewRequest", "runbook_id"): "draft_runbook_id",
     ("WithdrawRunbookRequest", "runbook_id"): "reviewed_runbook_id",
     ("CreatePartnerResponse", "token"): "partner_token",
     ("RotatePartnerTokenResponse", "token"): "partner_token",
@@ -45,6 +46,10 @@ _REMEMBERED = re.compile(r".*_id|id|etag|digest|next_page_token|slug|prefix|toke
 _JOINED = ("partner_id", "status_page_id", "incident_id", "runbook_id", "workflow_id", "channel_id")
 # What a runbook is from then on, besides what it was.
 _BECOMES: Mapping[str, str] = {
+    "CreateRunbookResponse": "draft_runbook_id",
+    "CreateRunbookVersionResponse": "draft_runbook_id",
+    "RejectRunbookResponse": "draft_runbook_id",
+    "WithdrawRunbookResponse": "draft_runbook_id",
     "SubmitRunbookForReviewResponse": "reviewed_runbook_id",
     "ApproveRunbookResponse": "approved_runbook_id",
     "RestoreRunbookResponse": "approved_runbook_id",
