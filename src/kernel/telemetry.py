@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import sys
+from asyncio import CancelledError
 
 import structlog
 
 _format = ""
 _POOLS = ("sqlalchemy.pool.impl.AsyncAdaptedQueuePool", "sqlalchemy.pool.impl.NullPool")
+_GRPC = "grpc._cython.cygrpc"
 
 
 def configure(process: str, log_format: str = "json") -> None:
@@ -40,7 +42,8 @@ def configure(process: str, log_format: str = "json") -> None:
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(processor=renderer, foreign_pre_chain=shared))
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     for pool in _POOLS:
-        logging.getLogger(pool).addFilter(_without_traceback)
+        logging.getLogger(pool).addFilter(_lost_connection_in_short)
+    logging.getLogger(_GRPC).addFilter(_unsent_answer_in_short)
 
 
 def writes_json() -> bool:
@@ -48,15 +51,30 @@ def writes_json() -> bool:
     return _format == "json"
 
 
-def _without_traceback(record: logging.LogRecord) -> bool:
+def _lost_connection_in_short(record: logging.LogRecord) -> bool:
     """Leaves one line of a connection that was lost before it could be closed: PostgreSQL went, and nothing is wrong.
 
-    SQLAlchemy says it with a traceback of its own insides, once for each connection of the pool.
+    SQLAlchemy says it with a traceback of its own insides, once for each connection of the pool. Where a client went,
+    which cancels its call, the connection is closed all the same.
     """
-    if record.exc_info and record.exc_info[0] is not None:
-        record.msg, record.args = f"{record.getMessage()}: {record.exc_info[0].__name__}", ()
-        record.exc_info, record.levelno, record.levelname = None, logging.WARNING, "WARNING"
+    if record.exc_info and (error := record.exc_info[0]) is not None:
+        _shorten(record, error.__name__, logging.INFO if issubclass(error, CancelledError) else logging.WARNING)
     return True
+
+
+def _unsent_answer_in_short(record: logging.LogRecord) -> bool:
+    """Leaves one line of an answer that could not be sent: whoever asked was gone, as clients may be at any time.
+
+    gRPC says it as an error, with a traceback of its own insides, where it finds that out before it cancels the call.
+    """
+    if record.exc_info and record.exc_info[0] is not None and record.exc_info[0].__name__ == "ExecuteBatchError":
+        _shorten(record, record.exc_info[0].__name__, logging.INFO)
+    return True
+
+
+def _shorten(record: logging.LogRecord, error: str, level: int) -> None:
+    record.msg, record.args = f"{record.getMessage()}: {error}", ()
+    record.exc_info, record.levelno, record.levelname = None, level, logging.getLevelName(level)
 
 
 def _named(process: str) -> structlog.types.Processor:

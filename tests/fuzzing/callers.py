@@ -1,4 +1,4 @@
-"""Callers of every kind, and real things for their requests to be about."""
+"""Callers of every kind, and what each sends to say who they are."""
 
 from __future__ import annotations
 
@@ -7,26 +7,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from random import Random
 
+import grpc
 from google.protobuf.descriptor import MethodDescriptor
 
-from kernel.database import Sessions, transaction
-from kernel.execution.content import ScriptLanguage, VersionContent
+from kernel.database import Sessions
 from server.domain.permission import RULES, Kind
-from server.storage import workflow_runs, workflows
-from tests.builders import (
-    TeamWithPeople,
-    a_draft_runbook,
-    a_person,
-    a_runbook_in_review,
-    a_team,
-    a_token,
-    a_waiting_run,
-    a_workflow,
-    an_approved_runbook,
-)
+from tests.builders import a_person, a_team, a_token
+from tests.fuzzing.introduction import Introduction
 from tests.fuzzing.vocabulary import Vocabulary
 from tests.issuing import TokenIssuer
-from tests.receivers import a_channel, a_dead_delivery
 
 Metadata = tuple[tuple[str, str], ...]
 # Who may do much gets to much; all others are to be refused, which is soon seen.
@@ -70,14 +59,16 @@ class Callers:
         return [value.removeprefix("Bearer ") for pairs in self.metadata.values() for _, value in pairs]
 
 
-async def new_callers(sessions: Sessions, vocabulary: Vocabulary, issuer: TokenIssuer) -> Callers:
-    """Makes a team and people anew: requests that go deep take roles and tokens away, too."""
+async def new_callers(
+    channel: grpc.aio.Channel, sessions: Sessions, vocabulary: Vocabulary, issuer: TokenIssuer
+) -> Callers:
+    """Makes a team with its things, and people anew: requests that go deep take roles and tokens away, too."""
     vocabulary.forget()
     team, outsiders = await a_team(sessions), await a_team(sessions)
     admin = await a_person(sessions, platform_admin=True)
     gateway = await a_person(sessions, service_account="gateway")
     expired = await a_token(sessions, team.author.id, expires_at=datetime.now(UTC) - timedelta(days=1))
-    await _introduce(sessions, vocabulary, team)
+    await Introduction(channel, sessions, vocabulary, team, gateway).introduce()
     return Callers(
         {
             "author": team.author.metadata,
@@ -111,33 +102,3 @@ def _forged(random: Random, issuer: TokenIssuer) -> str:
         return token
     place = random.randrange(len(token))
     return token[:place] + random.choice(["", ".", "A", "=", "-" * 9000, "oct_", "!", " "]) + token[place + 1 :]
-
-
-async def _introduce(sessions: Sessions, vocabulary: Vocabulary, team: TeamWithPeople) -> None:
-    vocabulary.remember("team_id", str(team.id))
-    for person in (team.observer, team.responder):
-        vocabulary.remember("user_id", str(person.id))
-    content = VersionContent("echo hello\n", ScriptLanguage.BASH)
-    for make in (an_approved_runbook, a_runbook_in_review, a_draft_runbook):
-        for _ in range(5):
-            runbook = await make(sessions, team, content)
-            vocabulary.remember("runbook_id", str(runbook.id))
-            vocabulary.remember_thing(runbook_id=str(runbook.id), version=1, digest=content.digest())
-    channel = await a_channel(sessions, team, "https://hooks.example.org/in")
-    vocabulary.remember("channel_id", str(channel.id))
-    for _ in range(5):
-        vocabulary.remember("delivery_id", str(await a_dead_delivery(sessions, team, channel)))
-    await _introduce_workflows(sessions, vocabulary, team)
-
-
-async def _introduce_workflows(sessions: Sessions, vocabulary: Vocabulary, team: TeamWithPeople) -> None:
-    """Puts workflows in place, and runs of them that wait for a word on their only step, `a`."""
-    for _ in range(3):
-        workflow = a_workflow(team)
-        run = a_waiting_run(workflow, team.author.id)
-        async with transaction(sessions) as tx:
-            await workflows.add(tx.session, workflow)
-            await workflow_runs.add(tx.session, run)
-            await workflow_runs.save(tx.session, run, run.nodes.values(), new=run.nodes.keys())
-        vocabulary.remember("workflow_id", str(workflow.id))
-        vocabulary.remember("workflow_run_id", str(run.id))

@@ -1,72 +1,34 @@
-"""Values that could well be right, by the name of their field."""
+"""Requests that could well be right: about real things, with values that somebody might send who knows the contract."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from random import Random
+from typing import TypeVar
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
-from google.protobuf.duration_pb2 import Duration
-from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct, Value
-from google.protobuf.timestamp_pb2 import Timestamp
 
+from tests.fuzzing.fitting import fit
+from tests.fuzzing.values import (
+    changeable_in,
+    is_always_there,
+    is_new,
+    is_word,
+    likelihood,
+    number_of,
+    seconds_of,
+    text_of,
+    time_of,
+)
 from tests.fuzzing.vocabulary import Vocabulary, name_of
 
-MIB = 1024 * 1024
-# What only the server says: set now and then, to be ignored.
-_ANSWERED_ONLY = frozenset({"status", "current_version", "latest_version", "token_prefix", "is_active", "access_count"})
-_SELDOM = frozenset(
-    {"limits", "default", "min", "max", "pattern", "max_length", "options", "parameters", "secret_names", "service_id"}
-    | {"group_id", "component_ids", "incident_id", "workflow_run_id", "request_id", "page_token", "etag"}
-    | {"service_account", "is_platform_admin", "requires_confirm", "group", "partner_token", "chain_after"}
-    | {"channel_ids", "headers", "signing_secret_name", "brake", "compensation", "edges"}
-)
-_NUMBERS: Mapping[str, tuple[int, int]] = {
-    "version": (0, 3),
-    "from_version": (1, 3),
-    "to_version": (1, 3),
-    "page_size": (0, 4),
-    "timeout_seconds": (1, 300),
-    "max_retries": (0, 3),
-    "memory_bytes": (64 * MIB, 256 * MIB),
-    "disk_bytes": (16 * MIB, 64 * MIB),
-    "processes": (16, 64),
-    "cpus": (1, 1),
-    "requests_per_minute": (1, 100),
-    "after_sequence": (0, 2),
-    "seconds": (1, 60),
-    "expires_seconds": (0, 60),
-}
-_TEXTS: Mapping[str, Callable[[Random], str]] = {
-    "name": lambda random: f"n_{random.randrange(10**9)}",
-    "slug": lambda random: f"s-{random.randrange(10**9)}",
-    "email": lambda random: f"e{random.randrange(10**9)}@example.org",
-    "contact_email": lambda _: "partner@example.org",
-    "script": lambda random: f"echo {random.random()}\n",
-    "pattern": lambda random: random.choice(["[a-z]+", "^x?$", ".*"]),
-    "time_zone": lambda random: random.choice(["UTC", "Europe/Berlin"]),
-    "request_id": lambda random: f"request {random.randrange(5)}",
-    "service_account": lambda _: "gateway",
-    "ip_allowlist": lambda random: random.choice(["10.0.0.0/8", "2001:db8::/32", "192.0.2.7"]),
-    "target": lambda random: random.choice(["https://hooks.example.org/in", "ops@example.org", "ntfys://example"]),
-    "condition": lambda random: random.choice(["", 'incident.severity == "SEV1"', "nodes.a.result"]),
-    "expression": lambda random: random.choice(["true", "team.name", "nodes.a.exit_code == 0"]),
-    "question": lambda random: random.choice(["Go on?", "{{ team.name }}?", "{{ incident.title }}"]),
-    "url": lambda random: random.choice(["https://example.org/hook", "https://example.org/{{ team.id }}"]),
-    "method": lambda random: random.choice(["", "POST", "PUT"]),
-    "node": lambda random: random.choice(["a", "b", ""]),
-    "from_node": lambda _: "a",
-    "to_node": lambda random: random.choice("bc"),
-    "client_ip": lambda random: random.choice(["10.1.2.3", "2001:db8::1"]),
-    "action": lambda random: random.choice(["runbook.created", "user.created"]),
-    "resource_type": lambda random: random.choice(["runbook", "user"]),
-    "logo_url": lambda _: "https://example.org/logo.svg",
-    "support_url": lambda _: "https://example.org/help",
-    "accent_color": lambda _: "#336699",
-}
+_STRUCTS: tuple[Mapping[str, object], ...] = ({}, {}, {}, {"name": "x", "count": 3}, {"name": "y"})
+_LABELS: tuple[Mapping[str, str], ...] = ({}, {"region": "eu-1"}, {"region": "eu-1", "tier": ""})
+_T = TypeVar("_T")
 
 
 class Plausible:
@@ -76,28 +38,24 @@ class Plausible:
         self._thing: Mapping[str, object] = {}
 
     def request(self, message: Message) -> None:
-        """Fills a request, most often so that it is about one real thing."""
-        self._thing = self._vocabulary.thing(_names(message.DESCRIPTOR)) if self._random.random() < 0.8 else {}
-        self.fill(message)
+        """Fills a request, most often so that it is about one real thing, or goes on with a list."""
+        following = self._vocabulary.following(message.DESCRIPTOR)
+        if following is not None and self._random.random() < 0.3:
+            message.CopyFrom(following)
+            return
+        self._thing = self._vocabulary.thing(names_in(message.DESCRIPTOR)) if self._random.random() < 0.9 else {}
+        self._fill(message)
 
-    def fill(self, message: Message) -> None:
-        """Sets the fields of a message as somebody might who has read the contract."""
-        match message:
-            case Duration():
-                message.seconds = self._random.randrange(3)  # some are waited for
-            case Timestamp():
-                message.seconds = int(time.time()) + self._random.randrange(-86_400, 30 * 86_400)
-            case FieldMask():
-                names = ["name", "description", "service_id", "enabled"]
-                message.paths.extend(self._random.sample(names, self._random.randint(1, 2)))
-            case Struct():
-                message.update(self._random.choice([{}, {}, {"name": "x", "count": 3}, {"name": "y"}]))  # type: ignore[arg-type]
-            case Value():
-                message.string_value = "x"
-            case _:
-                for field in self._one_of_each(message.DESCRIPTOR):
-                    if self._random.random() < _likelihood(field):
-                        self._set(message, field)
+    def _fill(self, message: Message) -> None:
+        if isinstance(message, Struct):
+            message.update(self._random.choice(_STRUCTS))  # type: ignore[arg-type]
+        elif isinstance(message, Value):
+            message.string_value = "x"
+        else:
+            for field in self._one_of_each(message.DESCRIPTOR):
+                if self._random.random() < likelihood(message.DESCRIPTOR, field):
+                    self._set(message, field)
+            fit(self._random, message)
 
     def _one_of_each(self, message: Descriptor) -> list[FieldDescriptor]:
         """Answers the fields of a message, of each group that excludes one another only one."""
@@ -109,58 +67,111 @@ class Plausible:
 
     def _set(self, message: Message, field: FieldDescriptor) -> None:
         target = getattr(message, field.name)
-        if field.type == FieldDescriptor.TYPE_MESSAGE:
-            if field.message_type.GetOptions().map_entry:
-                target.update(self._random.choice([{}, {"region": "eu-1"}, {"region": "eu-1", "tier": ""}]))
-            elif field.is_repeated:
-                for _ in range(self._random.randrange(3)):
-                    self.fill(target.add())
-            else:
-                target.SetInParent()
-                self.fill(target)
+        some = self._random.randint(1, 2) if is_always_there(message.DESCRIPTOR, field) else self._random.randrange(3)
+        if field.message_type is not None and field.message_type.GetOptions().map_entry:
+            target.update(self._random.choice(_LABELS))
+        elif field.type == FieldDescriptor.TYPE_MESSAGE and field.is_repeated:
+            for _ in range(some):
+                self._fill(target.add())
+        elif field.type == FieldDescriptor.TYPE_MESSAGE:
+            target.SetInParent()
+            self._set_message(message.DESCRIPTOR, field, target)
         elif field.is_repeated:
-            target.extend({self._scalar(message.DESCRIPTOR, field) for _ in range(self._random.randrange(3))})
+            target.extend(dict.fromkeys(self._scalar(message.DESCRIPTOR, field) for _ in range(some)))
         else:
             setattr(message, field.name, self._scalar(message.DESCRIPTOR, field))
 
+    def _set_message(self, message: Descriptor, field: FieldDescriptor, target: Message) -> None:
+        match field.message_type.full_name:
+            case "google.protobuf.Timestamp":
+                target.seconds = int(time.time()) + self._random.randint(*time_of(message, field))
+            case "google.protobuf.Duration":
+                target.seconds = self._random.randint(*_known(seconds_of(message, field), message, field))
+            case "google.protobuf.FieldMask":
+                pass  # `fit` knows what there is to change
+            case _:
+                self._fill(target)
+
     def _scalar(self, message: Descriptor, field: FieldDescriptor) -> object:
-        if (known := self._thing.get(name_of(message, field))) is not None:
+        known = self._thing.get(name_of(message, field))
+        if known is not None and not is_new(message, field):
             return known
         match field.type:
-            case FieldDescriptor.TYPE_STRING if message.name == "WorkflowNode":
-                return self._random.choice("abc")  # few, so that what speaks of one finds it
             case FieldDescriptor.TYPE_STRING:
-                return self._text(name_of(message, field))
+                return self._text(message, field)
             case FieldDescriptor.TYPE_BOOL:
                 return field.name == "confirm" or self._random.random() < 0.3
             case FieldDescriptor.TYPE_ENUM:
                 return self._random.choice(field.enum_type.values[1:] or field.enum_type.values).number
-            case FieldDescriptor.TYPE_BYTES:
-                return self._random.randbytes(8)
             case _:
-                return self._random.randint(*_NUMBERS.get(field.name, (0, 3)))
+                return self._random.randint(*_known(number_of(message, field), message, field))
 
-    def _text(self, name: str) -> str:
-        if name in _TEXTS:
-            # A name that is taken is more interesting than a new one, now and then.
-            return self._vocabulary.word(name) if self._random.random() < 0.1 else _TEXTS[name](self._random)
-        if name.endswith(("_id", "_ids", "etag", "digest", "page_token", "secret_name", "secret_names")):
+    def _text(self, message: Descriptor, field: FieldDescriptor) -> str:
+        name = name_of(message, field)
+        # A name that is taken is more interesting than a new one, now and then.
+        if is_word(name) and not (is_new(message, field) and self._random.random() < 0.9):
             return self._vocabulary.word(name)
-        return f"some text {self._random.randrange(100)}"
+        return _known(text_of(message, field), message, field)(self._random)
 
 
-def _names(message: Descriptor) -> set[str]:
-    """Answers what the fields of a request are named, and those of the resource in it."""
-    names = {name_of(message, field) for field in message.fields}
-    for field in message.fields:
-        if field.message_type is not None and field.message_type.file.package == message.file.package:
-            names |= {name_of(field.message_type, inner) for inner in field.message_type.fields}
-    return names
+def names_in(message: Descriptor) -> set[str]:
+    """Answers what stands in a request, and in everything of the contract that is in it."""
+    return {name_of(each, field) for each in messages_of(message) for field in each.fields}
 
 
-def _likelihood(field: FieldDescriptor) -> float:
-    if field.name.endswith(("_at", "_by")) and field.name != "expires_at":
-        return 0.02
-    if field.name in _ANSWERED_ONLY:
-        return 0.1
-    return 0.2 if field.name in _SELDOM else 0.97
+def messages_of(message: Descriptor) -> list[Descriptor]:
+    """Answers a message and all those of the contract that can be in it; maps are left out."""
+    found = [message]
+    for one in found:
+        inside = [field.message_type for field in one.fields if field.message_type is not None]
+        found += [
+            each
+            for each in dict.fromkeys(inside)
+            if each.file.package == message.file.package and not each.GetOptions().map_entry and each not in found
+        ]
+    return found
+
+
+def unknown_in(request: Descriptor, told: AbstractSet[str]) -> list[str]:
+    """Answers the fields of a request that nothing could well be right in, as far as is known; `told` are the words
+    that answers tell.
+    """
+    return [
+        f"{message.name}.{field.name}"
+        for message in messages_of(request)
+        for field in message.fields
+        if not _is_known(message, field, told)
+    ]
+
+
+def _is_known(message: Descriptor, field: FieldDescriptor, told: AbstractSet[str]) -> bool:
+    name = name_of(message, field)
+    match field.type:
+        case FieldDescriptor.TYPE_BOOL | FieldDescriptor.TYPE_ENUM:
+            return True
+        case FieldDescriptor.TYPE_MESSAGE if field.message_type.GetOptions().map_entry:
+            return field.name == "labels"
+        case FieldDescriptor.TYPE_MESSAGE:
+            return _is_known_message(message, field)
+        case FieldDescriptor.TYPE_STRING if is_word(name):
+            return name in told
+        case FieldDescriptor.TYPE_STRING:
+            return text_of(message, field) is not None
+        case _:
+            return number_of(message, field) is not None
+
+
+def _is_known_message(message: Descriptor, field: FieldDescriptor) -> bool:
+    match field.message_type.name:
+        case "Duration":
+            return seconds_of(message, field) is not None
+        case "FieldMask":
+            return bool(changeable_in(message))
+        case kind:
+            return field.message_type.file.package == message.file.package or kind in {"Struct", "Timestamp", "Value"}
+
+
+def _known(found: _T | None, message: Descriptor, field: FieldDescriptor) -> _T:
+    if found is None:
+        raise LookupError(f"tests/fuzzing/values.py does not say what could be right in {message.name}.{field.name}")
+    return found

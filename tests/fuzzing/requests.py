@@ -33,10 +33,14 @@ class FuzzedRequest:
     def path(self) -> str:
         return f"/{self.method.containing_service.full_name}/{self.method.name}"
 
+    def message(self) -> Message:
+        """Answers what is sent as a message; a DecodeError where it is none."""
+        return GetMessageClass(self.method.input_type).FromString(self.content)
+
     def excerpt(self) -> str:
         """Shows enough of it to do it again."""
         try:
-            text = str(GetMessageClass(self.method.input_type).FromString(self.content))
+            text = str(self.message())
         except Exception:  # noqa: BLE001 - then it is no message, and its bytes say more
             text = self.content.hex()
         return text if len(text) < 2_000 else f"{text[:2_000]} … ({len(text)} characters)"
@@ -70,11 +74,12 @@ class RequestFuzzer:
             "large": (2, self._large),
         }
 
-    def request(self, method: MethodDescriptor) -> FuzzedRequest:
-        if self._random.random() < 0.001:
+    def request(self, method: MethodDescriptor, kind: str = "") -> FuzzedRequest:
+        """Answers a request of that kind; empty: of any."""
+        if not kind and self._random.random() < 0.001:
             return FuzzedRequest(method, "oversized", bytes(OVERSIZED))
         names, weights = list(self._kinds), [weight for weight, _ in self._kinds.values()]
-        kind = self._random.choices(names, weights)[0]
+        kind = kind or self._random.choices(names, weights)[0]
         message = GetMessageClass(method.input_type)()
         self._plausible.request(message)
         return FuzzedRequest(method, kind, self._kinds[kind][1](message))
