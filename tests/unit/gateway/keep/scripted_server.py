@@ -206,7 +206,10 @@ async def a_keeper(server: ScriptedServer, disk: Disk | None = None, **settings:
         async with keeper.running():
             if not server.away:
                 await watching(keeper)
-            yield keeper
+            try:
+                yield keeper
+            finally:
+                server.away = False  # or the end would wait as long as it may until what was counted is taken
 
 
 async def watching(keeper: Keeper) -> None:
