@@ -134,8 +134,12 @@ LEAVE_AND_STAY = """echo '{"so": "far"}' >"$ONCALL_OUTPUT"; echo left; sleep 100
 
 @pytest.mark.usefixtures("executor")
 async def test_an_attempt_that_ran_too_long_keeps_what_it_left(platform: Platform) -> None:
-    done = await platform.run(LEAVE_AND_STAY, timeout_seconds=1)
+    done = None
+    for seconds in (1, 5, 25):  # the more, the less the machine lets the script come to it
+        if done is None or done.stdout != b"left\n":
+            done = await platform.run(LEAVE_AND_STAY, timeout_seconds=seconds)
 
+    assert done is not None
     assert (done.status, done.output) == ("TIMEOUT", {"so": "far"})
 
 

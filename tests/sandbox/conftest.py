@@ -56,7 +56,7 @@ class Range:
         async def nothing_left() -> bool:
             return not self.outside.left_of(execution)
 
-        await eventually(nothing_left, within=2)
+        await eventually(nothing_left)
         assert self.outside.connections() == []
         assert self.outside.state() == before
         return done
