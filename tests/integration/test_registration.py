@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from sqlalchemy import RowMapping, func, select, text, update
 
+from executor import registration
 from executor.registration import Offer, Registration
 from executor.sandbox.isolation import LAYERS
 from executor.settings import ExecutorSettings
@@ -26,6 +27,12 @@ from tests.builders import MASTER_KEY
 from tests.executors import an_executor, an_executor_process
 from tests.integration.conftest import Platform
 from tests.waiting import eventually
+
+
+@pytest.fixture(autouse=True)
+def no_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A notice that a machine has no time for just now is left out, and not what is tested."""
+    monkeypatch.setattr(registration, "NOTICE_SECONDS", 30.0)
 
 
 async def known(platform: Platform) -> list[RowMapping]:

@@ -134,12 +134,10 @@ LEAVE_AND_STAY = """echo '{"so": "far"}' >"$ONCALL_OUTPUT"; echo left; sleep 100
 
 @pytest.mark.usefixtures("executor")
 async def test_an_attempt_that_ran_too_long_keeps_what_it_left(platform: Platform) -> None:
-    done = None
-    for seconds in (1, 5, 25):  # the more, the less the machine lets the script come to it
-        if done is None or done.stdout != b"left\n":
-            done = await platform.run(LEAVE_AND_STAY, timeout_seconds=seconds)
+    done = await platform.run(LEAVE_AND_STAY, timeout_seconds=1)
+    if done.stdout != b"left\n":  # a machine that stood still may have used up its time
+        done = await platform.run(LEAVE_AND_STAY, timeout_seconds=10)
 
-    assert done is not None
     assert (done.status, done.output) == ("TIMEOUT", {"so": "far"})
 
 
