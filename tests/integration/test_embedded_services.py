@@ -137,7 +137,7 @@ def test_the_sockets_of_a_long_path_lie_elsewhere_and_at_the_same_place_every_ti
     os.geteuid() != 0, reason="only root needs another user for PostgreSQL, and only root can copy for it"
 )
 def test_binaries_that_the_account_cannot_reach_are_copied_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    services_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from importlib.util import find_spec
 
@@ -149,13 +149,10 @@ def test_binaries_that_the_account_cannot_reach_are_copied_once(
     assert spec is not None
     assert spec.submodule_search_locations
     package = Path(spec.submodule_search_locations[0])
-    hidden, cache = tmp_path / "hidden", tmp_path / "cache"
+    hidden, cache = services_folder / "hidden", services_folder / "cache"  # pytest shuts its own folders to others
     hidden.mkdir(mode=0o700)
     shutil.copytree(package, hidden / package.name, symlinks=True)
     shutil.copytree(package.parent / f"{package.name}.libs", hidden / f"{package.name}.libs")
-    for parent in (tmp_path, *tmp_path.parents):
-        if parent.owner() == "root" and str(parent).startswith(str(tmp_path.parents[2])):
-            parent.chmod(0o711)
     monkeypatch.setattr(module, "_CACHE", cache)
     monkeypatch.setattr(spec, "submodule_search_locations", [str(hidden / package.name)])
     monkeypatch.setattr(module, "find_spec", lambda _: spec)
