@@ -42,7 +42,7 @@ class ScriptedServer(PartnerServiceServicer):
     """`hold` stops answers of GetStatusPage after they were computed, until the test lets them go."""
 
     clock: Clock = field(default_factory=Clock)
-    lease: float = 3.0
+    lease: float = 30.0
     version: int = 1
     title: str = "All good"
     titles: dict[str, str] = field(default_factory=dict)
