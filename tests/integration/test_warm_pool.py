@@ -432,7 +432,7 @@ async def test_kill_9_of_the_executor_leaves_no_sandbox_standing() -> None:
     assert executor.stdout is not None
     line = b""
     while not line.strip().replace(b" ", b"").isdigit():  # the log is written there too
-        line = await asyncio.wait_for(executor.stdout.readline(), 20)
+        line = await asyncio.wait_for(executor.stdout.readline(), 60)
     pids = {int(pid) for pid in line.split()}
     assert len(pids) == 6
 

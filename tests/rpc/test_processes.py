@@ -26,7 +26,7 @@ from oncall.v1 import team_service_pb2_grpc
 from tests.builders import MASTER_KEY
 from tests.waiting import eventually
 
-SECONDS = 30
+SECONDS = 60
 
 
 @pytest.fixture
