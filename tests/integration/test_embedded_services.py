@@ -20,6 +20,7 @@ from cli.launcher.embedded_postgres import EmbeddedPostgres
 from cli.launcher.embedded_redis import EmbeddedRedis
 from cli.launcher.service_account import ServiceAccount, service_account
 from cli.launcher.socket_folder import open_socket_folder, remove_socket_folder
+from tests.processes import goes_on
 
 
 def _until(condition: Callable[[], bool], *, seconds: float = 15) -> None:
@@ -55,7 +56,7 @@ def test_no_process_of_a_killed_postgresql_still_writes_when_the_next_one_starts
     cluster.process.wait()
     cluster.start()
     assert children
-    assert not [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+    assert not [child for child in children if goes_on(child.pid)]
 
 
 def test_a_stale_lock_with_the_number_of_another_process_is_no_obstacle(
@@ -118,7 +119,7 @@ def test_a_service_ends_when_its_launcher_is_killed(tmp_path: Path) -> None:
         service = psutil.Process(int(launcher.stdout.readline()))
     launcher.kill()
     launcher.wait()
-    _until(lambda: not service.is_running() or service.status() == psutil.STATUS_ZOMBIE)
+    _until(lambda: not goes_on(service.pid))
     remove_socket_folder(sockets)
 
 

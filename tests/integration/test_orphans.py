@@ -15,6 +15,7 @@ import pytest
 from executor.sandbox.orphans import kill_orphans
 from executor.sandbox.prelude import waiting_shell
 from executor.sandbox.toolbox import SHELL
+from tests.processes import goes_on
 from tests.waiting import PATIENCE, eventually
 
 ALONE = ("--unshare-user", "--unshare-pid", "--die-with-parent", "--ro-bind", "/", "/", "--proc", "/proc")
@@ -57,7 +58,7 @@ def _an_orphan() -> psutil.Process:
                 first = _first_of(monitor)
             with suppress(psutil.TimeoutExpired):
                 first.wait(0.2)  # those that came further die with it, or find their descriptors closed
-            if first.is_running() and first.status() != psutil.STATUS_ZOMBIE:
+            if goes_on(first.pid):
                 return first
     pytest.fail("no monitor was killed at the right moment")
 
@@ -68,7 +69,7 @@ async def test_what_a_killed_monitor_left_is_killed_and_what_a_living_one_has_is
         kill_orphans()  # or an executor that starts beside this test has done it
 
         async def is_gone() -> bool:
-            return not orphan.is_running() or orphan.status() == psutil.STATUS_ZOMBIE
+            return not goes_on(orphan.pid)
 
         await eventually(is_gone)
         assert living.is_running()
