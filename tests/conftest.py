@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from _pytest.terminal import TerminalReporter
+from hypothesis import HealthCheck, settings
 from redis import Redis
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -28,6 +29,10 @@ from kernel.database import async_url
 
 _TEMPLATE = "oncall_template"
 _numbers = itertools.count(1)
+
+# A machine may stand still in the middle of an example: how long one took says nothing about the code.
+settings.register_profile("unhurried", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 
 @pytest.fixture(scope="session")

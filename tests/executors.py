@@ -82,7 +82,7 @@ async def an_executor_process(
         return ready.exists()
 
     try:
-        await eventually(is_ready, within=20)
+        await eventually(is_ready, within=60)  # a Python that imports, on a busy machine
         yield process
     finally:
         with contextlib.suppress(ProcessLookupError):

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
 
+import psutil
+
 from executor.sandbox.prelude import waiting_shell
 from executor.sandbox.toolbox import SHELL
 
@@ -61,6 +63,13 @@ def stands_ready(pids: list[int]) -> bool:
     shells = [line for line in lines if line[:3] == _WAITING]
     others = [line for line in lines if line[:1] and line[0] in _SETTING_UP]
     return len(shells) <= 1 and len(others) <= 2 and len(shells) + len(others) == len(lines)
+
+
+def goes_on(pid: int) -> bool:
+    """Whether a process has not ended: one that has may be listed until its parent asks for its code."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 def _members(folder: Path) -> Iterator[int]:

@@ -97,6 +97,7 @@ async def running_executor(
                 yield hearing
             finally:
                 async with contextlib.AsyncExitStack() as ending:  # from the last line to the first, whatever fails
+                    ending.callback(kill_orphans)  # a monitor may have been making a sandbox when its end began
                     ending.push_async_callback(registration.end)
                     ending.push_async_callback(sandboxes.close)
                     ending.push_async_callback(_end, [hearing, keeping, listening, registering, warming, guarding])

@@ -23,8 +23,9 @@ CALL_SECONDS = 5.0
 _CHANNEL_OPTIONS = [
     # A server that comes back is found within two seconds, not within the two minutes of the default.
     ("grpc.initial_reconnect_backoff_ms", 200),
-    ("grpc.min_reconnect_backoff_ms", 200),
     ("grpc.max_reconnect_backoff_ms", 2_000),
+    # How long one attempt may take, whatever its name says; as in `oncall.channel`.
+    ("grpc.min_reconnect_backoff_ms", 5_000),
     ("grpc.enable_http_proxy", 0),
     # The largest page that there may be is some megabytes, more than the default of 4 MiB; as in `oncall.channel`.
     ("grpc.max_receive_message_length", 64 * 1024 * 1024),

@@ -10,8 +10,9 @@ CHANNEL_OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.http2.max_pings_without_data", 0),
     # How soon a lost connection is made anew; the defaults wait for 1 s at first and 2 min in the end.
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 5_000),
+    # How long one attempt may take, whatever its name says: in less than some round trips no far server is reached.
+    ("grpc.min_reconnect_backoff_ms", 5_000),
     # A version with its script is about 1 MiB, a page of them more than the default of 4 MiB.
     ("grpc.max_receive_message_length", 64 * 1024 * 1024),
 )

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import grpc
 
+from executor.settings import ExecutorSettings
 from oncall.v1.execution_pb2 import (
     EXECUTION_STATUS_FAILED,
     EXECUTION_STATUS_RUNNING,
@@ -15,11 +16,14 @@ from oncall.v1.execution_pb2 import (
 )
 from oncall.v1.runbook_service_pb2 import CancelExecutionRequest, ExecuteRequest
 from oncall.v1.runbook_service_pb2_grpc import RunbookServiceStub
+from server.jobs.__main__ import SWEEP_SECONDS
 from tests.e2e.demo_calls import approve_new, metadata_of
 from tests.e2e.launched import Launched
 from tests.processes import processes_of
 
 NOTICED_WITHIN = 15.0
+BUSY_SECONDS = 20.0
+"""What a machine that has much else to do needs on top."""
 
 
 def run_and_kill(stack: Launched, *, max_retries: int) -> tuple[list[ExecutionEvent], float]:
@@ -49,7 +53,9 @@ def test_a_killed_executor_is_noticed_and_its_execution_fails(demo_stack: Launch
 
     last = events[-1].execution
     assert (last.status, last.error.code) == (EXECUTION_STATUS_FAILED, "EXECUTOR_LOST")
-    assert seconds < NOTICED_WITHIN
+    lease = ExecutorSettings.model_fields["lease_seconds"].default
+    assert lease + SWEEP_SECONDS < NOTICED_WITHIN
+    assert seconds < NOTICED_WITHIN + BUSY_SECONDS
     assert not processes_of(UUID(last.id))
 
 

@@ -132,7 +132,7 @@ async def test_what_a_script_leaves_behind_dies_with_it(platform: Platform) -> N
     done = await platform.run("(setsid sleep 1000 &) ; echo left; exit 0")
 
     assert done.status == ExecutionStatus.COMPLETED
-    assert done.completed_at - done.started_at < timedelta(seconds=10)
+    assert done.completed_at - done.started_at < timedelta(seconds=30)
 
 
 @pytest.mark.usefixtures("executor")
@@ -155,4 +155,4 @@ async def _ring_until_ended(platform: Platform, execution: UUID) -> None:
         await platform.doorbell.ring(execution)
         return (await platform.status(execution)).ended
 
-    await eventually(ended, within=20)
+    await eventually(ended, within=40)

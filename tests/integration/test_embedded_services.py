@@ -20,6 +20,7 @@ from cli.launcher.embedded_postgres import EmbeddedPostgres
 from cli.launcher.embedded_redis import EmbeddedRedis
 from cli.launcher.service_account import ServiceAccount, service_account
 from cli.launcher.socket_folder import open_socket_folder, remove_socket_folder
+from tests.processes import goes_on
 
 
 def _until(condition: Callable[[], bool], *, seconds: float = 15) -> None:
@@ -55,7 +56,7 @@ def test_no_process_of_a_killed_postgresql_still_writes_when_the_next_one_starts
     cluster.process.wait()
     cluster.start()
     assert children
-    assert not [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+    assert not [child for child in children if goes_on(child.pid)]
 
 
 def test_a_stale_lock_with_the_number_of_another_process_is_no_obstacle(
@@ -118,7 +119,7 @@ def test_a_service_ends_when_its_launcher_is_killed(tmp_path: Path) -> None:
         service = psutil.Process(int(launcher.stdout.readline()))
     launcher.kill()
     launcher.wait()
-    _until(lambda: not service.is_running() or service.status() == psutil.STATUS_ZOMBIE)
+    _until(lambda: not goes_on(service.pid))
     remove_socket_folder(sockets)
 
 
@@ -137,7 +138,7 @@ def test_the_sockets_of_a_long_path_lie_elsewhere_and_at_the_same_place_every_ti
     os.geteuid() != 0, reason="only root needs another user for PostgreSQL, and only root can copy for it"
 )
 def test_binaries_that_the_account_cannot_reach_are_copied_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    services_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from importlib.util import find_spec
 
@@ -149,13 +150,10 @@ def test_binaries_that_the_account_cannot_reach_are_copied_once(
     assert spec is not None
     assert spec.submodule_search_locations
     package = Path(spec.submodule_search_locations[0])
-    hidden, cache = tmp_path / "hidden", tmp_path / "cache"
+    hidden, cache = services_folder / "hidden", services_folder / "cache"  # pytest shuts its own folders to others
     hidden.mkdir(mode=0o700)
     shutil.copytree(package, hidden / package.name, symlinks=True)
     shutil.copytree(package.parent / f"{package.name}.libs", hidden / f"{package.name}.libs")
-    for parent in (tmp_path, *tmp_path.parents):
-        if parent.owner() == "root" and str(parent).startswith(str(tmp_path.parents[2])):
-            parent.chmod(0o711)
     monkeypatch.setattr(module, "_CACHE", cache)
     monkeypatch.setattr(spec, "submodule_search_locations", [str(hidden / package.name)])
     monkeypatch.setattr(module, "find_spec", lambda _: spec)

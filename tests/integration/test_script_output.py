@@ -135,6 +135,8 @@ LEAVE_AND_STAY = """echo '{"so": "far"}' >"$ONCALL_OUTPUT"; echo left; sleep 100
 @pytest.mark.usefixtures("executor")
 async def test_an_attempt_that_ran_too_long_keeps_what_it_left(platform: Platform) -> None:
     done = await platform.run(LEAVE_AND_STAY, timeout_seconds=1)
+    if done.stdout != b"left\n":  # a machine that stood still may have used up its time
+        done = await platform.run(LEAVE_AND_STAY, timeout_seconds=10)
 
     assert (done.status, done.output) == ("TIMEOUT", {"so": "far"})
 

@@ -82,7 +82,7 @@ async def test_a_long_list_does_not_starve_the_others(platform: Platform) -> Non
     heard, redis = execution_queue(platform.redis_url, carried=("eu", "gpu")), Redis.from_url(platform.redis_url)
     rings = heard.listen()
     for _ in range(60):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await anext(rings)
     taken = Counter({name: 100 - await redis.llen(name) for name in lists})
     await rings.aclose()

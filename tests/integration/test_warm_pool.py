@@ -28,7 +28,7 @@ from executor.settings import SandboxSettings
 from kernel.execution.content import NetworkPolicy, ResourceLimits, ScriptLanguage
 from kernel.ids import new_id
 from tests.processes import cgroups as all_cgroups
-from tests.processes import waits
+from tests.processes import goes_on, waits
 from tests.waiting import PATIENCE, eventually
 
 MIB = 1024 * 1024
@@ -268,7 +268,7 @@ async def test_what_an_executor_that_dies_leaves_half_made_never_runs_its_script
 
 async def no_longer(pids: set[int]) -> None:
     async def none_lives() -> bool:
-        return not any(psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE for pid in pids)
+        return not any(goes_on(pid) for pid in pids)
 
     await eventually(none_lives)
 
@@ -432,7 +432,7 @@ async def test_kill_9_of_the_executor_leaves_no_sandbox_standing() -> None:
     assert executor.stdout is not None
     line = b""
     while not line.strip().replace(b" ", b"").isdigit():  # the log is written there too
-        line = await asyncio.wait_for(executor.stdout.readline(), 20)
+        line = await asyncio.wait_for(executor.stdout.readline(), 60)
     pids = {int(pid) for pid in line.split()}
     assert len(pids) == 6
 

@@ -120,7 +120,7 @@ async def jobs_process(database_url: str, redis_url: str, folder: Path) -> Async
         return ready.exists()
 
     try:
-        await eventually(is_ready, within=30)
+        await eventually(is_ready, within=60)
         yield process
     finally:
         if process.returncode is None:

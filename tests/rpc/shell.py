@@ -17,7 +17,7 @@ from tests.builders import Person
 from tests.waiting import eventually
 
 ONCALL = Path(sys.executable).with_name("oncall")
-SECONDS = 30
+SECONDS = 60
 
 
 class Ended(NamedTuple):
@@ -85,7 +85,7 @@ class Terminal:
             return text in self.screen
 
         try:
-            await eventually(seen)
+            await eventually(seen, within=SECONDS)
         except AssertionError:
             raise AssertionError(f"{text!r} never came: {self.screen!r}") from None
 

@@ -93,7 +93,7 @@ async def test_it_gives_up_in_time(
         with pytest.raises(OncallError) as lost:
             await call(client)
     assert lost.value.code in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30  # half of what a call that may be repeated has
 
 
 @pytest.mark.parametrize(

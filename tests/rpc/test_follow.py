@@ -159,8 +159,8 @@ async def test_stopping_ends_streams_and_says_so(watched: Watched) -> None:
     call = watched.watch()
     await call.read()
     await watched.being_watched()
-    async with asyncio.timeout(4):
-        await watched.server.platform.stop(grace=5)
+    async with asyncio.timeout(20):  # not only when the grace is over
+        await watched.server.platform.stop(grace=60)
     with pytest.raises(grpc.aio.AioRpcError) as ended:
         await call.read()
     refused = as_refusal(ended.value)

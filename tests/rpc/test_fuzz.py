@@ -74,10 +74,10 @@ async def _served(database_url: str, redis_url: str, folder: Path) -> AsyncItera
         return await asyncio.to_thread(ready.exists)
 
     try:
-        await eventually(is_ready, within=30)
+        await eventually(is_ready, within=60)
         yield Fuzzed(json.loads(ready.read_text())["address"], psutil.Process(process.pid), log, issuer)
         process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(30):
             assert await process.wait() == 0
     finally:
         if process.returncode is None:

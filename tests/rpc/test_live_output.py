@@ -164,7 +164,7 @@ async def test_cancelling_ends_every_process_of_the_script(running_server: Runni
 
     assert events[-1].execution.status == pb.EXECUTION_STATUS_CANCELLED
     assert events[-1].execution.HasField("cancel_requested_at")
-    assert time.monotonic() - cancelled_at < 5
+    assert time.monotonic() - cancelled_at < 30  # and not only when its time is over, as it is after 60
     assert not processes_of(UUID(events[0].execution.id))
 
 
@@ -178,6 +178,6 @@ async def test_the_time_limit_ends_every_process_of_the_script(
     async def nothing_left() -> bool:
         return not processes_of(UUID(events[0].execution.id))
 
-    await eventually(nothing_left, within=1.0)
+    await eventually(nothing_left)
     assert events[-1].execution.status == pb.EXECUTION_STATUS_TIMEOUT
     assert joined(events) == b"kept\n"

@@ -82,6 +82,6 @@ async def test_a_job_outlives_its_failures(monkeypatch: pytest.MonkeyPatch) -> N
             raise ConnectionError
         stop.set()
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await repeat("job", job, every=0.01, stop=stop)
     assert rounds == 3

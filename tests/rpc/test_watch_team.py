@@ -284,6 +284,6 @@ async def test_streams_end_when_the_server_stops(database_url: str, redis_url: s
         await watcher.caught_up()
         server.platform.team_watches.stop()
         with pytest.raises(grpc.aio.AioRpcError) as ended:
-            async with asyncio.timeout(8):
+            async with asyncio.timeout(20):
                 await watcher.task
         assert as_refusal(ended.value) == Refusal(grpc.StatusCode.UNAVAILABLE, "SERVER_STOPPING")

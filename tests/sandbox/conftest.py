@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 import pytest_asyncio
@@ -33,17 +34,10 @@ class Range:
 
     async def suffer(self, attack: Attack, start: Start) -> Record:
         """Runs an attack and looks from outside at what it did; answers how it ended."""
-        limits = await self.starts.limits_for(start, attack.limits, self.platform)
         before = self.outside.state()
-        execution = await self.platform.an_execution(
-            attack.text(),
-            attack.language,
-            limits=limits,
-            timeout_seconds=attack.timeout_seconds * PATIENCE,
-            parameter_values=self.outside.targets(),
-        )
-        await self.platform.doorbell.ring(execution)
-        done = await self.platform.end_of(execution, within=attack.timeout_seconds + 30)
+        execution, done = await self._run(attack, start, attack.timeout_seconds)
+        if b"begun" not in done.stdout:  # a machine that stood still may have used up its time
+            execution, done = await self._run(attack, start, 10 * attack.timeout_seconds)
         assert self.starts.of(execution) is start
 
         assert b"ESCAPED" not in done.stdout, done.stdout
@@ -56,10 +50,23 @@ class Range:
         async def nothing_left() -> bool:
             return not self.outside.left_of(execution)
 
-        await eventually(nothing_left, within=2)
+        await eventually(nothing_left)
         assert self.outside.connections() == []
         assert self.outside.state() == before
         return done
+
+    async def _run(self, attack: Attack, start: Start, seconds: int) -> tuple[UUID, Record]:
+        """Runs an attack to its end, for so many seconds at most."""
+        limits = await self.starts.limits_for(start, attack.limits, self.platform)
+        execution = await self.platform.an_execution(
+            attack.text(),
+            attack.language,
+            limits=limits,
+            timeout_seconds=seconds * PATIENCE,
+            parameter_values=self.outside.targets(),
+        )
+        await self.platform.doorbell.ring(execution)
+        return execution, await self.platform.end_of(execution, within=seconds + 30)
 
 
 @pytest.fixture(scope="module")

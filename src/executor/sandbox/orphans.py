@@ -2,7 +2,8 @@
 
 Bubblewrap's child asks the kernel to die with its parent only once the parent has written its user map. A parent that
 is killed within these microseconds, as a `kill -9` of its executor kills it, leaves a child that waits for it for ever:
-it has run nothing, is in no cgroup of ours yet, and holds a little memory. The next executor's start ends it.
+it has run nothing, is in no cgroup of ours yet, and holds a little memory. An executor ends such processes when it
+starts and when it stops.
 """
 
 from __future__ import annotations

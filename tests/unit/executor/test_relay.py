@@ -99,7 +99,7 @@ async def test_a_line_is_stored_at_once_and_not_at_the_end() -> None:
     relaying = asyncio.create_task(Relay(pipes.read, store, attempt=1, cap=99, now=lambda: datetime.now(UTC)).run())
     for number in range(3):
         os.write(pipes.write[OUT], f"line {number}\n".encode())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await arrived.wait()
         arrived.clear()
     pipes.end()

@@ -100,8 +100,8 @@ def test_what_the_digest_does_not_see_is_no_difference() -> None:
 def test_scripts_that_are_long_and_have_nothing_in_common_are_compared_in_no_time() -> None:
     chance = random.Random(3)  # noqa: S311 - repeatable, not secret
     old, new = ("".join(chance.choice("abcdefghijklmnop") + "\n" for _ in range(400_000)) for _ in range(2))
-    began = time.monotonic()
+    began = time.thread_time()
     shown = difference(*scripts("first\n" + old + "last\n", "first\n" + new + "last\n"))
-    assert time.monotonic() - began < 10
+    assert time.thread_time() - began < 10
     assert shown.count("\n@@ ") == 1
     assert len(shown) < 4 * len(old)

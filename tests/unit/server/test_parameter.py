@@ -105,4 +105,4 @@ def test_no_pattern_and_no_value_hold_the_server_up(pattern: str) -> None:
     started = time.monotonic()
     with pytest.raises(InvalidArgument):
         _checked(a_parameter(pattern=pattern), "a" * 4000 + "c")
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 10  # where it is tried by backtracking it takes for ever

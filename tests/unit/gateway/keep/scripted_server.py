@@ -42,7 +42,7 @@ class ScriptedServer(PartnerServiceServicer):
     """`hold` stops answers of GetStatusPage after they were computed, until the test lets them go."""
 
     clock: Clock = field(default_factory=Clock)
-    lease: float = 3.0
+    lease: float = 30.0
     version: int = 1
     title: str = "All good"
     titles: dict[str, str] = field(default_factory=dict)
@@ -206,7 +206,10 @@ async def a_keeper(server: ScriptedServer, disk: Disk | None = None, **settings:
         async with keeper.running():
             if not server.away:
                 await watching(keeper)
-            yield keeper
+            try:
+                yield keeper
+            finally:
+                server.away = False  # or the end would wait as long as it may until what was counted is taken
 
 
 async def watching(keeper: Keeper) -> None:

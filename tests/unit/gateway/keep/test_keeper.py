@@ -210,12 +210,12 @@ async def test_a_live_stream_tells_what_its_audience_sees_and_ends_at_revocation
         assert not following.done()
         server.title = "Out"
         await server.change()
-        assert (await asyncio.wait_for(following, 5)).content.status_page.name == "Out"
+        assert (await asyncio.wait_for(following, 20)).content.status_page.name == "Out"
         following = asyncio.ensure_future(anext(stream))
         server.credentials["good"].refused = "PARTNER_REVOKED"
         await server.change(confirm=True, revoked_partner_ids=["partner-1"])
         with pytest.raises(Refusal) as refusal:
-            await asyncio.wait_for(following, 5)
+            await asyncio.wait_for(following, 20)
         assert refusal.value.reason == "PARTNER_REVOKED"
         assert all(request.background for request in server.asked)
 
@@ -236,7 +236,7 @@ async def test_a_live_stream_tells_nothing_while_the_server_is_away_and_all_that
         assert (await keeper.show(asking())).stale_since is not None
         server.title = "Out meanwhile"
         server.away = False
-        assert (await asyncio.wait_for(following, 10)).tag == "tag of Out meanwhile"
+        assert (await asyncio.wait_for(following, 20)).tag == "tag of Out meanwhile"
 
 
 async def test_a_hundred_live_streams_are_one_question_per_change() -> None:

@@ -119,7 +119,7 @@ def test_an_alias_bomb_is_refused_at_once(tmp_path: Path) -> None:
     bomb = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 60))
     started = time.monotonic()
     assert "must have no anchor or alias" in wrong(a_file(tmp_path, GOOD + bomb))[0]
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 20  # of a bomb that goes off there is no end
 
 
 def test_a_file_that_is_too_large_is_not_read_to_its_end(tmp_path: Path) -> None:
