@@ -26,8 +26,10 @@ from tests.rpc.conftest import RunningServer
 from tests.waiting import eventually
 from tests.workflows import (
     CREATED,
+    RESOLVED,
     SEV1,
     SEV2,
+    UPDATED,
     WorkflowDesk,
     a_mover,
     approval,
@@ -39,8 +41,6 @@ from tests.workflows import (
     status,
     statuses,
 )
-
-UPDATED, RESOLVED = pb.WORKFLOW_EVENT_INCIDENT_UPDATED, pb.WORKFLOW_EVENT_INCIDENT_RESOLVED
 
 
 @pytest.fixture

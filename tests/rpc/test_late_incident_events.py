@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from oncall.v1 import incident_pb2, incident_service_pb2
-from oncall.v1 import workflow_pb2 as pb
 from server.domain.delivery import NotificationEvent
 from server.operations.ground import Mover
 from server.operations.handle_incident_events import handle_incident_events
@@ -18,9 +17,8 @@ from tests.builders import TeamWithPeople
 from tests.receivers import a_channel
 from tests.rpc.audited import audited
 from tests.rpc.conftest import RunningServer
-from tests.workflows import CREATED, SEV1, SEV2, WorkflowDesk, a_mover, approval
+from tests.workflows import CREATED, RESOLVED, SEV1, SEV2, UPDATED, WorkflowDesk, a_mover, approval
 
-UPDATED, RESOLVED = pb.WORKFLOW_EVENT_INCIDENT_UPDATED, pb.WORKFLOW_EVENT_INCIDENT_RESOLVED
 INVESTIGATING = incident_pb2.INCIDENT_STATUS_INVESTIGATING
 POSTMORTEM = incident_pb2.INCIDENT_STATUS_POSTMORTEM
 

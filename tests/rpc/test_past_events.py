@@ -23,7 +23,7 @@ from tests.builders import an_approved_runbook
 from tests.rpc.conftest import Refusal, RunningServer, refusal_of
 from tests.rpc.scripted_executor import ScriptedExecutor
 from tests.status_pages import PUBLIC, StatusPageDesk
-from tests.workflows import CREATED, WorkflowDesk, a_mover, approval, status
+from tests.workflows import RESOLVED, WorkflowDesk, a_mover, approval, status
 
 MAJOR = status_page_pb2.COMPONENT_STATUS_MAJOR_OUTAGE
 DAYS = 800
@@ -155,7 +155,7 @@ async def test_an_incident_stays_while_it_is_worked_on_and_its_records_stay_read
 ) -> None:
     workflows = WorkflowDesk(running_server, desk.team)
     runbook = await an_approved_runbook(desk.sessions, desk.team)
-    await workflows.creates([approval("ask")], event=CREATED)
+    await workflows.creates([approval("ask")], event=RESOLVED)
     incident = await workflows.an_incident(title="It was slow")
     await desk.resolves(incident)
     await let_all_pass(desk)
