@@ -1,7 +1,8 @@
 """Brings what arrives from the server and what the person at the keyboard wants into one line of events.
 
 The stream is read by a thread of its own and Ctrl-C only adds to the line. So an interrupt never falls between taking
-an event and showing it: nothing is lost, and nothing is shown twice, however often somebody hesitates.
+an event and showing it: nothing is lost, and nothing is shown twice, however often somebody hesitates. Nor does it fall
+into the midst of gRPC, which may hold a lock then that nobody would let go any more.
 """
 
 from __future__ import annotations
@@ -11,28 +12,37 @@ import signal
 import threading
 from collections.abc import Iterator
 from types import FrameType
-from typing import Self
-
-from cli.follow import Follow
-from oncall.v1.execution_pb2 import ExecutionEvent
+from typing import Generic, Protocol, Self, TypeVar
 
 _EVENTS_AHEAD = 16
 """Events read before they are shown: at most 16 × 64 KiB; then the server waits, never the script."""
+
+
+Event = TypeVar("Event")
+Event_co = TypeVar("Event_co", covariant=True)
+
+
+class Following(Protocol[Event_co]):
+    """What arrives from the server, one after another, until another thread stops it."""
+
+    def __iter__(self) -> Iterator[Event_co]: ...
+
+    def stop(self) -> None: ...
 
 
 class Interrupt:
     """Ctrl-C was pressed."""
 
 
-class Live:
+class Live(Generic[Event]):
     """Iterates over events and interrupts, between `with` and its end.
 
     A second Ctrl-C before the first was answered raises KeyboardInterrupt, wherever that is.
     """
 
-    def __init__(self, follow: Follow) -> None:
+    def __init__(self, follow: Following[Event]) -> None:
         self._follow = follow
-        self._line: queue.SimpleQueue[ExecutionEvent | Interrupt | BaseException | None] = queue.SimpleQueue()
+        self._line: queue.SimpleQueue[Event | Interrupt | BaseException | None] = queue.SimpleQueue()
         self._ahead = threading.Semaphore(_EVENTS_AHEAD)
         self._left = threading.Event()
         self._waiting_for_answer = False
@@ -53,7 +63,7 @@ class Live:
         if self._on_main_thread:
             signal.signal(signal.SIGINT, self._before)
 
-    def __iter__(self) -> Iterator[ExecutionEvent | Interrupt]:
+    def __iter__(self) -> Iterator[Event | Interrupt]:
         while True:
             item = self._line.get()
             if item is None:

@@ -6,8 +6,9 @@ import typer
 
 from cli.connection import Server, connected
 from cli.failure import describe, exit_code
+from cli.live import Interrupt, Live
 from cli.output import Json
-from cli.workflow.follow import follow
+from cli.workflow.follow import RunFollow
 from cli.workflow.options import RunId
 from cli.workflow.run_printer import (
     INTERRUPTED,
@@ -51,11 +52,14 @@ def watch_run(server: Server, run_id: str, printer: RunPrinter) -> int:
     """Shows a run to its end and answers the exit code; leaving harms no run."""
     last = WorkflowRun()
     try:
-        for last in follow(server, run_id, printer.say):
-            printer.show(last)
+        with Live(RunFollow(server, run_id, printer.say)) as live:
+            for item in live:
+                if isinstance(item, Interrupt):
+                    return _detached(run_id, printer)
+                last = item
+                printer.show(last)
     except KeyboardInterrupt:
-        printer.say(f"detached; it goes on: {_how_to_go_on(run_id)}")
-        return INTERRUPTED
+        return _detached(run_id, printer)
     except OncallError as error:
         printer.say(describe(error, server.address))
         if last.id:
@@ -65,6 +69,11 @@ def watch_run(server: Server, run_id: str, printer: RunPrinter) -> int:
     if last.compensation.status == WORKFLOW_NODE_STATUS_WAITING:
         printer.say(f"what it did can be undone: `oncall workflow approve {run_id} --compensation`")
     return exit_code_of(last)
+
+
+def _detached(run_id: str, printer: RunPrinter) -> int:
+    printer.say(f"detached; it goes on: {_how_to_go_on(run_id)}")
+    return INTERRUPTED
 
 
 def _how_to_go_on(run_id: str) -> str:
