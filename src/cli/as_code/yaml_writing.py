@@ -30,8 +30,9 @@ def to_yaml(fields: dict[str, Any]) -> str:
 
 
 def plain_number(number: float) -> float:
-    """Answers a whole number without its point, as people write it."""
-    return int(number) if float(number).is_integer() and abs(number) < 2**53 else float(number)
+    """Answers a whole number without its point, as people write it; not -0.0, which is no whole number's."""
+    whole = float(number).is_integer() and abs(number) < 2**53 and str(number) != "-0.0"
+    return int(number) if whole else float(number)
 
 
 def _styled(value: Any) -> Any:

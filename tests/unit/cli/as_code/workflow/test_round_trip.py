@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 
 from cli.as_code.workflow.conversion import to_workflow
 from cli.as_code.workflow.fields import same, settings_of, to_fields
@@ -23,7 +23,16 @@ def read(text: str) -> Manifest:
     return manifest
 
 
+def with_a_zero_below_nothing() -> pb.Workflow:
+    work = pb.RunbookWork(runbook_id=next(iter(NAMES.runbooks)))
+    work.parameters.update({"least": -0.0})
+    node = pb.WorkflowNode(name="n0", join=pb.WORKFLOW_JOIN_ALL, runbook=work)
+    trigger = pb.WorkflowTrigger(event=pb.WORKFLOW_EVENT_MANUAL)
+    return pb.Workflow(name="0", trigger=trigger, nodes=[node], timeout_seconds=3600)
+
+
 @settings(max_examples=200, deadline=None)
+@example(workflow=with_a_zero_below_nothing(), team="")
 @given(workflow=workflows(), team=texts)
 def test_what_is_exported_reads_back_as_what_it_was(workflow: pb.Workflow, team: str) -> None:
     text = to_yaml(to_fields(workflow, team=team, names=NAMES))
