@@ -33,13 +33,12 @@ from executor.worker import Worker
 from kernel import log_stream
 from kernel.cipher import Cipher
 from kernel.database import create_engine, sessions
+from kernel.ending import cancel, close
 from kernel.queue import Doorbell, execution_queue
 
 log = structlog.get_logger()
 
 UIDS_PER_EXECUTOR = 1_001  # of the settings, the most that may run and stand
-CANCEL_AGAIN_SECONDS = 0.2
-DISPOSE_SECONDS = 2.0
 
 
 class CannotStart(Exception):
@@ -106,9 +105,9 @@ async def running_executor(
                     ending.push_async_callback(registration.stop)
         finally:
             async with contextlib.AsyncExitStack() as ending:
-                ending.push_async_callback(_dispose, engine)
-                ending.push_async_callback(redis.aclose)
-                ending.push_async_callback(queue.shutdown)
+                ending.push_async_callback(lambda: close("postgresql", engine.dispose()))
+                ending.push_async_callback(lambda: close("redis", redis.aclose()))
+                ending.push_async_callback(lambda: close("queue", queue.shutdown()))
 
 
 async def _check_isolation(
@@ -181,23 +180,9 @@ def _switch() -> Iterator[Switch]:
         raise CannotStart(str(error)) from None
 
 
-async def _dispose(engine: AsyncEngine) -> None:
-    """Says good-bye to PostgreSQL, unless that hangs: it notices that its clients are gone."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(DISPOSE_SECONDS):
-            await engine.dispose()
-
-
 async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
-    """Cancels tasks and raises the first failure among them, so that a broken executor does not end as a good one.
-
-    Again and again: the Redis client may swallow a cancellation that comes while it waits for a message.
-    """
-    left = set(tasks)
-    while left:
-        for running in left:
-            running.cancel()
-        _, left = await asyncio.wait(left, timeout=CANCEL_AGAIN_SECONDS)
+    """Cancels tasks and raises the first failure among them, so that a broken executor does not end as a good one."""
+    await cancel(tasks)
     for ended in tasks:
         if not ended.cancelled() and (failure := ended.exception()) is not None:
             raise failure

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from taskiq import AsyncBroker
 
 from kernel.database import sessions
+from kernel.ending import cancel, close
 from kernel.queue import Doorbell
 from kernel.settings import fail
 from oncall.v1 import (
@@ -150,18 +151,16 @@ class Platform:
         self.run_watches.stop()
         self.team_watches.stop()
         await self.server.stop(grace)
-        for task in (self._following, self._listening, self._signalling, self._reloading):
-            if task is not None:
-                task.cancel()
-                await asyncio.wait([task])
+        running = (self._following, self._listening, self._signalling, self._reloading)
+        await cancel([task for task in running if task is not None])
         await self.announcer.close()
         await self.accesses.close()
         await self.denials.flush()
         if self.issuers is not None:
-            await self.issuers.close()
-        await self.broker.shutdown()
-        await self.redis.aclose()
-        await self.engine.dispose()
+            await close("issuers", self.issuers.close())
+        await close("queue", self.broker.shutdown())
+        await close("redis", self.redis.aclose())
+        await close("postgresql", self.engine.dispose())
 
 
 def build(settings: ServerSettings) -> Platform:

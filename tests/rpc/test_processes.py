@@ -64,7 +64,7 @@ async def _run(environment: dict[str, str], *arguments: str) -> tuple[int, str, 
 
 @contextlib.asynccontextmanager
 async def serving(environment: dict[str, str], module: str) -> AsyncIterator[dict[str, Any]]:
-    """Yields what the ready file says; at the end asks the process to stop, and wants exit code 0 soon."""
+    """Yields what the ready file says; at the end asks the process to stop, and wants exit code 0 within 8 s."""
     ready = Path(environment["ONCALL_READY_FILE"])
     process = await asyncio.create_subprocess_exec(sys.executable, "-m", module, env=environment)
 
@@ -76,7 +76,7 @@ async def serving(environment: dict[str, str], module: str) -> AsyncIterator[dic
         await eventually(is_ready, within=SECONDS)
         yield json.loads(await asyncio.to_thread(ready.read_text))
         process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(8):
             assert await process.wait() == 0
     finally:
         if process.returncode is None:

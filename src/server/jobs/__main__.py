@@ -10,6 +10,7 @@ import structlog
 import uvloop
 
 from kernel.database import sessions
+from kernel.ending import cancel, close
 from kernel.queue import Doorbell
 from kernel.settings import load, write_ready_file
 from kernel.telemetry import configure
@@ -74,9 +75,9 @@ async def main(settings: JobsSettings) -> None:
     )
     write_ready_file(settings.ready_file, {})
     log.info("sweeping")
-    jobs = [asyncio.create_task(moves.hear(stop))]
+    jobs = [asyncio.create_task(moves.hear(stop), name="hear_runs")]
     jobs += [
-        asyncio.create_task(repeat(name, job, every=SWEEP_SECONDS, stop=stop))
+        asyncio.create_task(repeat(name, job, every=SWEEP_SECONDS, stop=stop), name=name)
         for name, job in (
             ("end_lost_attempts", partial(end_lost_attempts, make_session, announcer)),
             ("ring_again", partial(ring_again, make_session, announcer)),
@@ -93,7 +94,7 @@ async def main(settings: JobsSettings) -> None:
             ("tell_failures", partial(tell_failures, env)),
         )
     ] + [
-        asyncio.create_task(repeat(name, job, every=RETENTION_SECONDS, stop=stop))
+        asyncio.create_task(repeat(name, job, every=RETENTION_SECONDS, stop=stop), name=name)
         for name, job in (
             ("forget_old_accesses", partial(forget_old_accesses, make_session)),
             ("forget_expired_watches", partial(forget_expired_watches, make_session)),
@@ -108,18 +109,19 @@ async def main(settings: JobsSettings) -> None:
         )
     ]
     jobs += [
-        asyncio.create_task(sender.run(stop)),
-        asyncio.create_task(hear(engine, deliveries.CHANNEL, sender.wake, stop)),
+        asyncio.create_task(sender.run(stop), name="send_deliveries"),
+        asyncio.create_task(hear(engine, deliveries.CHANNEL, sender.wake, stop), name="hear_deliveries"),
     ]
     await stop.wait()
     log.info("stopping")
     _, unfinished = await asyncio.wait(jobs, timeout=GRACE_SECONDS)
-    for job in unfinished:  # what it did not commit, the next start does
-        job.cancel()
-    await ways.close()
-    await broker.shutdown()
-    await redis.aclose()
-    await engine.dispose()
+    if unfinished:  # what they did not commit, the next start does
+        log.warning("jobs_cut_off", jobs=sorted(job.get_name() for job in unfinished))
+        await cancel(unfinished)
+    await close("ways", ways.close())
+    await close("queue", broker.shutdown())
+    await close("redis", redis.aclose())
+    await close("postgresql", engine.dispose())
 
 
 if __name__ == "__main__":

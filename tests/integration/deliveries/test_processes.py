@@ -68,7 +68,7 @@ async def test_several_processes_send_everything_and_nothing_twice(
         await receiver.wait_for(200, within=60)
         for process in (first, second):
             process.send_signal(signal.SIGTERM)
-            assert await asyncio.wait_for(process.wait(), 30) == 0
+            assert await asyncio.wait_for(process.wait(), 15) == 0
     seen = Counter(request.headers["webhook-id"] for request in receiver.requests)
     assert seen == Counter(str(one) for one in made)
     async with db() as session:
