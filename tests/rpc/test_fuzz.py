@@ -34,12 +34,10 @@ SEED = int(os.environ.get("ONCALL_FUZZ_SEED", "0")) or secrets.randbelow(2**32)
 WARM_UP = 0.3
 """How much of a run fills pools, caches and the allocator's arenas: memory is watched after it."""
 GREATEST_GROWTH = 32 * 1024 * 1024
-GREATEST_SECONDS = 20.0
+GREATEST_SECONDS = 10.0
 """Far more than any request may take, and far less than a server that stands still: machines that test are busy."""
 LEAST_OK = 0.15
 MOST_FAULTS = 5
-OF_A_BUSY_MACHINE = frozenset({"rates_counted_alone", "live_log_slow"})
-"""Warnings of a Redis that took longer than it may: no request makes it so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +60,7 @@ async def _served(database_url: str, redis_url: str, folder: Path) -> AsyncItera
         "ONCALL_REDIS_URL": redis_url,
         "ONCALL_MASTER_KEY": MASTER_KEY,
         "ONCALL_SERVER_LISTEN": "127.0.0.1:0",
-        "ONCALL_SERVER_WATCH_LEASE_SECONDS": "1",  # a watch that was opened and left holds changes up for so long
+        "ONCALL_WATCH_LEASE_SECONDS": "1",  # a watch that was opened and left holds changes up for so long
         "ONCALL_ISSUERS_FILE": str(issuers_file(folder, file_entry(folder, issuer, create_users=True))),
         "ONCALL_READY_FILE": str(ready),
     }
@@ -77,7 +75,7 @@ async def _served(database_url: str, redis_url: str, folder: Path) -> AsyncItera
         await eventually(is_ready, within=60)
         yield Fuzzed(json.loads(ready.read_text())["address"], psutil.Process(process.pid), log, issuer)
         process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(15):
             assert await process.wait() == 0
     finally:
         if process.returncode is None:
@@ -100,11 +98,10 @@ def _faults_in(log: str) -> list[str]:
     faults = []
     for line in log.splitlines():
         try:
-            said = json.loads(line)
-            is_fine = said["level"] in {"debug", "info"} or said["event"] in OF_A_BUSY_MACHINE
+            level = json.loads(line)["level"]
         except (ValueError, KeyError, TypeError):
-            is_fine = False
-        if not is_fine or "Traceback" in line:
+            level = "not JSON"
+        if level not in {"debug", "info"} or "Traceback" in line:
             faults.append(line[:3_000])
     return faults
 
