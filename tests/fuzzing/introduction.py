@@ -15,6 +15,9 @@ from oncall.v1 import (
     secret_service_pb2,
     secret_service_pb2_grpc,
     status_page_pb2,
+    team_pb2,
+    team_service_pb2,
+    team_service_pb2_grpc,
 )
 from server.storage import workflow_runs, workflows
 from tests.builders import (
@@ -58,6 +61,7 @@ class Introduction:
         await self._deliveries()
         await self._workflows()
         await self._secret()
+        await self._tokens()
         desk = StatusPageDesk(self.channel, self.sessions, self.team, self.gateway)
         for number in range(SOME):
             await self._page(desk, await desk.a_page(PUBLIC if number % 2 else PRIVATE))
@@ -115,6 +119,13 @@ class Introduction:
         request = secret_service_pb2.PutSecretRequest(team_id=str(self.team.id), name="password", value="do not tell")
         stub = secret_service_pb2_grpc.SecretServiceStub(self.channel)
         self.vocabulary.learn(await stub.PutSecret(request, metadata=self.team.author.metadata))
+
+    async def _tokens(self) -> None:
+        """Makes tokens to revoke besides those that requests are sent with, of which too many would be missed."""
+        stub = team_service_pb2_grpc.TeamServiceStub(self.channel)
+        for person in (self.team.author, self.team.reviewer, self.team.responder, self.team.observer):
+            request = team_service_pb2.CreateApiTokenRequest(api_token=team_pb2.ApiToken(display_name="spare"))
+            self.vocabulary.learn(await stub.CreateApiToken(request, metadata=person.metadata))
 
     async def _page(self, desk: StatusPageDesk, page: status_page_pb2.StatusPage) -> None:
         """Introduces a page with everything that can be on one, read once by a partner."""
