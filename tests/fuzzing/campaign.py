@@ -23,7 +23,7 @@ from tests.issuing import TokenIssuer
 
 AT_ONCE = 16
 REQUESTS_PER_CALLERS = 960
-ROUNDS_FOR_THE_UNLUCKY = 5
+ROUNDS_FOR_THE_UNLUCKY = 20
 MOST_PROBLEMS = 5
 
 
@@ -56,10 +56,9 @@ class Campaign:
                 for _ in range(0, min(REQUESTS_PER_CALLERS, requests - self.tally.codes.total()), AT_ONCE):
                     if not self._has_seen_enough():
                         await self._send(callers, islice(methods, AT_ONCE))
-        async with AsyncExitStack() as stack:
-            callers = await self._begin_anew(stack)
-            for method in all_methods():
-                await self._try_again(callers, method)
+        for method in all_methods():
+            if not self.tally.succeeded(method):
+                await self._try_again(method)
 
     async def _begin_anew(self, stack: AsyncExitStack) -> Callers:
         callers = await new_callers(self._channel, self._sessions, self._vocabulary, self._issuer)
@@ -67,11 +66,16 @@ class Campaign:
         await stack.enter_async_context(a_gateway(self._channel, callers.metadata["gateway"]))
         return callers
 
-    async def _try_again(self, callers: Callers, method: MethodDescriptor) -> None:
-        """Sends what is plausible to an RPC of which nothing has succeeded: a short run may just have had no luck."""
-        for _ in range(ROUNDS_FOR_THE_UNLUCKY):
-            if not self.tally.succeeded(method) and not self._has_seen_enough():
-                await self._send(callers, [method] * AT_ONCE, "plausible")
+    async def _try_again(self, method: MethodDescriptor) -> None:
+        """Sends what is plausible to an RPC of which nothing has succeeded: a short run may just have had no luck.
+
+        About things that nobody has taken away yet, which others that are tried again may have done.
+        """
+        async with AsyncExitStack() as stack:
+            callers = await self._begin_anew(stack)
+            for _ in range(ROUNDS_FOR_THE_UNLUCKY):
+                if not self.tally.succeeded(method) and not self._has_seen_enough():
+                    await self._send(callers, [method] * AT_ONCE, "plausible")
 
     async def _send(self, callers: Callers, methods: Iterable[MethodDescriptor], kind: str = "") -> None:
         requests = [(self._fuzzer.request(method, kind), callers.any(self._random, method)) for method in methods]
