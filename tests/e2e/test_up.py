@@ -39,6 +39,7 @@ def _stop_and_look(stack: Launched) -> None:
     assert not [path for path in sockets if path.exists() or path.parent.exists()]
 
 
+@pytest.mark.timeout(300)  # three starts and two stops of everything take a loaded machine two minutes
 def test_a_second_start_finds_its_data_also_after_kill_minus_nine(launch: Launch) -> None:
     first = launch("--demo")
     first.wait_until_it_serves()

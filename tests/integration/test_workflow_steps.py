@@ -128,6 +128,7 @@ async def jobs_process(database_url: str, redis_url: str, folder: Path) -> Async
         await process.wait()
 
 
+@pytest.mark.timeout(300)  # it waits for up to two minutes by itself
 async def test_two_processes_of_which_one_is_killed_move_runs_on_once(
     database_url: str, redis_url: str, tmp_path: Path
 ) -> None:
