@@ -22,8 +22,6 @@ from tests.e2e.launched import Launched
 from tests.processes import processes_of
 
 NOTICED_WITHIN = 15.0
-BUSY_SECONDS = 20.0
-"""What a machine that has much else to do needs on top."""
 
 
 def run_and_kill(stack: Launched, *, max_retries: int) -> tuple[list[ExecutionEvent], float]:
@@ -55,7 +53,7 @@ def test_a_killed_executor_is_noticed_and_its_execution_fails(demo_stack: Launch
     assert (last.status, last.error.code) == (EXECUTION_STATUS_FAILED, "EXECUTOR_LOST")
     lease = ExecutorSettings.model_fields["lease_seconds"].default
     assert lease + SWEEP_SECONDS < NOTICED_WITHIN
-    assert seconds < NOTICED_WITHIN + BUSY_SECONDS
+    assert seconds < NOTICED_WITHIN
     assert not processes_of(UUID(last.id))
 
 

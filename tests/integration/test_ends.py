@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -27,6 +28,7 @@ from tests.integration.conftest import Platform
 from tests.processes import cgroups_of, processes_of, used_cgroups_of
 from tests.waiting import eventually
 
+NOTICED_WITHIN = 15.0
 STUBBORN = 'trap "" TERM; (trap "" TERM; setsid sleep 1000) & echo ready; while :; do sleep 1000; done'
 
 
@@ -208,9 +210,16 @@ async def test_a_killed_executor_is_noticed_and_its_script_dies_with_it(
         await platform.output_of(execution, b"attempt 1\n")
         process.send_signal(signal.SIGKILL)
         await process.wait()
+        killed_at = time.monotonic()
 
         await gone_processes(execution)
         async with sweeping(platform):
+
+            async def noticed() -> bool:
+                return await platform.status(execution) != ExecutionStatus.RUNNING
+
+            await eventually(noticed, within=NOTICED_WITHIN)
+            assert time.monotonic() - killed_at < NOTICED_WITHIN
             if max_retries:
                 async with an_executor_process(platform.database_url, platform.redis_url, tmp_path):
                     await platform.output_of(execution, b"attempt 2\n", within=40)
