@@ -11,7 +11,8 @@ from rich.console import Console
 
 from tests.chaos.campaign import run
 from tests.chaos.plan import LONG, PROCESSES, SHORT
-from tests.chaos.report import as_json, show
+from tests.chaos.report import show
+from tests.reporting import as_json
 
 
 def main() -> int:

@@ -1,28 +1,17 @@
-"""Tells what came of a run: a table for people, JSON for programs."""
+"""Tells what came of a run."""
 
 from __future__ import annotations
 
-import dataclasses
-import json
-from collections import Counter
-
 from rich.console import Console
-from rich.table import Table
 
 from tests.chaos.campaign import Outcome
+from tests.reporting import counted, show_table
 
 MIB = 1024 * 1024
 
 
 def show(outcome: Outcome, console: Console) -> None:
-    table = Table(title=f"Chaos, seed {outcome.seed}", show_header=False)
-    for name, value in rows(outcome):
-        table.add_row(name, value)
-    console.print(table)
-    for violation in outcome.violations:
-        console.print(f"VIOLATED: {violation}", style="bold red", markup=False, highlight=False)
-    if not outcome.violations:
-        console.print("Nothing was violated.", style="bold green")
+    show_table(f"Chaos, seed {outcome.seed}", rows(outcome), outcome.violations, console)
 
 
 def rows(outcome: Outcome) -> list[tuple[str, str]]:
@@ -32,10 +21,10 @@ def rows(outcome: Outcome) -> list[tuple[str, str]]:
         ("exist, acknowledgement lost", str(outcome.unacknowledged)),
         ("never made: the client gave up first", str(outcome.never_made)),
         ("Execute tried again", str(outcome.repeated)),
-        ("ended", _counted(outcome.by_status)),
+        ("ended", counted(outcome.by_status)),
         ("attempts", f"{outcome.attempts}, of them lost with their executor {outcome.lost_attempts}"),
         ("marks left outside", str(outcome.marks)),
-        ("kill -9", f"{outcome.kills.total()}: {_counted(outcome.kills)}"),
+        ("kill -9", f"{outcome.kills.total()}: {counted(outcome.kills)}"),
         ("executors frozen past their lease", str(outcome.freezes)),
         ("starts refused while a store was away", str(outcome.refused_starts)),
         ("calls told to try again", str(outcome.unavailable)),
@@ -45,12 +34,3 @@ def rows(outcome: Outcome) -> list[tuple[str, str]]:
         ("duration", f"{outcome.seconds:.0f} s"),
         ("violations", str(len(outcome.violations))),
     ]
-
-
-def as_json(outcome: Outcome) -> str:
-    fields = {field.name: getattr(outcome, field.name) for field in dataclasses.fields(outcome)}
-    return json.dumps(fields, indent=2, sort_keys=True)
-
-
-def _counted(counter: Counter[str]) -> str:
-    return ", ".join(f"{name} {times}" for name, times in sorted(counter.items()))

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from rich.console import Console
 
+from tests.reporting import as_json
 from tests.storm.campaign import run
 from tests.storm.plan import LONG, SHORT
-from tests.storm.report import as_json, show
+from tests.storm.report import show
 
 
 def main() -> int:

@@ -1,27 +1,15 @@
-"""Tells what came of a run: a table for people, JSON for programs."""
+"""Tells what came of a run."""
 
 from __future__ import annotations
 
-import dataclasses
-import json
-from collections import Counter
-from typing import Any
-
 from rich.console import Console
-from rich.table import Table
 
+from tests.reporting import counted, show_table
 from tests.storm.outcome import Outcome
 
 
 def show(outcome: Outcome, console: Console) -> None:
-    table = Table(title=f"Storm, seed {outcome.seed}", show_header=False)
-    for name, value in rows(outcome):
-        table.add_row(name, value)
-    console.print(table)
-    for violation in outcome.violations:
-        console.print(f"VIOLATED: {violation}", style="bold red", markup=False, highlight=False)
-    if not outcome.violations:
-        console.print("Nothing was violated.", style="bold green")
+    show_table(f"Storm, seed {outcome.seed}", rows(outcome), outcome.violations, console)
 
 
 def rows(outcome: Outcome) -> list[tuple[str, str]]:
@@ -29,15 +17,15 @@ def rows(outcome: Outcome) -> list[tuple[str, str]]:
     waited = ", ".join(f"{seconds:.1f}" for seconds in outcome.waited_for_frozen)
     return [
         ("requests", f"{outcome.requests} in {outcome.storm_seconds:.0f} s, {rate:.0f} a second"),
-        ("answers", _counted(outcome.statuses)),
+        ("answers", counted(outcome.statuses)),
         ("refused when nothing else was allowed", str(outcome.refused_after)),
         ("connections broken under a request", str(outcome.unanswered)),
-        ("changes acknowledged", f"{outcome.changes.total()}: {_counted(outcome.changes)}"),
+        ("changes acknowledged", f"{outcome.changes.total()}: {counted(outcome.changes)}"),
         ("calls repeated until acknowledged", str(outcome.unconfirmed)),
         ("the longest change took", f"{outcome.longest_change_seconds:.1f} s"),
         ("event streams", f"{outcome.streams}, cut {outcome.streams_cut}, events {outcome.events}"),
         ("the longest cut took", f"{outcome.longest_cut_seconds:.1f} s"),
-        ("struck", f"{outcome.struck.total()}: {_counted(outcome.struck)}"),
+        ("struck", f"{outcome.struck.total()}: {counted(outcome.struck)}"),
         ("revocations waited for a frozen gateway", f"{waited} s"),
         ("answers given up, the machine was too slow", str(outcome.given_up)),
         ("pages shown with their age", f"{outcome.stale}, with the server killed {outcome.stale_in_outages}"),
@@ -48,12 +36,3 @@ def rows(outcome: Outcome) -> list[tuple[str, str]]:
         ("duration", f"{outcome.seconds:.0f} s"),
         ("violations", str(outcome.violated)),
     ]
-
-
-def as_json(outcome: Outcome) -> str:
-    fields = {field.name: getattr(outcome, field.name) for field in dataclasses.fields(outcome)}
-    return json.dumps(fields, indent=2, sort_keys=True)
-
-
-def _counted(counter: Counter[Any]) -> str:
-    return ", ".join(f"{name} {times}" for name, times in sorted(counter.items()))
