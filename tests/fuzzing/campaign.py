@@ -57,7 +57,7 @@ class Campaign:
                     if not self._has_seen_enough():
                         await self._send(callers, islice(methods, AT_ONCE))
         for method in all_methods():
-            if not self.tally.succeeded(method):
+            if not self.tally.succeeded(method) and not self._has_seen_enough():
                 await self._try_again(method)
 
     async def _begin_anew(self, stack: AsyncExitStack) -> Callers:
