@@ -10,27 +10,28 @@ from uuid import UUID
 
 import psutil
 
-from executor.sandbox.prelude import waiting_shell
-from executor.sandbox.toolbox import SHELL
+from executor.sandbox.command import IDENTITY, INPUT, WAITING_SHELL
 
-_WAITING = [word.encode() for word in waiting_shell(SHELL, 0, 0)[:3]]
+_SHELL = [word.encode() for word in WAITING_SHELL]
 _SETTING_UP = {b"bwrap", b"prlimit", b"setpriv", b"sh", b"unshare"}
 
 
 def processes_of(execution: UUID) -> list[str]:
-    """Answers the command lines of all processes whose environment names `execution`: the script and what it began."""
+    """Answers the command lines of all processes of `execution`: the script and what it began."""
     return [b" ".join(_command_line(pid)).decode() for pid in pids_of(execution)]
 
 
 def pids_of(execution: UUID) -> set[int]:
-    """Answers the numbers of all processes whose environment names `execution`."""
+    """Answers the numbers of all processes of `execution`: their environment names it, or, of a shell that waited for
+    it, their sandbox does."""
     mark = f"ONCALL_EXECUTION_ID={execution}".encode()
     found: set[int] = set()
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with contextlib.suppress(OSError):
-                if mark in (entry / "environ").read_bytes().split(b"\0"):
-                    found.add(int(entry.name))
+                pid = int(entry.name)
+                if mark in (entry / "environ").read_bytes().split(b"\0") or _became(pid) == str(execution):
+                    found.add(pid)
     return found
 
 
@@ -54,13 +55,13 @@ def cgroups() -> Iterator[Path]:
 
 def waits(pid: int) -> bool:
     """Whether a process is the shell of a sandbox that stands ready."""
-    return _command_line(pid)[:3] == _WAITING
+    return _is_shell(_command_line(pid)) and _became(pid) is None
 
 
 def stands_ready(pids: list[int]) -> bool:
     """Whether processes are those of one sandbox that stands ready or is being set up, and no other."""
     lines = [_command_line(pid) for pid in pids]
-    shells = [line for line in lines if line[:3] == _WAITING]
+    shells = [line for line in lines if _is_shell(line)]
     others = [line for line in lines if line[:1] and line[0] in _SETTING_UP]
     return len(shells) <= 1 and len(others) <= 2 and len(shells) + len(others) == len(lines)
 
@@ -70,6 +71,18 @@ def goes_on(pid: int) -> bool:
     with contextlib.suppress(psutil.NoSuchProcess):
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     return False
+
+
+def _became(pid: int) -> str | None:
+    """Answers the execution that a sandbox's shell has begun; None where it waits for one, or is no such shell."""
+    with contextlib.suppress(OSError):
+        if _is_shell(_command_line(pid)):
+            return Path(f"/proc/{pid}/root{INPUT}/{IDENTITY}").read_text().strip()
+    return None
+
+
+def _is_shell(line: list[bytes]) -> bool:
+    return line[:2] == _SHELL
 
 
 def _members(folder: Path) -> Iterator[int]:

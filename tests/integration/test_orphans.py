@@ -13,9 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from executor.sandbox.command import WAITING_SHELL
 from executor.sandbox.orphans import kill_orphans
-from executor.sandbox.prelude import waiting_shell
-from executor.sandbox.toolbox import SHELL
 from executor.settings import ExecutorSettings
 from tests.executors import an_executor
 from tests.processes import goes_on
@@ -30,9 +29,7 @@ def a_monitor() -> Iterator[subprocess.Popen[bytes]]:
     blocked, release = os.pipe()
     heard, told = os.pipe()
     words = ["bwrap", "--json-status-fd", str(told), "--block-fd", str(blocked), *ALONE, "--"]
-    monitor = subprocess.Popen(
-        [*words, *waiting_shell(SHELL, told, told)], pass_fds=(told, blocked), stderr=subprocess.DEVNULL
-    )
+    monitor = subprocess.Popen([*words, *WAITING_SHELL], pass_fds=(told, blocked), stderr=subprocess.DEVNULL)
     try:
         yield monitor
     finally:

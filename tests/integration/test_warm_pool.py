@@ -76,7 +76,9 @@ print(json.dumps({
 """
 
 TELL_ALL_BASH = r"""
-tr '\0' '\n' </proc/$$/environ | sort
+echo "[$_]" $? $SECONDS $LINENO; cat /proc/self/environ | tr '\0' '\n' | sort; ls /proc/$$/fd
+echo ${#BASH_ARGC[@]} ${BASH_ARGC[@]}  # which a shell fills when it is asked
+declare -p | grep -v -e ' BASHPID' -e ' RANDOM' -e ' SRANDOM' -e EPOCH
 set -o; shopt; trap; ulimit -a; umask; jobs; echo $0 $# $PPID $SHLVL $-
 """
 
@@ -165,6 +167,30 @@ async def test_a_script_cannot_tell_whether_its_sandbox_stood_ready(
     assert warm == cold
     assert warm[1] == b""
     assert len(warm[0]) > 1000
+
+
+IN_A_BASH_OF_ITS_OWN = r"""
+import os, signal
+for ignored in (signal.SIGPIPE, signal.SIGXFSZ):  # by Python
+    signal.signal(ignored, signal.SIG_DFL)
+with open("script.sh", "w") as file:
+    file.write(os.environ.pop("PARAM_SCRIPT"))
+os.execv("/usr/bin/bash", ["/usr/bin/bash", "script.sh"])
+"""
+
+
+@pytest.mark.parametrize("warm", [0, 1])
+async def test_a_script_cannot_tell_that_its_bash_has_waited_for_it(cgroups: CgroupRoot, warm: int) -> None:
+    async with a_pool(cgroups, warm) as sandboxes:
+        await asyncio.sleep(1.1)  # seconds that the shell, not the script, has been there
+        waited = await output_of(sandboxes, a_job(TELL_ALL_BASH))
+        await full(sandboxes, warm)
+        itself = a_job(IN_A_BASH_OF_ITS_OWN, ScriptLanguage.PYTHON, parameters={"script": TELL_ALL_BASH})
+        own = await output_of(sandboxes, itself)
+
+    assert (waited[0].replace(b"/run/oncall/script.sh", b"script.sh"), waited[1]) == own
+    assert own[1] == b""
+    assert len(own[0]) > 1000
 
 
 async def test_each_is_used_once_and_another_takes_its_place(cgroups: CgroupRoot, cold_starts: list[str]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +17,7 @@ from uuid import UUID
 
 from executor.sandbox import network, syscalls
 from executor.sandbox.masks import masks
-from executor.sandbox.toolbox import INTERPRETERS, Toolbox
+from executor.sandbox.toolbox import INTERPRETERS, SHELL, Toolbox
 from kernel.execution.content import NetworkPolicy, ResourceLimits, ScriptLanguage
 
 SANDBOX_UID = 1000
@@ -25,6 +25,11 @@ SANDBOX_UID = 1000
 
 INPUT = "/run/oncall"
 SECRETS = f"{INPUT}/secrets"
+IDENTITY = "execution_id"
+"""In `INPUT`: by this whoever looks from outside knows whose a process is, since a shell that has waited does not show
+its variables in `/proc`."""
+WAITING_SHELL = (SHELL, f"{INPUT}/{INTERPRETERS[ScriptLanguage.BASH].script_name}")
+LANGUAGE = "C.UTF-8"
 SCRATCH = "/sandbox"
 OUTPUT_FOLDER = "/run/output"
 OUTPUT_NAME = "output.json"
@@ -58,43 +63,48 @@ class Opened:
     descriptors: list[int]
 
 
-def open_command(job: Job, toolbox: Toolbox, shell: Sequence[str], resources: ExitStack) -> Opened:
-    """Answers the command that makes a sandbox for `job`, and runs `shell` in it; its descriptors are closed with
-    `resources`."""
+def open_command(job: Job, toolbox: Toolbox, orders: int, resources: ExitStack) -> Opened:
+    """Answers the command that makes a sandbox for `job`, and a shell in it that waits.
+
+    `orders` is how the shell numbers the file that tells it to (`prelude.waiting`). The command's own descriptors are
+    closed with `resources`.
+    """
     inputs = {f"{INPUT}/{name}": data for name, data in inputs_of(job).items()}
     arguments = [*_namespaces(job.network), *_file_systems(toolbox, job.network, job.limits.disk_bytes)]
     folder = (*_run_folder(), "--perms", "0755", "--dir", INPUT, "--perms", "0500", "--dir", SECRETS)
-    return _open([*arguments, *folder, "--clearenv"], inputs, shell, resources)
+    return _open([*arguments, *folder], inputs, orders, resources)
 
 
-def open_waiting_command(
-    disk_bytes: int, toolbox: Toolbox, inputs: str, shell: Sequence[str], resources: ExitStack
-) -> Opened:
-    """Answers the command that makes a sandbox for a job that is not known yet, and runs `shell` in it.
+def open_waiting_command(disk_bytes: int, toolbox: Toolbox, inputs: str, orders: int, resources: ExitStack) -> Opened:
+    """As `open_command`, for a job that is not known yet.
 
     `inputs` is a folder that its own files will be written to; inside it is read-only.
     """
     arguments = [*_namespaces(NetworkPolicy.NONE), *_file_systems(toolbox, NetworkPolicy.NONE, disk_bytes)]
     folder = (*_run_folder(), "--ro-bind", inputs, INPUT)
-    return _open([*arguments, *folder, "--clearenv"], {}, shell, resources)
+    return _open([*arguments, *folder], {}, orders, resources)
 
 
-def _open(arguments: list[str], inputs: Mapping[str, bytes], words: Sequence[str], resources: ExitStack) -> Opened:
+def _open(arguments: list[str], inputs: Mapping[str, bytes], orders: int, resources: ExitStack) -> Opened:
     files = {**_ACCOUNT, **inputs}
     descriptors = {path: memory_file(data, resources) for path, data in files.items()}
     filters = [memory_file(program, resources) for program in syscalls.programs()]
     for path, descriptor in descriptors.items():
         arguments += ("--perms", "0400" if path in inputs else "0444", "--file", str(descriptor), path)
+    arguments += ("--clearenv", "--setenv", "LANG", LANGUAGE, "--setenv", "BASH_ENV", f"/proc/self/fd/{orders}")
     arguments += ("--remount-ro", "/")
     for descriptor in filters:
         arguments += ("--add-seccomp-fd", str(descriptor))
     encoded = b"".join(argument.encode() + b"\0" for argument in arguments)
     arguments_fd = memory_file(encoded, resources)
-    return Opened(["bwrap", "--args", str(arguments_fd), "--", *words], [arguments_fd, *filters, *descriptors.values()])
+    words = ["bwrap", "--args", str(arguments_fd), "--", *WAITING_SHELL]
+    return Opened(words, [arguments_fd, *filters, *descriptors.values()])
 
 
-def words_of(job: Job) -> list[str]:
-    """Answers what runs the script."""
+def program_of(job: Job) -> list[str] | None:
+    """Answers what runs the script; None where that is the shell that has waited for it."""
+    if job.language is ScriptLanguage.BASH:
+        return None
     interpreter = INTERPRETERS[job.language]
     return [interpreter.program, *interpreter.arguments, f"{INPUT}/{interpreter.script_name}"]
 
@@ -102,6 +112,7 @@ def words_of(job: Job) -> list[str]:
 def inputs_of(job: Job) -> dict[str, bytes]:
     """Answers the files in `INPUT`, by their names there."""
     return {
+        IDENTITY: f"{job.execution_id}\n".encode(),
         INTERPRETERS[job.language].script_name: job.script.encode(),
         "parameters.json": json.dumps(dict(job.parameters), ensure_ascii=False).encode(),
         **{f"secrets/{name}": value.encode() for name, value in job.secrets.items()},
@@ -115,7 +126,7 @@ def variables_of(job: Job) -> dict[str, str]:
         "HOME": f"{SCRATCH}/work",
         "TMPDIR": "/tmp",  # noqa: S108 - its own, see below
         "USER": "runbook",
-        "LANG": "C.UTF-8",
+        "LANG": LANGUAGE,
         "ONCALL_EXECUTION_ID": str(job.execution_id),
         "ONCALL_ATTEMPT": str(job.attempt),
         "ONCALL_OUTPUT": f"{OUTPUT_FOLDER}/{OUTPUT_NAME}",

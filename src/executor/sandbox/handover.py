@@ -13,10 +13,11 @@ import socket
 from contextlib import ExitStack
 
 from executor.sandbox.command import memory_file
+from executor.sandbox.prelude import waiting
 
 
 class Handover:
-    """The descriptors between executor and shell; `inside` is how the shell numbers them: its channel, its prelude."""
+    """The descriptors between executor and shell; `inside` is how the shell numbers them: its channel, its orders."""
 
     def __init__(self) -> None:
         self.channel, self._theirs = socket.socketpair()
@@ -24,9 +25,10 @@ class Handover:
             resources.callback(self.channel.close)
             resources.callback(self._theirs.close)
             self.channel.setblocking(False)
-            self._prelude = memory_file(b"", resources)
+            self._orders = memory_file(b"", resources)
+            self.inside = (self._theirs.fileno(), self._orders)
+            self.write(waiting(*self.inside))
             self._resources = resources.pop_all()
-        self.inside = (self._theirs.fileno(), self._prelude)
 
     def passed_on(self) -> None:
         """The shell has its end: when it is gone, the other end shall tell."""
@@ -36,8 +38,9 @@ class Handover:
         """Waits until the shell says that it waits; False where it is gone instead."""
         return bool(await asyncio.get_running_loop().sock_recv(self.channel, 1))
 
-    def write(self, prelude: bytes) -> None:
-        os.pwrite(self._prelude, prelude, 0)
+    def write(self, orders: bytes) -> None:
+        os.ftruncate(self._orders, 0)
+        os.pwrite(self._orders, orders, 0)
 
     def begin(self) -> None:
         """Says the word, and lets go; OSError where nobody hears it."""

@@ -16,12 +16,12 @@ from pathlib import Path
 
 import structlog
 
-from executor.sandbox.prelude import WAIT
+from executor.sandbox.command import WAITING_SHELL
 
 log = structlog.get_logger()
 
 _BUBBLEWRAP = "bwrap"
-_OURS = (b"--json-status-fd", b"--block-fd", WAIT.encode())
+_OURS = (b"--json-status-fd", b"--block-fd", *(word.encode() for word in WAITING_SHELL))
 
 
 def kill_orphans() -> int:

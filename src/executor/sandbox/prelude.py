@@ -1,8 +1,12 @@
-"""What a standing sandbox's shell is told when its job is known: the environment, and what to become.
+"""What the shell in a sandbox is told: first to wait for its job, then what to run, and in which environment.
 
-The shell came into being with nothing in its environment, and must leave nothing of itself: a script cannot tell
-whether its sandbox stood before. So it shuts its two descriptors, and keeps its own variables from being handed down.
-SHLVL is the stubborn one, `exec` makes it anew; as an array it cannot be exported.
+It is a bash that was started for the script of a bash runbook, before there is one: bash reads the file that BASH_ENV
+names before it opens its script, and what stands there keeps it waiting. So a bash script begins without another
+program having to come into being; a script in another language takes the shell's place.
+
+The shell must leave nothing of itself: a script cannot tell that somebody waited for it. So it shuts its descriptors,
+forgets its variables and begins to count SECONDS anew. For a program in its place SHLVL is the stubborn one, `exec`
+makes it anew; as an array it cannot be exported.
 """
 
 from __future__ import annotations
@@ -10,30 +14,41 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-WAIT = 'printf . >&"$1"; read -r -u "$1" && . "/proc/self/fd/$2"'
-"""What a shell says and hears before it is told what to become."""
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+_AS_IF_NOBODY_HAD_WAITED = """\
+unset BASH_ENV REPLY
+SECONDS=0
+"""
 
 
-def waiting_shell(shell: str, channel: int, prelude: int) -> list[str]:
-    """Answers a shell that says over `channel` that it stands, hears there that it may begin, and reads `prelude`.
+def waiting(channel: int, orders: int) -> bytes:
+    """Answers the commands of a shell that says over `channel` that it stands, and hears there that it may begin.
 
-    At the channel's end it ends. It reads the file as a whole: from a pipe it would read byte by byte.
+    Then it does what stands in `orders` by that time, the file that these commands stand in now: it has read them as a
+    whole. At the channel's end it ends. What it does last leaves `$_` as it is in a shell that begins.
     """
-    return [shell, "-c", WAIT, "bash", str(channel), str(prelude)]
+    then = f". /proc/self/fd/{orders}"
+    return f'printf . >&{channel}; read -r -u {channel} && {then} || exit 1; : "$BASH"\n'.encode()
 
 
-def prelude_of(variables: Mapping[str, str], words: Sequence[str], descriptors: Sequence[int]) -> bytes:
-    """Answers the commands that shut `descriptors` and become `words`; ValueError for what a shell cannot express."""
+def prelude_of(variables: Mapping[str, str], program: Sequence[str] | None, descriptors: Sequence[int]) -> bytes:
+    """Answers the commands that shut `descriptors`, set `variables` and become `program`.
+
+    None is the shell's own script. ValueError for what a shell cannot express.
+    """
     shut = " ".join(f"{descriptor}>&-" for descriptor in descriptors)
-    lines = [f"exec {shut}", "unset OLDPWD SHLVL", "declare -a SHLVL"]
-    # The language comes last, for from then on the shell reads characters and no longer bytes.
+    # The language comes last: before, the shell reads bytes, which is faster than characters.
+    lines = [f"exec {shut}", "LANG=C"]
     for name in sorted(variables, key=lambda name: name == "LANG"):
         if not _NAME.fullmatch(name):
             raise ValueError("not a variable's name")
         lines.append(f"export {name}={_quoted(variables[name])}")
-    lines.append(f"exec {' '.join(_quoted(word) for word in words)}")
-    return "\n".join([*lines, ""]).encode()
+    if program is None:
+        lines.append(_AS_IF_NOBODY_HAD_WAITED)
+    else:
+        lines += ["unset BASH_ENV OLDPWD SHLVL", "declare -a SHLVL"]
+        lines.append(f"exec {' '.join(_quoted(word) for word in program)}\n")
+    return "\n".join(lines).encode()
 
 
 def _quoted(text: str) -> str:

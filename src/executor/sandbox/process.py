@@ -23,14 +23,14 @@ import structlog
 
 from executor.sandbox import network, rlimit
 from executor.sandbox.cgroup import Cgroup, CgroupRoot
-from executor.sandbox.command import Job, Opened, open_command, variables_of, words_of
+from executor.sandbox.command import Job, Opened, open_command, program_of, variables_of
 from executor.sandbox.handover import Handover
 from executor.sandbox.libseccomp import UnavailableError
 from executor.sandbox.monitor import Status, readable, spawn
 from executor.sandbox.namespace import pids_in_namespace_of
 from executor.sandbox.output_folder import OutputFolder
-from executor.sandbox.prelude import prelude_of, waiting_shell
-from executor.sandbox.toolbox import SHELL, Toolbox
+from executor.sandbox.prelude import prelude_of
+from executor.sandbox.toolbox import Toolbox
 from kernel.execution.content import NetworkPolicy, ResourceLimits
 
 log = structlog.get_logger()
@@ -171,40 +171,43 @@ async def start(
     `before_release` raises keeps the script from beginning, and is raised when the sandbox is gone.
     """
     words = [*_network(job), *as_user(user), *rlimits(job.limits, cgroups)]
-    handover = _handover(job)
+    handover = _handover()
     try:
+        prelude = _prelude(job, handover)
         opening = partial(_open_guarded, job, toolbox, handover)
         sandbox = await set_up(opening, words, job.limits, cgroups, name, resources or ExitStack())
         handover.passed_on()
         try:
             await stand_up(sandbox, handover)
+            handover.write(prelude)
             before_release(sandbox)
             handover.begin()
         except BaseException as error:
             await asyncio.shield(sandbox.close())
             if isinstance(error, OSError):
-                raise SandboxError("the sandbox ended before its script could begin") from error
+                raise SandboxError(f"its script could not begin: {error.strerror}") from error
             raise
     finally:
         handover.close()
     return sandbox
 
 
-def _handover(job: Job) -> Handover:
+def _handover() -> Handover:
     try:
-        handover = Handover()
+        return Handover()
     except OSError as error:  # no descriptor left, say
         raise SandboxError(f"the sandbox could not be set up: {error.strerror}") from error
+
+
+def _prelude(job: Job, handover: Handover) -> bytes:
     try:
-        handover.write(prelude_of(variables_of(job), words_of(job), handover.inside))
-    except (ValueError, OSError) as error:
-        handover.close()
+        return prelude_of(variables_of(job), program_of(job), handover.inside)
+    except ValueError as error:
         raise SandboxError(f"the script's environment cannot be made: {error}") from error
-    return handover
 
 
 def _open_guarded(job: Job, toolbox: Toolbox, handover: Handover, inherited: ExitStack) -> Opened:
-    opened = open_command(job, toolbox, waiting_shell(SHELL, *handover.inside), inherited)
+    opened = open_command(job, toolbox, handover.inside[1], inherited)
     return Opened(opened.words, [*opened.descriptors, *handover.inside])
 
 

@@ -16,11 +16,11 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from executor.sandbox.cgroup import CgroupRoot
-from executor.sandbox.command import Job, Opened, inputs_of, open_waiting_command, variables_of, words_of
+from executor.sandbox.command import Job, Opened, inputs_of, open_waiting_command, program_of, variables_of
 from executor.sandbox.handover import Handover
-from executor.sandbox.prelude import prelude_of, waiting_shell
+from executor.sandbox.prelude import prelude_of
 from executor.sandbox.process import Sandbox, SandboxError, as_user, rlimits, set_up, stand_up
-from executor.sandbox.toolbox import SHELL, Toolbox
+from executor.sandbox.toolbox import Toolbox
 from kernel.execution.content import ResourceLimits
 
 INPUT_BYTES = 16 * 1024 * 1024
@@ -81,7 +81,7 @@ class Standing:
         OSError or ValueError where it cannot, or what `before_release` raises: then `discard` it. Blocks for the few
         system calls that this takes; nothing else may be between an attempt and its script.
         """
-        prelude = prelude_of(variables_of(job), words_of(job), self._handover.inside)
+        prelude = prelude_of(variables_of(job), program_of(job), self._handover.inside)
         if job.limits != self.shape:
             self._sandbox.limit(job.limits)
         for name, data in inputs_of(job).items():
@@ -125,8 +125,7 @@ async def stand(
     handover, state = Handover(), toolbox.state()
 
     def open_words(inherited: ExitStack) -> Opened:
-        shell = waiting_shell(SHELL, *handover.inside)
-        opened = open_waiting_command(shape.disk_bytes, toolbox, INPUT_MOUNT, shell, inherited)
+        opened = open_waiting_command(shape.disk_bytes, toolbox, INPUT_MOUNT, handover.inside[1], inherited)
         return Opened(opened.words, [*opened.descriptors, *handover.inside])
 
     words = [*_own_mounts(user), *as_user(user), *rlimits(shape, cgroups)]
