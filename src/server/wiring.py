@@ -46,11 +46,10 @@ from server.domain.page import Pager
 from server.domain.page_session import KEY_PURPOSE as SESSION_KEY_PURPOSE
 from server.domain.page_session import PageSessions
 from server.domain.partner_token import KEY_PURPOSE, PartnerTokens
-from server.domain.permission import Caller
 from server.issuers.configuration import UnusableIssuers, read_issuers
 from server.issuers.trusted_issuers import TrustedIssuers
 from server.operations.announce import Announcer
-from server.operations.authenticate import authenticate
+from server.operations.authenticate import Authenticated, WantedRunbook, authenticate
 from server.operations.create_channel import ChannelKeys
 from server.operations.environment import Environment
 from server.operations.follow_execution import ExecutionLogs
@@ -174,8 +173,8 @@ def build(settings: ServerSettings) -> Platform:
     issuers = _issuers(settings)
     tls = open_tls(settings)
 
-    async def authenticated(credential: str, peer: str) -> Caller:
-        return await authenticate(env, credential, issuers, peer=peer)
+    async def authenticated(credential: str, peer: str, wanted: WantedRunbook | None) -> Authenticated:
+        return await authenticate(env, credential, issuers, peer=peer, wanted=wanted)
 
     denials = DenialRecord(env)
     interceptors = [

@@ -18,11 +18,13 @@ from server.domain.request_key import RequestKey
 from server.domain.violation import Violations
 from server.operations.accept_execution import NewExecution, Started, accept_alone, accept_execution, stands_alone
 from server.operations.announce import Announcer
+from server.operations.authenticate import ReadRunbook
 from server.operations.change import change
 from server.operations.environment import Environment
 from server.operations.once import first_result
 from server.operations.read_executions import load_execution
-from server.operations.read_runbooks import check_version, load_to_execute
+from server.operations.read_runbooks import check_version, shown_to_execute
+from server.storage.versions import find_to_execute
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +39,18 @@ class ExecutionOrder:
 
 
 async def execute_runbook(
-    env: Environment, call: Call, cipher: Cipher, announcer: Announcer, order: ExecutionOrder, key: RequestKey
+    env: Environment,
+    call: Call,
+    cipher: Cipher,
+    announcer: Announcer,
+    order: ExecutionOrder,
+    key: RequestKey,
+    *,
+    read: ReadRunbook | None = None,
 ) -> Started:
     """Answers the new execution, PENDING; or the one that the first call with this request id started.
+
+    `read` is the runbook of the order, where it was read together with the caller.
 
     Each round trip to the database stands between the call and the first byte of output: most executions are stored by
     one statement, and only what depends on more than its version, or may have been made before, takes a transaction.
@@ -52,7 +63,8 @@ async def execute_runbook(
     violations.raise_if_any()
     execution_id = env.new_id()
     async with single_statements(env.sessions) as statements:
-        runbook, version = await load_to_execute(statements, call, runbook_id, order.version)
+        read = read or ReadRunbook(await find_to_execute(statements, runbook_id, order.version))
+        runbook, version = shown_to_execute(call, read.found)
         new = None
         if version is not None:
             new = NewExecution(

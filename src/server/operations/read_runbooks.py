@@ -7,7 +7,6 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from kernel.statement import Statements
 from server.domain.difference import difference
 from server.domain.page import Page, PageRequest
 from server.domain.permission import Call, not_found
@@ -35,11 +34,8 @@ async def load_runbook(session: AsyncSession, call: Call, runbook_id: UUID, *, l
     return runbook
 
 
-async def load_to_execute(
-    session: Statements, call: Call, runbook_id: UUID, number: int
-) -> tuple[Runbook, Version | None]:
-    """Answers a runbook that the caller may use as this RPC does, and a version of it, 0 meaning the current one."""
-    found = await versions.find_to_execute(session, runbook_id, number)
+def shown_to_execute(call: Call, found: tuple[Runbook, Version | None] | None) -> tuple[Runbook, Version | None]:
+    """Answers what was found (`versions.find_to_execute`), if the caller may use that runbook as this RPC does."""
     if found is None:
         raise not_found("runbook")
     call.require(found[0].team_id, "runbook")

@@ -9,16 +9,21 @@ from uuid import UUID
 
 from kernel.ids import new_id
 from server.domain.permission import Call
+from server.operations.authenticate import ReadRunbook
 
 
 @dataclass(slots=True)
 class Serving:
-    """One call from its beginning; `call` is None until its caller is known, and stays so for open RPCs."""
+    """One call from its beginning; `call` is None until its caller is known, and stays so for open RPCs.
+
+    `runbook` is what was read together with the caller.
+    """
 
     method: str
     id: UUID = field(default_factory=new_id)
     started: float = field(default_factory=time.monotonic)
     call: Call | None = None
+    runbook: ReadRunbook | None = None
 
 
 _serving: ContextVar[Serving] = ContextVar("serving")

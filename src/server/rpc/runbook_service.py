@@ -18,7 +18,7 @@ from server.operations.environment import Environment
 from server.operations.execute_runbook import ExecutionOrder, execute_runbook
 from server.operations.follow_execution import ExecutionLogs
 from server.rpc.conversion import enum_from_pb, page_request, request_key, struct_from_pb
-from server.rpc.current_call import current_call
+from server.rpc.current_call import current_call, serving
 from server.rpc.execution_conversion import event_to_pb, execution_to_pb
 from server.rpc.interception import Context
 from server.rpc.runbook_conversion import (
@@ -154,7 +154,13 @@ class RunbookService(runbook_service_pb2_grpc.RunbookServiceServicer):
             confirm=request.confirm,
         )
         started = await execute_runbook(
-            self._env, current_call(), self._cipher, self._announcer, order, request_key(request)
+            self._env,
+            current_call(),
+            self._cipher,
+            self._announcer,
+            order,
+            request_key(request),
+            read=serving().runbook,
         )
         async with aclosing(self._events(started.execution, 0, started.first)) as events:
             async for event in events:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import JSON, bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel.statement import Statement, Statements
-from kernel.tables import api_tokens, memberships, users
+from kernel.tables import api_tokens, memberships, runbooks, users
 from server.domain.permission import Caller, Role
+from server.domain.runbook import Runbook
 from server.domain.team import ApiToken
+from server.domain.version import Version
+from server.storage import versions
 
 _RECORD = [column for column in api_tokens.c if column.name != "secret_hash"]
 
@@ -26,34 +31,48 @@ class KnownToken:
     caller: Caller
 
 
-_CALLER = Statement(
-    select(
-        api_tokens,
-        users.c.is_platform_admin,
-        users.c.service_account,
-        memberships.c.team_id,
-        memberships.c.role,
-    )
-    .join(users, users.c.id == api_tokens.c.user_id)
-    .outerjoin(memberships, memberships.c.user_id == users.c.id)
-    .where(api_tokens.c.prefix == bindparam("presented"))
+_ROLES = (
+    select(func.json_object_agg(memberships.c.team_id, memberships.c.role, type_=JSON))
+    .where(memberships.c.user_id == users.c.id)
+    .scalar_subquery()
+)
+_CALLER = (*api_tokens.c, users.c.is_platform_admin, users.c.service_account, _ROLES.label("roles"))
+_KNOWN = api_tokens.join(users, users.c.id == api_tokens.c.user_id)
+_PRESENTED = api_tokens.c.prefix == bindparam("presented")
+_WANTED = runbooks.c.id == bindparam("wanted")
+
+_FIND_CALLER = Statement(select(*_CALLER).select_from(_KNOWN).where(_PRESENTED))
+_FIND_CALLER_AND_RUNBOOK = Statement(
+    select(*_CALLER, *versions.TO_EXECUTE)
+    .select_from(versions.with_version(_KNOWN.outerjoin(runbooks, _WANTED)))
+    .where(_PRESENTED)
 )
 
 
 async def find_caller(session: Statements, prefix: str) -> KnownToken | None:
     """Answers token, user and roles in one statement, because every call begins with it."""
-    rows = await _CALLER.all(session, {"presented": prefix})
-    if not rows:
-        return None
-    first = rows[0]
+    row = await _FIND_CALLER.one_or_none(session, {"presented": prefix})
+    return None if row is None else _known(row)
+
+
+async def find_caller_and_runbook(
+    session: Statements, prefix: str, runbook_id: UUID, number: int
+) -> tuple[KnownToken, tuple[Runbook, Version | None] | None] | None:
+    """As `find_caller`, and in the same statement what `versions.find_to_execute` answers."""
+    values = {"presented": prefix, "wanted": runbook_id, "number": number}
+    row = await _FIND_CALLER_AND_RUNBOOK.one_or_none(session, values)
+    return None if row is None else (_known(row), versions.to_execute_of(row))
+
+
+def _known(row: Mapping[str, Any]) -> KnownToken:
     caller = Caller(
-        user_id=first["user_id"],
-        is_platform_admin=first["is_platform_admin"],
-        service_account=first["service_account"] or "",
-        roles={row["team_id"]: Role[row["role"]] for row in rows if row["team_id"] is not None},
+        user_id=row["user_id"],
+        is_platform_admin=row["is_platform_admin"],
+        service_account=row["service_account"] or "",
+        roles={UUID(team_id): Role[role] for team_id, role in (row["roles"] or {}).items()},
     )
-    record = ApiToken(**{column.name: first[column.name] for column in _RECORD})
-    return KnownToken(record, first["secret_hash"], caller)
+    record = ApiToken(**{column.name: row[column.name] for column in _RECORD})
+    return KnownToken(record, row["secret_hash"], caller)
 
 
 async def find(session: AsyncSession, token_id: UUID) -> ApiToken | None:

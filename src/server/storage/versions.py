@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Integer, RowMapping, Select, bindparam, func, insert, literal, select, update
+from sqlalchemy import FromClause, Integer, RowMapping, Select, bindparam, func, insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kernel.execution.content import VersionContent
@@ -36,16 +36,24 @@ async def find(session: AsyncSession, runbook_id: UUID, number: int) -> Version 
     return _whole(row) if row else None
 
 
-def _to_execute() -> Select[Any]:
+TO_EXECUTE = (
+    *(column.label(f"runbook_{column.name}") for column in runbooks.c),
+    *(column.label(f"version_{column.name}") for column in _HEAD),
+    *(column.label(f"review_{column.name}") for column in _REVIEW),
+)
+"""The columns of which `to_execute_of` makes a runbook and a version of it."""
+
+
+def with_version(runbook: FromClause) -> FromClause:
+    """Joins to `runbook`, which has at most one, its version of the given `number`, 0 meaning the current one."""
     wanted = func.coalesce(func.nullif(bindparam("number", type_=Integer), 0), runbooks.c.current_version, 1)
     versioned = (runbook_versions.c.runbook_id == runbooks.c.id) & (runbook_versions.c.version == wanted)
-    tables = runbooks.outerjoin(runbook_versions.join(runbook_reviews, _KEY), versioned)
-    version = [column.label(f"version_{column.name}") for column in _HEAD]
-    review = [column.label(f"review_{column.name}") for column in _REVIEW]
-    return select(*runbooks.c, *version, *review).select_from(tables).where(runbooks.c.id == bindparam("wanted"))
+    return runbook.outerjoin(runbook_versions.join(runbook_reviews, _KEY), versioned)
 
 
-_TO_EXECUTE = Statement(_to_execute())
+_TO_EXECUTE = Statement(
+    select(*TO_EXECUTE).select_from(with_version(runbooks)).where(runbooks.c.id == bindparam("wanted"))
+)
 
 
 async def find_to_execute(session: Statements, runbook_id: UUID, number: int) -> tuple[Runbook, Version | None] | None:
@@ -53,11 +61,15 @@ async def find_to_execute(session: Statements, runbook_id: UUID, number: int) ->
 
     Who executes a runbook waits for this, and the script is the executor's business.
     """
-    values = {"wanted": runbook_id, "number": number}
-    row = await _TO_EXECUTE.one_or_none(session, values)
-    if row is None:
+    row = await _TO_EXECUTE.one_or_none(session, {"wanted": runbook_id, "number": number})
+    return None if row is None else to_execute_of(row)
+
+
+def to_execute_of(row: Mapping[str, Any]) -> tuple[Runbook, Version | None] | None:
+    """Answers what `TO_EXECUTE` holds; None where there is no runbook in it."""
+    if row["runbook_id"] is None:
         return None
-    runbook = runbook_of({column.name: row[column.name] for column in runbooks.c})
+    runbook = runbook_of({column.name: row[f"runbook_{column.name}"] for column in runbooks.c})
     if row["version_version"] is None:
         return runbook, None
     version = {column.name: row[f"version_{column.name}"] for column in _HEAD} | {"script": ""}
