@@ -91,7 +91,9 @@ def _open(arguments: list[str], inputs: Mapping[str, bytes], orders: int, resour
     filters = [memory_file(program, resources) for program in syscalls.programs()]
     for path, descriptor in descriptors.items():
         arguments += ("--perms", "0400" if path in inputs else "0444", "--file", str(descriptor), path)
-    arguments += ("--clearenv", "--setenv", "LANG", LANGUAGE, "--setenv", "BASH_ENV", f"/proc/self/fd/{orders}")
+    arguments.append("--clearenv")
+    for name, value in {**_SAME_FOR_ALL, "BASH_ENV": f"/proc/self/fd/{orders}"}.items():
+        arguments += ("--setenv", name, value)
     arguments += ("--remount-ro", "/")
     for descriptor in filters:
         arguments += ("--add-seccomp-fd", str(descriptor))
@@ -120,18 +122,10 @@ def inputs_of(job: Job) -> dict[str, bytes]:
 
 
 def variables_of(job: Job) -> dict[str, str]:
-    """Answers the whole environment of the script, but for the PWD that bubblewrap adds."""
+    """Answers what the environment of the script has besides `_SAME_FOR_ALL`, and the PWD that bubblewrap adds."""
     variables = {
-        "PATH": "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin",
-        "HOME": f"{SCRATCH}/work",
-        "TMPDIR": "/tmp",  # noqa: S108 - its own, see below
-        "USER": "runbook",
-        "LANG": LANGUAGE,
         "ONCALL_EXECUTION_ID": str(job.execution_id),
         "ONCALL_ATTEMPT": str(job.attempt),
-        "ONCALL_OUTPUT": f"{OUTPUT_FOLDER}/{OUTPUT_NAME}",
-        "ONCALL_PARAMETERS": f"{INPUT}/parameters.json",
-        "ONCALL_SECRETS": SECRETS,
         **{f"SECRET_{name.upper()}": value for name, value in job.secrets.items() if _fits(value)},
     }
     for name, value in job.parameters.items():
@@ -140,6 +134,16 @@ def variables_of(job: Job) -> dict[str, str]:
     return variables
 
 
+_SAME_FOR_ALL = {
+    "PATH": "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin",
+    "HOME": f"{SCRATCH}/work",
+    "TMPDIR": "/tmp",  # noqa: S108 - its own, see below
+    "USER": "runbook",
+    "LANG": LANGUAGE,
+    "ONCALL_OUTPUT": f"{OUTPUT_FOLDER}/{OUTPUT_NAME}",
+    "ONCALL_PARAMETERS": f"{INPUT}/parameters.json",
+    "ONCALL_SECRETS": SECRETS,
+}
 _ACCOUNT = {
     "/etc/passwd": f"runbook:x:{SANDBOX_UID}:{SANDBOX_UID}::{SCRATCH}/work:/bin/bash\n".encode(),
     "/etc/group": f"runbook:x:{SANDBOX_UID}:\n".encode(),
@@ -184,8 +188,12 @@ def memory_file(data: bytes, resources: ExitStack) -> int:
     """Answers a descriptor of an anonymous file that holds `data`, at its beginning; closed with `resources`."""
     descriptor = os.memfd_create("oncall", os.MFD_CLOEXEC)
     resources.callback(os.close, descriptor)
+    write_whole(descriptor, data)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor
+
+
+def write_whole(descriptor: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    return descriptor

@@ -37,12 +37,13 @@ def prelude_of(variables: Mapping[str, str], program: Sequence[str] | None, desc
     None is the shell's own script. ValueError for what a shell cannot express.
     """
     shut = " ".join(f"{descriptor}>&-" for descriptor in descriptors)
-    # The language comes last: before, the shell reads bytes, which is faster than characters.
-    lines = [f"exec {shut}", "LANG=C"]
-    for name in sorted(variables, key=lambda name: name == "LANG"):
+    # While there may be much to read the shell reads bytes, which is faster than characters.
+    lines = [f"exec {shut}", "language=$LANG LANG=C"]
+    for name, value in variables.items():
         if not _NAME.fullmatch(name):
             raise ValueError("not a variable's name")
-        lines.append(f"export {name}={_quoted(variables[name])}")
+        lines.append(f"export {name}={_quoted(value)}")
+    lines += ["LANG=$language", "unset language"]
     if program is None:
         lines.append(_AS_IF_NOBODY_HAD_WAITED)
     else:

@@ -16,7 +16,15 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from executor.sandbox.cgroup import CgroupRoot
-from executor.sandbox.command import Job, Opened, inputs_of, open_waiting_command, program_of, variables_of
+from executor.sandbox.command import (
+    Job,
+    Opened,
+    inputs_of,
+    open_waiting_command,
+    program_of,
+    variables_of,
+    write_whole,
+)
 from executor.sandbox.handover import Handover
 from executor.sandbox.prelude import prelude_of
 from executor.sandbox.process import Sandbox, SandboxError, as_user, rlimits, set_up, stand_up
@@ -73,7 +81,8 @@ class Standing:
         await stand_up(self._sandbox, self._handover)
         self._inputs_fd = os.open(f"/proc/{self._sandbox.monitor_pid}/root{INPUT_MOUNT}", os.O_RDONLY | os.O_DIRECTORY)
         os.mkdir("secrets", 0o700, dir_fd=self._inputs_fd)
-        self._give_away("secrets")
+        if self._user is not None:
+            os.chown("secrets", self._user, self._user, dir_fd=self._inputs_fd)
 
     def hand_over(self, job: Job, before_release: Callable[[Sandbox], object] = bool) -> Sandbox:
         """Bounds it for `job`, if that is not as usual, and lets the script begin.
@@ -100,13 +109,13 @@ class Standing:
 
     def _write(self, name: str, data: bytes) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-        with os.fdopen(os.open(name, flags, 0o400, dir_fd=self._inputs_fd), "wb") as file:
-            file.write(data)
-        self._give_away(name)
-
-    def _give_away(self, name: str) -> None:
-        if self._user is not None:
-            os.chown(name, self._user, self._user, dir_fd=self._inputs_fd)
+        descriptor = os.open(name, flags, 0o400, dir_fd=self._inputs_fd)
+        try:
+            if self._user is not None:
+                os.fchown(descriptor, self._user, self._user)
+            write_whole(descriptor, data)
+        finally:
+            os.close(descriptor)
 
     def _shut(self) -> None:
         self._handover.close()

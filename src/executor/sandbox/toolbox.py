@@ -93,25 +93,25 @@ class Toolbox:
         """Answers the program that it lacks for `language`, if it does."""
         program = INTERPRETERS[language].program
         path = self._reached(program)
-        return None if path.is_file() and os.access(path, os.X_OK) else program
+        return None if Path(path).is_file() and os.access(path, os.X_OK) else program
 
     def state(self) -> tuple[object, ...]:
         """Answers what changes when a file is replaced that a standing sandbox would go on seeing in its old form."""
         found: list[object] = []
         for name in _ETC:
             try:
-                status = self._reached(name).stat()
+                status = os.stat(self._reached(name))  # noqa: PTH116 - a Path takes twice as long
                 found.append((status.st_dev, status.st_ino))
             except OSError:
                 found.append(None)
         return tuple(found)
 
-    def _reached(self, name: str) -> Path:
+    def _reached(self, name: str) -> str:
         """Answers what to ask the kernel about instead of `name`: in the machine's own root it follows links itself.
 
         An attempt waits for this some times before its script begins, and a walk takes long.
         """
-        return self.find(name) if self.own else Path(name)
+        return str(self.find(name)) if self.own else name
 
 
 def open_toolbox(root: Path | None) -> Toolbox:
