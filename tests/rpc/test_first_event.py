@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
+from kernel.ids import new_id
 from oncall.v1 import execution_pb2
 from oncall.v1 import runbook_service_pb2 as pb
 from tests.builders import TeamWithPeople, an_approved_runbook
 from tests.rpc.conftest import CALL_SECONDS, RunningServer
 from tests.rpc.scripted_executor import ScriptedExecutor
+from tests.statements import noted
 
 Events = list[execution_pb2.ExecutionEvent]
 
@@ -66,3 +68,20 @@ async def test_who_joins_an_execution_that_began_with_its_first_event_sees_the_s
 
     assert joined_first == first
     assert await read_to_the_end(joined) == await read_to_the_end(executed)
+
+
+async def test_two_statements_stand_between_a_call_and_its_first_event(
+    running_server: RunningServer, team: TeamWithPeople
+) -> None:
+    """Who calls and the runbook are one read; the execution, its audit and its request id are one write."""
+    runbook = await an_approved_runbook(running_server.sessions, team)
+    for _ in range(2):  # the first notes when the token was used last
+        request = pb.ExecuteRequest(runbook_id=str(runbook.id), request_id=str(new_id()))
+        sent: list[str] = []
+        with noted(running_server.platform.engine, sent.append):
+            stream = running_server.runbooks.Execute(request, metadata=team.responder.metadata, timeout=CALL_SECONDS)
+            first = await anext(aiter(stream))
+        stream.cancel()
+        assert first.event.sequence == 1
+    about_it = [statement for statement in sent if "api_tokens" in statement or "runbook" in statement]
+    assert [statement.split()[0] for statement in about_it] == ["SELECT", "WITH"]
