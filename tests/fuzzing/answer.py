@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import grpc
@@ -36,7 +36,7 @@ class Answer:
     messages: list[Message] = field(default_factory=list, repr=False)
     problem: str = ""
     seconds: float = 0.0
-    """How long it took; nothing of a stream, which takes as long as it is read."""
+    """How long it took; nothing of a stream that was not refused, which takes as long as it is read."""
 
 
 async def answer_of(channel: grpc.aio.Channel, request: FuzzedRequest, metadata: Metadata) -> Answer:
@@ -52,7 +52,7 @@ async def answer_of(channel: grpc.aio.Channel, request: FuzzedRequest, metadata:
             call = channel.unary_unary(request.path, response_deserializer=read)
             messages.append(await call(request.content, metadata=metadata, timeout=CALL_SECONDS))
     except grpc.aio.AioRpcError as error:
-        return _judged(request, error)
+        return replace(_judged(request, error), seconds=time.monotonic() - began)
     seconds = 0.0 if request.method.server_streaming else time.monotonic() - began
     return Answer(grpc.StatusCode.OK, messages=messages, seconds=seconds)
 
