@@ -36,7 +36,12 @@ class Questions:
             key = (self.shelf.awaited_audience(client) or client.digest, background)
             landed = await self._flights.join(key, ticket, lambda key=key: self._fill(key, client, asked, background))  # type: ignore[misc]
             filled = landed.value
-            if _is_away(filled):  # it may have been asked for the next grant, while there is something left of this one
+            if _is_away(filled):
+                # One that had begun before says nothing of the server now: this process may have stood still meanwhile,
+                # and what went unanswered is its own past.
+                if not (landed.led or landed.after_me):
+                    continue
+                # It may have been asked for the next grant, while there is something left of this one.
                 shown = self.shelf.fresh(client, background=background)
                 return shown or self.shelf.stale(client, background=background)
             if landed.led:

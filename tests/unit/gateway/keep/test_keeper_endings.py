@@ -17,6 +17,7 @@ from tests.unit.gateway.keep.scripted_server import (
     HeldClock,
     ScriptedServer,
     a_keeper,
+    serving,
     unwatched,
     watching,
 )
@@ -60,6 +61,30 @@ async def test_an_answer_on_its_way_does_not_bring_a_revoked_partner_back(told_f
             await server.confirmation(await server.change(confirm=True, revoked_partner_ids=["partner-1"]))
         server.away = True
         assert await refused(keeper, asking()) in {"PARTNER_REVOKED", "UNAVAILABLE"}
+
+
+async def test_a_question_that_goes_unanswered_says_nothing_to_who_came_after_it() -> None:
+    """As on waking: a question was under way when the gateway was stopped, and is found to be over its time at once."""
+    server = ScriptedServer(renews=False)  # the lease has ended
+    async with serving(server) as calls:
+        keeper = Keeper(calls)
+        await keeper.show(asking())
+        server.hold.clear()
+        first = asyncio.ensure_future(keeper.show(asking()))
+        await eventually(lambda: _asked(server, 2))
+        server.credentials["good"].refused = "PARTNER_REVOKED"
+        rest = [asyncio.ensure_future(keeper.show(asking())) for _ in range(3)]
+        await asyncio.sleep(0)
+
+        async def leave_it_unanswered() -> None:
+            server.on_its_way, server.away = None, True
+            asyncio.get_running_loop().call_soon(setattr, server, "away", False)
+
+        server.on_its_way = leave_it_unanswered
+        server.hold.set()
+        assert (await first).stale_since is not None
+        refusals = await asyncio.gather(*rest, return_exceptions=True)
+        assert [refused.reason for refused in refusals if isinstance(refused, Refusal)] == ["PARTNER_REVOKED"] * 3
 
 
 async def test_a_session_that_ends_while_it_is_asked_about_for_the_first_time_is_not_let_in() -> None:
